@@ -1,0 +1,86 @@
+# Ropewalk: two commands do everything, set-up included: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# kind where a Docker engine answers, the embedded cluster elsewhere; `make CLUSTER=kind|local ...` forces one.
+CLUSTER ?= $(shell docker info >/dev/null 2>&1 && echo kind || echo local)
+PYTHON ?= python3
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ropewalk
+TAG ?= dev
+IMAGES := operator trainer server
+BIN := .venv/bin
+
+ifeq ($(CLUSTER),local)
+export PATH := $(CACHE)/bin/k8s-v1.35.4:$(PATH)
+KUBECONFIG_FILE = $(shell $(PYTHON) -m localcluster kubeconfig)
+else
+KUBECONFIG_FILE = $(CACHE)/kind.kubeconfig
+endif
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.venv/ready: locks/dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r locks/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+cluster: cluster-$(CLUSTER)  ## a real Kubernetes on this machine, kept running
+
+cluster-local:
+	$(PYTHON) -m localcluster up
+
+cluster-kind:
+	mkdir -p $(CACHE)
+	kind get clusters | grep -qx ropewalk || kind create cluster --name ropewalk --config kind-config.yaml --kubeconfig $(CACHE)/kind.kubeconfig
+
+images: images-$(CLUSTER)  ## the operator's, the trainer's and the server's image, built and loaded
+
+images-local: cluster
+	$(PYTHON) -m localcluster build-base
+	for i in $(IMAGES); do \
+	  dir=$${i}_image; [ $$i = operator ] && dir=operator; \
+	  $(PYTHON) -m localcluster build-image $$dir/Dockerfile localhost/ropewalk/$$i:$(TAG); \
+	  $(PYTHON) -m localcluster load localhost/ropewalk/$$i:$(TAG); \
+	done
+
+images-kind: cluster
+	for i in $(IMAGES); do \
+	  dir=$${i}_image; [ $$i = operator ] && dir=operator; \
+	  docker build -f $$dir/Dockerfile -t localhost/ropewalk/$$i:$(TAG) .; \
+	  kind load docker-image --name ropewalk localhost/ropewalk/$$i:$(TAG); \
+	done
+
+install: images .venv/ready  ## the resources and the operator, into the cluster
+	export KUBECONFIG=$(KUBECONFIG_FILE); \
+	kubectl apply --server-side --force-conflicts -k manifests; \
+	kubectl -n ropewalk-system rollout restart deployment/ropewalk-operator; \
+	kubectl -n ropewalk-system rollout status deployment/ropewalk-operator --timeout=120s
+
+demo: install  ## the main job, end to end, on this machine; leaves the cluster running
+	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/python -m examples.demo
+
+demo-down:  ## ends what `make demo` left running
+	if [ "$(CLUSTER)" = kind ]; then kind delete cluster --name ropewalk; else $(PYTHON) -m localcluster down; fi
+
+check: .venv/ready  ## format, lint, types, layers, generated files, fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy operator/ropewalk model/ropewalk_model trainer_image/ropewalk_trainer server_image/ropewalk_server localcluster
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/lint-imports
+	$(BIN)/python -m ropewalk.api.crd --check
+	$(BIN)/pytest -q tests/core tests/model
+
+test: check install  ## everything: `check`, then the same again with TensorFlow, an API server and real pods
+	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/pytest --cov --cov-report=term:skip-covered tests
+
+bench: install  ## the figures of benchmarks/README.md, one JSON object a line
+	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/python -m benchmarks
+
+clean:  ## the build's leftovers in this folder (never the cluster's cache)
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage
+
+.PHONY: help cluster cluster-local cluster-kind images images-local images-kind install demo demo-down check test bench clean

@@ -1,0 +1,67 @@
+"""baseline.json: how features and predictions were distributed when the version was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model import FORMAT_VERSION
+from ropewalk_model.features import Columns, FeatureSpec
+from ropewalk_model.histograms import Bins, feature_bins, prediction_bins
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Bins and counts by feature, in the features' order, and of the predictions."""
+
+    bins: Mapping[str, Bins]
+    counts: Mapping[str, tuple[int, ...]]
+    prediction_bins: Bins
+    prediction_counts: tuple[int, ...]
+    rows: int
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> Baseline:
+        """Parse baseline.json. ValueError for another format or counts that do not fit their bins."""
+        if document.get("formatVersion") != FORMAT_VERSION:
+            raise ValueError(f"baseline.json has formatVersion {document.get('formatVersion')!r}, not 1")
+        bins = {one["name"]: Bins.from_document(one["bins"]) for one in document["features"]}
+        counts = {one["name"]: tuple(int(n) for n in one["counts"]) for one in document["features"]}
+        for name, one in bins.items():
+            if len(counts[name]) != one.size:
+                raise ValueError(f"baseline.json: {name} has {len(counts[name])} counts for {one.size} bins")
+        predictions = document["predictions"]
+        return Baseline(
+            bins=bins,
+            counts=counts,
+            prediction_bins=Bins.from_document(predictions["bins"]),
+            prediction_counts=tuple(int(n) for n in predictions["counts"]),
+            rows=int(document["rows"]),
+        )
+
+
+def build(
+    features: Sequence[FeatureSpec],
+    columns: Columns,
+    predictions: NDArray[Any],
+    *,
+    classes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """baseline.json of these rows and their predictions (labels if there are classes, else values)."""
+    described = []
+    for spec in features:
+        bins = feature_bins(spec, columns[spec.name])
+        counts = bins.count(columns[spec.name]).tolist()
+        described.append({"name": spec.name, "type": spec.type, "bins": bins.document(), "counts": counts})
+    predicted = np.asarray(predictions, dtype=object) if classes else predictions
+    bins = prediction_bins(predicted, classes)
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "rows": len(predicted),
+        "features": described,
+        "predictions": {"bins": bins.document(), "counts": bins.count(predicted).tolist()},
+    }

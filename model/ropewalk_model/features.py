@@ -1,0 +1,238 @@
+"""From raw columns to the core network's one float32 input: the declared encoding with its learnt constants.
+
+The SavedModel does the same with TensorFlow's operations; publishing proves the two equal. Arithmetic is float64
+until one last rounding to float32, so that the two agree to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model import FORMAT_VERSION
+from ropewalk_model.signature import INT64_MISSING, Dtype, TensorSpec
+
+FeatureType = Literal["Number", "Integer", "Boolean", "Category", "Image"]
+Columns = Mapping[str, NDArray[Any]]
+
+CLIP = 20.0
+"""Standardised values are clipped to +-20, so that no outlier or infinity turns a network's output into NaN."""
+MAX_VOCABULARY = 1000
+"""A Category without declared values learns at most so many, the most frequent first."""
+IMAGE_SCALE = float(np.float32(1.0 / 255.0))
+_BOOLEAN_WORDS = ("false", "true")
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """A declared feature. `values` is a Category's vocabulary if declared; `shape` is an Image's [H, W, C]."""
+
+    name: str
+    type: FeatureType
+    optional: bool = False
+    values: tuple[str, ...] | None = None
+    shape: tuple[int, ...] = ()
+
+    @property
+    def dtype(self) -> Dtype:
+        """The wire's dtype. An optional Boolean is a Category of "false", "true" and "" (missing)."""
+        if self.type == "Boolean":
+            return "STRING" if self.optional else "BOOL"
+        kinds: Mapping[str, Dtype] = {
+            "Number": "FLOAT",
+            "Integer": "INT64",
+            "Category": "STRING",
+            "Image": "UINT8",
+        }
+        return kinds[self.type]
+
+    @property
+    def tensor(self) -> TensorSpec:
+        """The input of this name in the signature."""
+        return TensorSpec(self.name, self.dtype, (-1, *self.shape), self.optional)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One feature with what was learnt: mean and scale (Number, Integer) or vocabulary (Category)."""
+
+    spec: FeatureSpec
+    mean: float = 0.0
+    scale: float = 1.0
+    vocabulary: tuple[str, ...] = ()
+
+    @property
+    def standardized(self) -> bool:
+        """Whether this is (x - mean) * scale."""
+        return self.spec.type in ("Number", "Integer")
+
+    @property
+    def width(self) -> int:
+        """Columns in the encoded matrix."""
+        if self.standardized:
+            return 2 if self.spec.optional else 1
+        if self.spec.dtype == "STRING":
+            return len(self.vocabulary) + 1 + int(self.spec.optional)
+        if self.spec.type == "Boolean":
+            return 1
+        return int(np.prod(self.spec.shape))
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        document: dict[str, Any] = {
+            "name": self.spec.name,
+            "type": self.spec.type,
+            "optional": self.spec.optional,
+        }
+        if self.standardized:
+            document |= {"encoding": "Standardize", "mean": self.mean, "scale": self.scale, "clip": CLIP}
+        elif self.spec.dtype == "STRING":
+            document |= {"encoding": "OneHot", "vocabulary": list(self.vocabulary)}
+        elif self.spec.type == "Image":
+            document |= {"encoding": "Scale", "scale": IMAGE_SCALE, "shape": list(self.spec.shape)}
+        else:
+            document |= {"encoding": "Identity"}
+        if self.spec.values is not None:
+            document["values"] = list(self.spec.values)
+        return document
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> Encoding:
+        """Inverse of `document`."""
+        spec = FeatureSpec(
+            name=document["name"],
+            type=document["type"],
+            optional=bool(document["optional"]),
+            values=tuple(document["values"]) if "values" in document else None,
+            shape=tuple(document.get("shape", ())),
+        )
+        if document["encoding"] == "Standardize":
+            return Encoding(spec, mean=float(document["mean"]), scale=float(document["scale"]))
+        return Encoding(spec, vocabulary=tuple(document.get("vocabulary", ())))
+
+
+class Encoder:
+    """Encodes columns of wire values. Immutable after construction, safe to share between threads."""
+
+    def __init__(self, encodings: Sequence[Encoding]) -> None:
+        self.encodings = tuple(encodings)
+        images = [one for one in self.encodings if one.spec.type == "Image"]
+        if images and len(self.encodings) > 1:
+            raise ValueError("a model takes one Image feature alone, or none")
+        self.image = images[0] if images else None
+        self.width = sum(one.width for one in self.encodings)
+        offsets = np.cumsum([0, *(one.width for one in self.encodings)])
+        placed = list(zip(self.encodings, (int(offset) for offset in offsets), strict=False))
+        self._numbers = [(one, at) for one, at in placed if one.standardized]
+        self._others = [(one, at) for one, at in placed if not one.standardized]
+        self._mean = np.array([one.mean for one, _ in self._numbers], dtype=np.float64)
+        self._scale = np.array([one.scale for one, _ in self._numbers], dtype=np.float64)
+        self._targets = np.array([at for _, at in self._numbers], dtype=np.int64)
+        self._integers = np.array([one.spec.type == "Integer" for one, _ in self._numbers], dtype=bool)
+        self._optional = np.array([one.spec.optional for one, _ in self._numbers], dtype=bool)
+        self._codes = {
+            one.spec.name: {word: code for code, word in enumerate(one.vocabulary)} for one, _ in self._others
+        }
+
+    @property
+    def specs(self) -> tuple[FeatureSpec, ...]:
+        """The features in order."""
+        return tuple(one.spec for one in self.encodings)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one encoded row: (width,), or an image's (H, W, C)."""
+        return self.image.spec.shape if self.image else (self.width,)
+
+    def encode(self, columns: Columns) -> NDArray[np.float32]:
+        """Columns of equal length N by feature name -> float32 `[N, width]` (or `[N, H, W, C]`).
+
+        Dtypes as in `FeatureSpec.dtype`; strings are `str` in object or `U` arrays. KeyError if one is absent.
+        """
+        if self.image is not None:
+            pixels = np.asarray(columns[self.image.spec.name])
+            return pixels.astype(np.float32) * np.float32(IMAGE_SCALE)
+        rows = len(columns[self.encodings[0].spec.name]) if self.encodings else 0
+        encoded = np.zeros((rows, self.width), dtype=np.float32)
+        if self._numbers:
+            self._encode_numbers(columns, encoded)
+        for one, at in self._others:
+            column = columns[one.spec.name]
+            if one.spec.dtype == "BOOL":
+                encoded[:, at] = np.asarray(column, dtype=np.float32)
+            else:
+                encoded[np.arange(rows), at + self._slots(one, column)] = 1.0
+        return encoded
+
+    def _encode_numbers(self, columns: Columns, encoded: NDArray[np.float32]) -> None:
+        matrix = np.empty((len(encoded), len(self._numbers)), dtype=np.float64)
+        for index, (one, _) in enumerate(self._numbers):
+            column = columns[one.spec.name]
+            matrix[:, index] = column if one.spec.type == "Integer" else np.asarray(column, dtype=np.float32)
+        missing = np.isnan(matrix)
+        if self._integers.any():
+            missing |= (matrix == float(INT64_MISSING)) & self._integers
+        matrix -= self._mean
+        matrix *= self._scale
+        np.clip(matrix, -CLIP, CLIP, out=matrix)
+        matrix[missing] = 0.0
+        encoded[:, self._targets] = matrix
+        if self._optional.any():
+            encoded[:, self._targets[self._optional] + 1] = missing[:, self._optional]
+
+    def _slots(self, one: Encoding, column: NDArray[Any]) -> NDArray[np.int64]:
+        codes = self._codes[one.spec.name]
+        unknown = len(one.vocabulary)
+        if one.spec.optional:
+            codes = {**codes, "": unknown + 1}
+        return np.fromiter((codes.get(word, unknown) for word in column), dtype=np.int64, count=len(column))
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form: features.json."""
+        return {
+            "formatVersion": FORMAT_VERSION,
+            "width": self.width,
+            "features": [one.document() for one in self.encodings],
+        }
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> Encoder:
+        """Inverse of `document`. ValueError for a format this code does not know."""
+        if document.get("formatVersion") != FORMAT_VERSION:
+            raise ValueError(f"features.json has formatVersion {document.get('formatVersion')!r}, not 1")
+        return Encoder([Encoding.from_document(one) for one in document["features"]])
+
+
+def fit(features: Sequence[FeatureSpec], columns: Columns) -> Encoder:
+    """Learn means, scales and vocabularies from the training rows (missing values are left out)."""
+    return Encoder([_fit_one(spec, columns[spec.name]) for spec in features])
+
+
+def _fit_one(spec: FeatureSpec, column: NDArray[Any]) -> Encoding:
+    if spec.type in ("Number", "Integer"):
+        if spec.type == "Number":
+            values = np.asarray(column, dtype=np.float32).astype(np.float64)
+            values = values[np.isfinite(values)]
+        else:
+            integers = np.asarray(column, dtype=np.int64)
+            values = integers[integers != INT64_MISSING].astype(np.float64)
+        if not len(values):
+            return Encoding(spec)
+        deviation = float(values.std())
+        mean = float(values.mean())
+        tiny = 1e-7 * max(1e-30, abs(mean))
+        return Encoding(spec, mean=mean, scale=1.0 / deviation if deviation > tiny else 1.0)
+    if spec.dtype == "STRING":
+        if spec.type == "Boolean":
+            return Encoding(spec, vocabulary=_BOOLEAN_WORDS)
+        if spec.values is not None:
+            return Encoding(spec, vocabulary=spec.values)
+        seen = Counter(word for word in column if word != "")
+        ranked = sorted(seen.items(), key=lambda item: (-item[1], item[0]))
+        return Encoding(spec, vocabulary=tuple(word for word, _ in ranked[:MAX_VOCABULARY]))
+    return Encoding(spec)

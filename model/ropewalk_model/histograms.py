@@ -1,0 +1,164 @@
+"""Histograms of features and predictions in fixed bins: the same code counts training rows and live traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model.features import Columns, FeatureSpec
+from ropewalk_model.signature import INT64_MISSING
+
+QUANTILE_BINS = 10
+VALUE_BINS = 20
+MAX_CATEGORIES = 100
+_MAX_SAMPLED = 200_000
+
+Kind = Literal["Number", "Integer", "Category", "Boolean", "Image"]
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of one feature, or of the predictions.
+
+    Numeric kinds (Number, Integer, Image by mean intensity in [0, 1]): [under, one for each pair of neighbouring
+    edges, over, missing]; a bin holds edge <= x < next edge, the last one its upper edge too.
+    Words (Category, Boolean): [one for each value, other, missing].
+    """
+
+    kind: Kind
+    edges: tuple[float, ...] = ()
+    values: tuple[str, ...] = ()
+    _codes: Mapping[Any, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        codes: dict[Any, int] = {value: index for index, value in enumerate(self.values)}
+        codes.setdefault("", len(self.values) + 1)
+        if self.kind == "Boolean":
+            codes |= {False: 0, True: 1}
+        object.__setattr__(self, "_codes", codes)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the bins have edges."""
+        return self.kind in ("Number", "Integer", "Image")
+
+    @property
+    def size(self) -> int:
+        """How many counts there are."""
+        return len(self.edges) + 2 if self.numeric else len(self.values) + 2
+
+    @property
+    def names(self) -> list[str]:
+        """A name for each count, for people."""
+        if not self.numeric:
+            return [*self.values, "(other)", "(missing)"]
+        spans = [f"{low:g}..{high:g}" for low, high in zip(self.edges, self.edges[1:], strict=False)]
+        return [f"< {self.edges[0]:g}", *spans, f"> {self.edges[-1]:g}", "(missing)"]
+
+    def count(self, column: NDArray[Any]) -> NDArray[np.int64]:
+        """Counts of a column of wire values, in the order of `names`."""
+        return np.bincount(self._indices(column), minlength=self.size)
+
+    def _indices(self, column: NDArray[Any]) -> NDArray[np.int64]:
+        if not self.numeric:
+            other = len(self.values)
+            items = column.tolist()
+            return np.fromiter((self._codes.get(one, other) for one in items), np.int64, len(items))
+        numbers, missing = as_numbers(self.kind, column)
+        last = self.edges[-1]
+        indices = np.searchsorted(np.asarray(self.edges), numbers, side="right")
+        indices[numbers == last] = len(self.edges) - 1
+        indices[missing] = len(self.edges) + 1
+        return indices
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {"kind": self.kind, "edges": list(self.edges), "values": list(self.values)}
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> Bins:
+        """Inverse of `document`."""
+        return Bins(document["kind"], tuple(document["edges"]), tuple(document["values"]))
+
+
+def as_numbers(kind: Kind, column: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """A numeric column as float64, and which of its values are missing."""
+    if kind == "Image":
+        rows = len(column)
+        means = column.reshape(rows, -1).mean(axis=1, dtype=np.float64) / 255.0 if rows else np.zeros(0)
+        return means, np.zeros(rows, dtype=np.bool_)
+    numbers = np.asarray(column, dtype=np.float64)
+    missing = np.isnan(numbers)
+    if kind == "Integer":
+        missing |= numbers == float(INT64_MISSING)
+    return numbers, missing
+
+
+def numeric_bins(kind: Kind, column: NDArray[Any], bins: int = QUANTILE_BINS) -> Bins:
+    """Quantile bins of a column; one bin a value when it has no more different values than bins."""
+    numbers, missing = as_numbers(kind, column[:_MAX_SAMPLED])
+    numbers = numbers[~missing & np.isfinite(numbers)]
+    if not len(numbers):
+        return Bins(kind, edges=(0.0, 1.0))
+    different = np.unique(numbers)
+    if len(different) == 1:
+        edges = np.array([different[0], np.nextafter(different[0], np.inf)])
+    elif len(different) <= bins:
+        middles = (different[:-1] + different[1:]) / 2
+        edges = np.concatenate([different[:1], middles, different[-1:]])
+    else:
+        edges = np.unique(np.quantile(numbers, np.linspace(0, 1, bins + 1)))
+    return Bins(kind, edges=tuple(float(edge) for edge in edges))
+
+
+def feature_bins(spec: FeatureSpec, column: NDArray[Any]) -> Bins:
+    """The bins of a feature, learnt from training rows."""
+    if spec.type in ("Number", "Integer", "Image"):
+        return numeric_bins(spec.type, column)
+    if spec.type == "Boolean":
+        return Bins("Boolean", values=("false", "true"))
+    words, counts = np.unique(np.asarray([word for word in column if word != ""], dtype=str), return_counts=True)
+    ranked = [str(words[index]) for index in np.lexsort((words, -counts))]
+    declared = [value for value in spec.values or () if value not in ranked]
+    return Bins("Category", values=tuple((ranked + declared)[:MAX_CATEGORIES]))
+
+
+class Counter:
+    """Additive counts by feature. Not thread-safe: one thread adds."""
+
+    def __init__(self, bins_by_feature: Mapping[str, Bins]) -> None:
+        self.bins = dict(bins_by_feature)
+        self.rows = 0
+        self._counts = {name: np.zeros(bins.size, dtype=np.int64) for name, bins in self.bins.items()}
+
+    def add(self, columns: Columns) -> None:
+        """Count the rows of these columns; columns without bins are ignored."""
+        rows = 0
+        for name, bins in self.bins.items():
+            column = columns[name]
+            rows = len(column)
+            self._counts[name] += bins.count(column)
+        self.rows += rows
+
+    @property
+    def counts(self) -> dict[str, list[int]]:
+        """Counts so far."""
+        return {name: counts.tolist() for name, counts in self._counts.items()}
+
+
+def count_many(bins: Mapping[str, Bins], columns: Columns) -> dict[str, list[int]]:
+    """Counts of one set of columns."""
+    counter = Counter(bins)
+    counter.add(columns)
+    return counter.counts
+
+
+def prediction_bins(predictions: NDArray[Any], classes: Sequence[str]) -> Bins:
+    """Bins of predictions: the classes, or 20 quantiles of a regression's values."""
+    if classes:
+        return Bins("Category", values=tuple(classes))
+    return numeric_bins("Number", predictions, VALUE_BINS)

@@ -1,0 +1,120 @@
+"""Inputs, outputs and classes of a model version, as clients see them (the wire contract)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model import FORMAT_VERSION
+
+Task = Literal["Classification", "Regression"]
+Dtype = Literal["FLOAT", "INT64", "BOOL", "STRING", "UINT8"]
+
+INT64_MISSING = -(2**63)
+"""Missing Integer on the wire (a missing FLOAT is NaN, a missing STRING is "")."""
+
+NUMPY_DTYPES: Mapping[str, Any] = {
+    "FLOAT": np.float32,
+    "INT64": np.int64,
+    "BOOL": np.bool_,
+    "STRING": object,
+    "UINT8": np.uint8,
+}
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One named tensor; `shape` starts with -1, the number of rows."""
+
+    name: str
+    dtype: Dtype
+    shape: tuple[int, ...] = (-1,)
+    optional: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "name": self.name,
+            "dtype": self.dtype,
+            "shape": list(self.shape),
+            "optional": self.optional,
+        }
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> TensorSpec:
+        """Inverse of `document`."""
+        return TensorSpec(
+            name=document["name"],
+            dtype=document["dtype"],
+            shape=tuple(document["shape"]),
+            optional=bool(document.get("optional", False)),
+        )
+
+    @property
+    def missing(self) -> Any:
+        """The value that stands for a missing one, or None if the type has none (BOOL, UINT8)."""
+        return {"FLOAT": float("nan"), "INT64": INT64_MISSING, "STRING": ""}.get(self.dtype)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a model takes and gives. `classes` is in the order of `probabilities`, empty for a regression."""
+
+    task: Task
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    classes: tuple[str, ...] = ()
+    positive: str | None = None
+
+    @staticmethod
+    def for_task(
+        task: Task, inputs: Sequence[TensorSpec], classes: Sequence[str] = (), positive: str | None = None
+    ) -> Signature:
+        """The signature with the task's outputs: label, score, probabilities; or value."""
+        outputs: tuple[TensorSpec, ...]
+        if task == "Classification":
+            outputs = (
+                TensorSpec("label", "STRING"),
+                TensorSpec("score", "FLOAT"),
+                TensorSpec("probabilities", "FLOAT", (-1, len(classes))),
+            )
+        else:
+            outputs = (TensorSpec("value", "FLOAT"),)
+        return Signature(task, tuple(inputs), outputs, tuple(classes), positive)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form: signature.json."""
+        return {
+            "formatVersion": FORMAT_VERSION,
+            "task": self.task,
+            "inputs": [spec.document() for spec in self.inputs],
+            "outputs": [spec.document() for spec in self.outputs],
+            "classes": list(self.classes),
+            "positive": self.positive,
+        }
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> Signature:
+        """Inverse of `document`."""
+        return Signature(
+            task=document["task"],
+            inputs=tuple(TensorSpec.from_document(one) for one in document["inputs"]),
+            outputs=tuple(TensorSpec.from_document(one) for one in document["outputs"]),
+            classes=tuple(document["classes"]),
+            positive=document.get("positive"),
+        )
+
+    def answer(self, core: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Named outputs from the core graph's one output: `[N,classes]` probabilities or `[N,1]` value."""
+        if self.task == "Regression":
+            return {"value": core.reshape(-1)}
+        best = core.argmax(axis=1) if len(core) else np.zeros(0, dtype=np.int64)
+        return {
+            "label": np.asarray(self.classes, dtype=object)[best],
+            "score": core[np.arange(len(core)), best],
+            "probabilities": core,
+        }
