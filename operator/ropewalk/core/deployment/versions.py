@@ -1,0 +1,94 @@
+"""A model version as serving sees it: a number, where it lies, and what proves that it is the one meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..plan import Json
+
+CLAIMS_ROOT = "/ropewalk/claims"
+_SCHEME = "pvc://"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """`uri` is `pvc://CLAIM/PATH`; a digest that is None is not known, and the manifest's own word is taken."""
+
+    number: int
+    uri: str
+    digest: str | None = None
+    manifest_digest: str | None = None
+
+    @property
+    def claim(self) -> str:
+        """The PersistentVolumeClaim that holds it."""
+        return self.uri.removeprefix(_SCHEME).split("/", 1)[0]
+
+    @property
+    def path(self) -> str:
+        """Where a server finds it."""
+        return f"{CLAIMS_ROOT}/{self.uri.removeprefix(_SCHEME)}"
+
+    def same(self, other: Version | None) -> bool:
+        """One version of one model. A directory never changes (D4), so an unknown digest is no difference."""
+        if other is None or (self.number, self.uri) != (other.number, other.uri):
+            return False
+        return self.digest == other.digest or self.digest is None or other.digest is None
+
+    def document(self) -> dict[str, Any]:
+        """As status keeps it: what is not known is left out."""
+        body: dict[str, Any] = {"version": self.number, "uri": self.uri}
+        if self.digest:
+            body["digest"] = self.digest
+        if self.manifest_digest:
+            body["manifestDigest"] = self.manifest_digest
+        return body
+
+    @staticmethod
+    def from_document(document: object) -> Version | None:
+        """Inverse of `document`; None for anything that does not name a version on a claim."""
+        if not isinstance(document, dict):
+            return None
+        number, uri = document.get("version"), document.get("uri")
+        if isinstance(number, bool) or not isinstance(number, int) or not isinstance(uri, str):
+            return None
+        if not _names_a_path(uri):
+            return None
+        return Version(number, uri.rstrip("/"), _text(document.get("digest")), _text(document.get("manifestDigest")))
+
+
+def uri_of(path: str) -> str:
+    """The uri of a path under which servers find a version."""
+    return _SCHEME + path.removeprefix(f"{CLAIMS_ROOT}/")
+
+
+def number_in(uri: str) -> int:
+    """The version number that a directory's name states; 1 where it states none."""
+    last = uri.rstrip("/").rsplit("/", 1)[-1]
+    return int(last) if last.isdecimal() and len(last) < 10 and int(last) > 0 else 1
+
+
+def below(uri: str, *parts: str) -> str:
+    """A uri further down."""
+    return "/".join([uri.rstrip("/"), *parts])
+
+
+def _names_a_path(uri: str) -> bool:
+    if not uri.startswith(_SCHEME) or len(uri) > 1024:
+        return False
+    parts = uri.removeprefix(_SCHEME).rstrip("/").split("/")
+    return len(parts) >= 2 and all(part not in ("", ".", "..") for part in parts)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def get(document: object, *path: str) -> Any:
+    """A value deep in JSON that may lack any of it."""
+    for key in path:
+        if not isinstance(document, (dict, Json)):
+            return None
+        document = document.get(key)
+    return document

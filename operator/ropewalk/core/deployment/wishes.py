@@ -1,0 +1,200 @@
+"""What the user asked for: the one file of this folder that knows the fields of `ModelDeployment.spec`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..names import MODEL_DEPLOYMENT_LABEL, label_value
+from ..plan import Json
+from .versions import get
+
+
+class InvalidSpec(ValueError):
+    """A spec that passed admission and still cannot be honoured; the message says which field and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaling:
+    """Bounds of the HorizontalPodAutoscaler and the CPU share that it aims at."""
+
+    min_replicas: int
+    max_replicas: int
+    target_cpu_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """When a window of traffic says something: sizes in seconds, gates in rows, requests and labels."""
+
+    window: int = 86400
+    min_samples: int = 1000
+    min_requests: int = 100
+    threshold: float = 0.2
+    consecutive_windows: int = 2
+    features: tuple[str, ...] = ()
+    performance_window: int = 7 * 86400
+    min_labels: int = 200
+
+    @property
+    def bucket_seconds(self) -> int:
+        """Short windows get short buckets, so that their numbers are not a whole window old."""
+        return 60 if self.window >= 600 and self.window % 60 == 0 else 10
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """A ModelDeployment's identity and spec, defaults filled in."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    pipeline: str | None
+    pinned: int | None
+    uri: str | None
+    digest: str | None
+    replicas: int
+    autoscaling: Autoscaling | None
+    engine: str
+    limits: Json
+    resources: Json
+    node_selector: Json
+    tolerations: tuple[Json, ...]
+    image_pull_secrets: tuple[Json, ...]
+    service_account: str | None
+    monitoring: Monitoring = field(default_factory=Monitoring)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """By these its pods, and only its pods, are selected."""
+        return {MODEL_DEPLOYMENT_LABEL: label_value(self.name)}
+
+
+DEFAULT_RESOURCES: Json = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
+_LIMITS = {"maxBodyBytes": "4Mi", "maxRows": 10000, "deadline": "30s", "maxConcurrency": 256}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+
+def read(owner: Json) -> Wishes:
+    """Parse an owner; InvalidSpec where a value cannot be used."""
+    meta, spec = owner.get("metadata") or {}, owner.get("spec") or {}
+    model, serving = spec.get("model") or {}, spec.get("serving") or {}
+    monitor = spec.get("monitor") or {}
+    drift, performance = monitor.get("drift") or {}, monitor.get("performance") or {}
+    scaling = spec.get("autoscaling")
+    if not model.get("pipeline") and not model.get("uri"):
+        raise InvalidSpec("spec.model names neither a pipeline nor a uri")
+    limits = {**_LIMITS, **{k: v for k, v in (serving.get("limits") or {}).items() if v is not None}}
+    return Wishes(
+        name=str(meta.get("name")),
+        namespace=str(meta.get("namespace")),
+        uid=str(meta.get("uid")),
+        generation=int(meta.get("generation") or 1),
+        pipeline=model.get("pipeline"),
+        pinned=model.get("version"),
+        uri=model.get("uri"),
+        digest=model.get("digest"),
+        replicas=1 if spec.get("replicas") is None else int(spec["replicas"]),
+        autoscaling=_autoscaling(scaling) if scaling else None,
+        engine=str(serving.get("engine") or "Auto"),
+        limits={
+            "maxBodyBytes": size("spec.serving.limits.maxBodyBytes", limits["maxBodyBytes"]),
+            "maxRows": int(limits["maxRows"]),
+            "deadlineSeconds": seconds("spec.serving.limits.deadline", limits["deadline"]),
+            "maxConcurrency": int(limits["maxConcurrency"]),
+        },
+        resources=resources_of(serving.get("resources") or {}),
+        node_selector=serving.get("nodeSelector") or {},
+        tolerations=tuple(serving.get("tolerations") or ()),
+        image_pull_secrets=tuple(_secret(one) for one in spec.get("imagePullSecrets") or ()),
+        service_account=spec.get("serviceAccountName"),
+        monitoring=Monitoring(
+            window=max(60, seconds("spec.monitor.window", monitor.get("window") or "24h")),
+            min_samples=_number(monitor.get("minSamples"), 1000),
+            min_requests=_number(monitor.get("minRequests"), 100),
+            threshold=_decimal("spec.monitor.drift.threshold", drift.get("threshold") or "0.2"),
+            consecutive_windows=max(1, _number(drift.get("consecutiveWindows"), 2)),
+            features=tuple(drift.get("features") or ()),
+            performance_window=seconds("spec.monitor.performance.window", performance.get("window") or "7d"),
+            min_labels=_number(performance.get("minLabels"), 200),
+        ),
+    )
+
+
+def resources_of(asked: Json) -> Json:
+    """The defaults under what was asked for: a request above the default limit raises the limit with it."""
+    requests = {**DEFAULT_RESOURCES["requests"], **(asked.get("requests") or {})}
+    limits = dict(asked.get("limits") or {})
+    if "memory" not in limits:
+        stated = (asked.get("requests") or {}).get("memory")
+        limits["memory"] = stated or DEFAULT_RESOURCES["limits"]["memory"]
+    for name, value in limits.items():
+        if name in requests and name not in (asked.get("requests") or {}):
+            requests[name] = value if _less(value, requests[name]) else requests[name]
+    return {"requests": requests, "limits": limits}
+
+
+def seconds(field_name: str, value: object) -> int:
+    """`90`, `"30s"`, `"5m"`, `"24h"`, `"7d"` or `"1h30m"` as whole seconds."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    total, digits = 0, ""
+    for char in str(value):
+        if char.isdecimal():
+            digits += char
+        elif digits and char in _UNITS:
+            total, digits = total + int(digits) * _UNITS[char], ""
+        else:
+            raise InvalidSpec(f"{field_name}: {value!r} is not a duration such as 30s, 5m or 24h")
+    if digits or not total:
+        raise InvalidSpec(f"{field_name}: {value!r} is not a duration such as 30s, 5m or 24h")
+    return total
+
+
+def size(field_name: str, value: object) -> int:
+    """`4194304` or `"4Mi"` as bytes."""
+    text = str(value)
+    digits = text.rstrip("kKMGi")
+    unit = text[len(digits) :]
+    if not digits.isdecimal() or unit not in _BYTES:
+        raise InvalidSpec(f"{field_name}: {value!r} is not a size such as 4Mi")
+    return int(digits) * _BYTES[unit]
+
+
+def _less(one: object, two: object) -> bool:
+    try:
+        return _quantity(one) < _quantity(two)
+    except ValueError:
+        return False
+
+
+def _quantity(value: object) -> float:
+    text = str(value)
+    if text.endswith("m"):
+        return float(text[:-1]) / 1000
+    digits = text.rstrip("kKMGTiE")
+    return float(digits) * _BYTES.get(text[len(digits) :], 1)
+
+
+def _autoscaling(document: Any) -> Autoscaling:
+    low, high = _number(document.get("minReplicas"), 1), _number(document.get("maxReplicas"), 1)
+    if low > high:
+        raise InvalidSpec(f"spec.autoscaling: minReplicas {low} is above maxReplicas {high}")
+    return Autoscaling(low, high, _number(document.get("targetCPUPercent"), 70))
+
+
+def _secret(one: object) -> Json:
+    return {"name": one if isinstance(one, str) else str(get(one, "name"))}
+
+
+def _number(value: object, default: int) -> int:
+    return default if value is None else int(str(value))
+
+
+def _decimal(field_name: str, value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError as error:
+        raise InvalidSpec(f"{field_name}: {value!r} is not a number") from error

@@ -1,0 +1,155 @@
+"""What the two containers of a run say when they end: termination messages of at most 2,048 bytes (C2, D11).
+
+All of it is input from a stranger. A parse gives bounded, typed values or None; it never raises.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ..conditions import clip
+
+MAX_BYTES = 2048
+MAX_ANOMALIES = 5
+MAX_METRICS = 20
+BLESSED, NOT_BLESSED, NOT_EVALUATED = "Blessed", "NotBlessed", "NotEvaluated"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What `train` reported; absent parts are empty."""
+
+    outcome: str
+    stage: str
+    reason: str
+    message: str
+    stages: tuple[tuple[str, str, float | None, float | None], ...]
+    metrics: tuple[tuple[str, str], ...]
+    blessing: str
+    reasons: tuple[str, ...]
+    data_fingerprint: str
+    rows: tuple[tuple[str, int], ...]
+    anomalies: tuple[dict[str, Any], ...]
+    record: tuple[str, str]
+    log: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeResult:
+    """What `smoke-test` reported."""
+
+    outcome: str
+    reason: str
+    message: str
+    version: int
+    uri: str
+    digest: str
+    manifest_digest: str
+    engines: tuple[str, ...]
+
+
+def document(text: str) -> dict[str, Any] | None:
+    """The JSON object in a termination message; None for anything longer, broken or of another kind."""
+    if not text or len(text.encode(errors="replace")) > MAX_BYTES:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and found.get("v") == 1 else None
+
+
+def train_result(text: str) -> TrainResult | None:
+    """`train`'s message, or None when it is unreadable."""
+    doc = document(text)
+    if doc is None or doc.get("outcome") not in ("Succeeded", "Failed"):
+        return None
+    record = doc.get("record") if isinstance(doc.get("record"), dict) else {}
+    assert isinstance(record, dict)
+    return TrainResult(
+        outcome=str(doc["outcome"]),
+        stage=_text(doc.get("stage"), 32),
+        reason=_word(doc.get("reason")),
+        message=_text(doc.get("message"), 600),
+        stages=stage_rows(doc.get("stages")),
+        metrics=tuple(
+            (_text(k, 40), _text(v, 24)) for k, v in list(_mapping(doc.get("metrics")).items())[:MAX_METRICS]
+        ),
+        blessing=_text(doc.get("blessing"), 16) or NOT_EVALUATED,
+        reasons=_texts(doc.get("reasons"), 8, 200),
+        data_fingerprint=_text(doc.get("dataFingerprint"), 100),
+        rows=tuple((_text(k, 20), _count(v)) for k, v in list(_mapping(doc.get("rows")).items())[:5]),
+        anomalies=tuple(_anomaly(a) for a in _list(doc.get("anomalies"))[:MAX_ANOMALIES] if isinstance(a, dict)),
+        record=(_text(record.get("uri"), 500), _text(record.get("digest"), 100)),
+        log=_texts(doc.get("log"), 10, 300),
+    )
+
+
+def smoke_result(text: str) -> SmokeResult | None:
+    """`smoke-test`'s message, or None when it is unreadable."""
+    doc = document(text)
+    if doc is None or doc.get("outcome") not in ("Succeeded", "Failed", "Skipped"):
+        return None
+    return SmokeResult(
+        outcome=str(doc["outcome"]),
+        reason=_word(doc.get("reason")),
+        message=_text(doc.get("message"), 600),
+        version=_count(doc.get("version")),
+        uri=_text(doc.get("uri"), 500),
+        digest=_text(doc.get("digest"), 100),
+        manifest_digest=_text(doc.get("manifestDigest"), 100),
+        engines=_texts(doc.get("engines"), 5, 32),
+    )
+
+
+def stage_rows(value: object) -> tuple[tuple[str, str, float | None, float | None], ...]:
+    """`[[name, state, start, end], ...]`, from a message or from /progress, at most twelve."""
+    rows = []
+    for row in _list(value)[:12]:
+        if isinstance(row, list) and len(row) >= 2:
+            start, end = (list(row[2:4]) + [None, None])[:2]
+            rows.append((_text(row[0], 32), _text(row[1], 16), _epoch(start), _epoch(end)))
+    return tuple(rows)
+
+
+def _anomaly(found: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {"feature": _text(found.get("feature"), 64), "reason": _word(found.get("reason"))}
+    if "count" in found:
+        kept["count"] = _count(found["count"])
+    for key in ("share", "example"):
+        if found.get(key) is not None:
+            kept[key] = _text(found[key], 64)
+    return kept
+
+
+def _epoch(value: object) -> float | None:
+    ok = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 4e9
+    return float(value) if ok else None  # type: ignore[arg-type]
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else 0
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object, length: int) -> str:
+    return clip(str(value), length) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+
+
+def _texts(value: object, count: int, length: int) -> tuple[str, ...]:
+    return tuple(_text(v, length) for v in _list(value)[:count])
+
+
+def _word(value: object) -> str:
+    """A CamelCase reason; anything else is not one, and conditions would be rejected for it."""
+    text = _text(value, 64)
+    return text if text.isascii() and text.isalnum() and text[:1].isalpha() else ""

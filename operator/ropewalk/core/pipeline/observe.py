@@ -1,0 +1,184 @@
+"""A typed view of what was observed of one attempt: its Job, its pod and the two containers, told by name.
+
+Everything a pod says about itself is input from a stranger (D11): kept short, parsed defensively.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .. import names
+from ..conditions import clip, parse_timestamp
+from ..plan import Json
+
+TRAIN = "train"
+SMOKE_TEST = "smoke-test"
+
+IMAGE_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "ErrImageNeverPull", "RegistryUnavailable", "InvalidImageName"}
+)
+CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+DISRUPTION_REASONS = frozenset({"Evicted", "Preempted", "Preempting", "NodeLost", "NodeShutdown", "Terminated", "Shutdown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container's state as kubelet reported it; `state` is waiting, running or terminated."""
+
+    name: str
+    state: str
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Killed by the kernel for its limit."""
+        return self.state == "terminated" and self.reason == "OOMKilled"
+
+    @property
+    def failed(self) -> bool:
+        """Ended with anything but 0."""
+        return self.state == "terminated" and self.exit_code != 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """The pod of an attempt."""
+
+    name: str
+    ip: str
+    phase: str
+    reason: str
+    message: str
+    deleting: bool
+    disrupted: bool
+    unschedulable: str
+    """The scheduler's words while it finds no node, else empty."""
+    train: Container
+    smoke_test: Container
+
+    @property
+    def finished(self) -> bool:
+        """All that this pod will say has been said; the Job's own condition comes a second later."""
+        return (
+            self.phase in ("Succeeded", "Failed") or self.train.failed or self.smoke_test.state == "terminated"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt: its Job and, once there is one, its newest pod."""
+
+    name: str
+    uid: str
+    created_at: datetime | None
+    active: bool
+    disrupted: bool
+    failure: str
+    """The Job's own reason for having failed, or empty."""
+    deleting: bool
+    pod: Pod | None
+
+
+def of_kind(children: Iterable[Json], kind: str) -> list[Json]:
+    """The children of one kind."""
+    return [child for child in children if child.get("kind") == kind]
+
+
+def metadata(child: Json) -> Json:
+    """An object's metadata, empty where it has none."""
+    found = child.get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
+def name_of(child: Json) -> str:
+    """An object's name."""
+    return str(metadata(child).get("name", ""))
+
+
+def label(child: Json, key: str) -> str:
+    """A label's value or an empty string."""
+    labels = metadata(child).get("labels")
+    return str(labels.get(key, "")) if isinstance(labels, dict) else ""
+
+
+def run_of(child: Json) -> int:
+    """The run a child belongs to by its label; 0 when it has none."""
+    text = label(child, names.RUN_LABEL)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def attempt(children: Iterable[Json], job_name: str) -> Attempt | None:
+    """The attempt of that Job name, or None when there is no such Job."""
+    children = tuple(children)
+    job = next((j for j in of_kind(children, "Job") if name_of(j) == job_name), None)
+    if job is None:
+        return None
+    status = job.get("status") or {}
+    ended = {
+        c.get("type"): c
+        for c in status.get("conditions") or ()
+        if c.get("status") == "True" and c.get("type") in ("Complete", "Failed", "FailureTarget")
+    }
+    failure = ended.get("Failed") or ended.get("FailureTarget") or {}
+    pods = [p for p in of_kind(children, "Pod") if label(p, names.JOB_NAME_LABEL) == job_name]
+    pods.sort(key=lambda p: (str(metadata(p).get("creationTimestamp", "")), name_of(p)))
+    return Attempt(
+        name=job_name,
+        uid=str(metadata(job).get("uid", "")),
+        created_at=parse_timestamp(metadata(job).get("creationTimestamp")),
+        active=not ({"Complete", "Failed"} & ended.keys()),
+        disrupted=failure.get("reason") == "PodFailurePolicy",
+        failure=clip(f"{failure.get('reason', '')}: {failure.get('message', '')}", 300) if failure else "",
+        deleting="deletionTimestamp" in metadata(job),
+        pod=_pod(pods[-1]) if pods else None,
+    )
+
+
+def _pod(pod: Json) -> Pod:
+    status = pod.get("status") or {}
+    conditions = {c.get("type"): c for c in status.get("conditions") or ()}
+    scheduled = conditions.get("PodScheduled", {})
+    unschedulable = scheduled.get("status") == "False" and scheduled.get("reason") in (
+        "Unschedulable",
+        "SchedulerError",
+        "SchedulingGated",
+    )
+    reason = str(status.get("reason") or "")
+    return Pod(
+        name=name_of(pod),
+        ip=str(status.get("podIP") or ""),
+        phase=str(status.get("phase") or "Pending"),
+        reason=reason,
+        message=clip(str(status.get("message") or ""), 300),
+        deleting="deletionTimestamp" in metadata(pod),
+        disrupted=conditions.get("DisruptionTarget", {}).get("status") == "True" or reason in DISRUPTION_REASONS,
+        unschedulable=clip(str(scheduled.get("message") or "no node takes it"), 300) if unschedulable else "",
+        train=_container(status.get("initContainerStatuses"), TRAIN),
+        smoke_test=_container(status.get("containerStatuses"), SMOKE_TEST),
+    )
+
+
+def _container(statuses: Any, name: str) -> Container:
+    found = next((s for s in statuses or () if s.get("name") == name), None)
+    state = (found or {}).get("state") or {}
+    for kind in ("terminated", "running", "waiting"):
+        if kind in state:
+            detail = state[kind] or {}
+            code = detail.get("exitCode")
+            return Container(
+                name=name,
+                state=kind,
+                reason=str(detail.get("reason") or ""),
+                message=str(detail.get("message") or "")[:4096],
+                exit_code=code if isinstance(code, int) else None,
+                started_at=parse_timestamp(detail.get("startedAt")),
+                finished_at=parse_timestamp(detail.get("finishedAt")),
+            )
+    return Container(name=name, state="waiting")

@@ -1,0 +1,1 @@
+"""The model server: loads versions from a mounted store and answers predictions, without TensorFlow."""

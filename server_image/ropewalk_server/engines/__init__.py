@@ -1,0 +1,44 @@
+"""Engines: what runs a compiled network. An engine is one file here and one line in ENGINES.
+
+An engine gives sessions; a session belongs to one thread and one version (four threads on one LiteRT interpreter:
+most calls raise and some answers are silently wrong, measured).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Session = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Encoded rows to the core's output; the result is the caller's to keep."""
+
+
+class Engine(Protocol):
+    """A loaded network; `session` is called once by each thread that runs it."""
+
+    def session(self) -> Session:
+        """A session for the calling thread."""
+
+
+class EngineError(Exception):
+    """The engine cannot load this network."""
+
+
+def _litert(file: Path) -> Engine:
+    from ropewalk_server.engines.litert import LiteRT
+
+    return LiteRT(file)
+
+
+def _openvino(file: Path) -> Engine:
+    from ropewalk_server.engines.openvino import OpenVINO
+
+    return OpenVINO(file)
+
+
+ENGINES: dict[str, Callable[[Path], Engine]] = {"LiteRT": _litert, "OpenVINO": _openvino}
+"""By the name in the manifest. Imported when used: a server of LiteRT models never pays for OpenVINO's memory."""

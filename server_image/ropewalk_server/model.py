@@ -1,0 +1,170 @@
+"""A loaded version: verified, proved on this processor, warm. What cannot be proved is never served."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model import examples, manifest
+from ropewalk_model.baseline import Baseline
+from ropewalk_model.features import Encoder
+from ropewalk_model.signature import Signature
+from ropewalk_server.engines import ENGINES, Engine, EngineError, Session
+from ropewalk_server.fast_encoding import MatrixEncoder
+from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.decode import Decoder
+
+
+class LoadError(Exception):
+    """Why a version cannot be served: a CamelCase reason and a message for people."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What all engines of a version share."""
+
+    manifest: manifest.Manifest
+    signature: Signature
+    encoder: Encoder
+    baseline_document: dict[str, Any]
+    baseline: Baseline
+    examples: dict[str, Any]
+
+
+class Model:
+    """One version on one engine. `predict` may be called from any thread; each thread gets its own session."""
+
+    def __init__(self, parts: Parts, engine_name: str, engine: Engine, latency_micros: dict[str, int]) -> None:
+        self.signature = parts.signature
+        self.baseline = parts.baseline
+        self.baseline_document = parts.baseline_document
+        self.digest = parts.manifest.model_digest
+        self.manifest_digest = parts.manifest.digest
+        self.engine_name = engine_name
+        self.decoder = Decoder(parts.signature)
+        self.classes = parts.signature.classes
+        self.micros_a_row = _micros_a_row(latency_micros)
+        self._encoder = parts.encoder
+        self._matrix_encoder = MatrixEncoder.of(parts.encoder, self.decoder.names)
+        self._engine = engine
+        self._threads = threading.local()
+
+    def predict(self, batch: Batch) -> NDArray[np.float32]:
+        """The core's output for the rows: [rows, classes] probabilities or [rows, 1] values."""
+        return self.session()(self.encode(batch))
+
+    def encode(self, batch: Batch) -> NDArray[np.float32]:
+        """The encoded rows; from the matrix in one step where the model has numbers only."""
+        if batch.matrix is not None and self._matrix_encoder is not None:
+            return self._matrix_encoder.encode(batch.matrix)
+        return self._encoder.encode(batch.columns)
+
+    def session(self) -> Session:
+        """The calling thread's session."""
+        session: Session | None = getattr(self._threads, "session", None)
+        if session is None:
+            session = self._threads.session = self._engine.session()
+        return session
+
+
+def _micros_a_row(latency: dict[str, int]) -> float:
+    """What a row costs in a large batch, to decide whether a request may run on the event loop."""
+    if "256" in latency:
+        return float(latency["256"]) / 256
+    return float(latency.get("1", 50))
+
+
+def read_parts(directory: Path, manifest_digest: str | None) -> Parts:
+    """Verify every file and parse what the server needs. Raises LoadError."""
+    if not directory.is_dir():
+        raise LoadError("ModelNotFound", "The version's directory does not exist in the store")
+    try:
+        verified = manifest.verify(directory, manifest_digest)
+        baseline_document = verified.read_json(manifest.BASELINE)
+        return Parts(
+            manifest=verified,
+            signature=Signature.from_document(verified.read_json(manifest.SIGNATURE)),
+            encoder=Encoder.from_document(verified.read_json(manifest.FEATURES)),
+            baseline_document=baseline_document,
+            baseline=Baseline.from_document(baseline_document),
+            examples=verified.read_json(manifest.EXAMPLES),
+        )
+    except manifest.TamperedModel as error:
+        raise LoadError("TamperedModel", str(error)) from error
+    except OSError as error:
+        raise LoadError("StoreUnreadable", f"The store cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise LoadError("UnsupportedFormat", f"The version's documents cannot be read: {error!r}") from error
+
+
+def offered(parts: Parts, wanted: str) -> list[manifest.Engine]:
+    """Engines to try, best first: the wanted one, or for Auto all that this image has, fastest at one row first."""
+    known = [engine for engine in parts.manifest.engines if engine.name in ENGINES]
+    if wanted == "Auto":
+        return sorted(known, key=lambda engine: engine.latency_micros.get("1", 1 << 40))
+    return [engine for engine in known if engine.name == wanted]
+
+
+def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
+    """Load one engine, replay the examples through the whole path and warm up. Raises LoadError."""
+    try:
+        engine = ENGINES[offer.name](parts.manifest.directory / offer.file)
+        model = Model(parts, offer.name, engine, dict(offer.latency_micros))
+        rows = examples.instances(parts.examples)
+        core = replay(model, rows)
+    except EngineError as error:
+        raise LoadError("NoEngine", str(error)) from error
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise LoadError("ExamplesFailed", f"{offer.name}: the examples cannot be predicted: {error!r}") from error
+    shape = (len(rows), len(parts.signature.classes) or 1)
+    if core.shape != shape:
+        raise LoadError("ExamplesDisagree", f"{offer.name}: answers have shape {core.shape}, expected {shape}")
+    difference = examples.disagreement(parts.examples, parts.signature.answer(core))
+    if difference is not None:
+        raise LoadError("ExamplesDisagree", f"{offer.name}: {difference}")
+    return model
+
+
+def replay(model: Model, rows: Sequence[Any]) -> NDArray[np.float32]:
+    """Predict JSON rows as a client would send them: all at once, and the first ones singly (the two must agree)."""
+    batch, _ = model.decoder.decode({"instances": list(rows)}, max_rows=1 << 30)
+    core = model.predict(batch)
+    plain = model._encoder.encode(batch.columns)
+    if not np.array_equal(model.encode(batch), plain):
+        model._matrix_encoder = None  # the shortcut must be the encoding to the last bit, or it is not taken
+    for index in range(min(3, len(rows))):
+        single, _ = model.decoder.decode({"instances": [rows[index]]}, max_rows=1)
+        alone = model.predict(single)
+        if not np.allclose(alone[0], core[index], rtol=1e-4, atol=1e-4):
+            raise ValueError(f"example {index} alone is predicted differently than among others")
+    return core
+
+
+def load(directory: Path, manifest_digest: str | None, wanted: str = "Auto") -> Model:
+    """The version on the first offered engine that proves itself. Raises LoadError with what was tried."""
+    return load_from(read_parts(directory, manifest_digest), wanted)
+
+
+def load_from(parts: Parts, wanted: str) -> Model:
+    """As `load`, for parts that were read already."""
+    offers = offered(parts, wanted)
+    if not offers:
+        has = ", ".join(engine.name for engine in parts.manifest.engines) or "none"
+        raise LoadError("NoEngine", f"Engine {wanted} is not available: the version is compiled for {has}")
+    failures = []
+    for offer in offers:
+        try:
+            return load_engine(parts, offer)
+        except LoadError as error:
+            failures.append(error)
+    raise LoadError(failures[0].reason, "; ".join(str(error) for error in failures))

@@ -1,0 +1,55 @@
+"""Rows of a request as numpy columns, decoded once for the encoder, the engine and the monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Batch:
+    """`rows` rows. `matrix` is float32 [rows, inputs] if every input is a scalar FLOAT, else None."""
+
+    __slots__ = ("_columns", "_names", "matrix", "rows")
+
+    def __init__(
+        self,
+        rows: int,
+        names: Sequence[str],
+        *,
+        matrix: NDArray[np.float32] | None = None,
+        columns: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        self.rows = rows
+        self.matrix = matrix
+        self._names = names
+        self._columns = columns
+
+    @property
+    def columns(self) -> Mapping[str, NDArray[Any]]:
+        """Columns of wire values by input name; built on demand from the matrix."""
+        if self._columns is None:
+            assert self.matrix is not None
+            self._columns = dict(zip(self._names, self.matrix.T, strict=True))
+        return self._columns
+
+    def every(self, step: int, offset: int) -> Batch:
+        """Rows offset, offset + step, ... (a sample)."""
+        if self.matrix is not None:
+            part = self.matrix[offset::step]
+            return Batch(len(part), self._names, matrix=part)
+        columns = {name: column[offset::step] for name, column in self.columns.items()}
+        return Batch(len(next(iter(columns.values()))), self._names, columns=columns)
+
+
+def concatenate(batches: Sequence[Batch]) -> Mapping[str, NDArray[Any]]:
+    """The columns of several batches of one signature, one after the other."""
+    if len(batches) == 1:
+        return batches[0].columns
+    first = batches[0]
+    if all(batch.matrix is not None for batch in batches):
+        matrix = np.concatenate([batch.matrix for batch in batches if batch.matrix is not None])
+        return Batch(len(matrix), first._names, matrix=matrix).columns
+    return {name: np.concatenate([batch.columns[name] for batch in batches]) for name in first.columns}

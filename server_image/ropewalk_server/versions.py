@@ -1,0 +1,207 @@
+"""The versions that this pod holds: loaded one at a time in a thread beside the live one, switched in one step.
+
+All state changes on the event loop; the loading thread only returns a result. The live version is replaced by a
+proved one or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ropewalk_server import memory
+from ropewalk_server.crashmarks import CrashMarks
+from ropewalk_server.log import log
+from ropewalk_server.model import LoadError, Model, load_from, read_parts
+from ropewalk_server.routes import Route, Routes
+
+State = Literal["Loading", "Proved", "Failed", "Skipped"]
+RETRIED = {"ModelNotFound", "StoreUnreadable", "InsufficientMemory"}
+"""Reasons that may pass by themselves (a claim that is not synced yet, memory that an old version gives back)."""
+RETRY_SECONDS = 5.0
+
+
+@dataclass
+class Held:
+    """One listed version and what came of it."""
+
+    route: Route
+    engine: str
+    state: State = "Loading"
+    reason: str = ""
+    message: str = ""
+    model: Model | None = None
+    retry_at: float = 0.0
+    started: bool = False
+
+
+class Versions:
+    """What is loaded, and which version answers requests that name none."""
+
+    def __init__(
+        self,
+        *,
+        pod: str,
+        root: Path,
+        marks: CrashMarks,
+        headroom: Callable[[], int | None] = memory.headroom,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pod = pod
+        self._root = root
+        self._marks = marks
+        self._headroom = headroom
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._loading: asyncio.Task[None] | None = None
+        self._stopping = False
+        self.routes: Routes | None = None
+        self.held: dict[int, Held] = {}
+        self.live: int | None = None
+
+    @property
+    def live_model(self) -> Model | None:
+        """The model that answers requests that name no version."""
+        return None if self.live is None else self.held[self.live].model
+
+    def model(self, version: int) -> Model | None:
+        """A proved version, or None."""
+        held = self.held.get(version)
+        return None if held is None else held.model
+
+    def follow(self, routes: Routes) -> None:
+        """Take new routes: forget what is not listed, queue what is new, switch if the live one is proved."""
+        self.routes = routes
+        listed = {route.version: route for route in routes.versions}
+        for version, held in list(self.held.items()):
+            replaced = version in listed and (
+                listed[version] != held.route or (held.engine != routes.engine and held.model is None)
+            )
+            if (version not in listed or replaced) and version != self.live:
+                del self.held[version]
+        for version, route in listed.items():
+            if version not in self.held and self._is_mine(version, routes):
+                self.held[version] = self._admit(route, routes)
+        self._switch()
+        self.tick()
+
+    def _is_mine(self, version: int, routes: Routes) -> bool:
+        return routes.pilot is None or routes.pilot == self._pod or version == routes.live
+
+    def _admit(self, route: Route, routes: Routes) -> Held:
+        held = Held(route, routes.engine)
+        if self._marks.has_crashed(route.digest):
+            held.state, held.reason = "Skipped", "CrashedWhileLoading"
+            held.message = f"The server died while it loaded version {route.version}; this pod does not try again"
+            log("error", "version skipped", version=route.version, reason=held.reason)
+        return held
+
+    def tick(self) -> None:
+        """Start the next load, if none is running: the live version first. Call often."""
+        if self._stopping or self.routes is None or (self._loading is not None and not self._loading.done()):
+            return
+        now = self._clock()
+        waiting = [
+            held
+            for held in self.held.values()
+            if (held.state == "Loading" and not held.started)
+            or (held.state == "Failed" and held.reason in RETRIED and held.retry_at <= now)
+        ]
+        if not waiting:
+            return
+        live = self.routes.live
+        held = min(waiting, key=lambda one: (one.route.version != live, one.route.version))
+        held.started = True
+        self._loading = asyncio.get_running_loop().create_task(self._load(held))
+
+    async def _load(self, held: Held) -> None:
+        started = self._clock()
+        version = held.route.version
+        try:
+            model = await asyncio.get_running_loop().run_in_executor(self._thread, self._load_blocking, held)
+            # A session for this thread too, before the first request needs it.
+            model.session()
+        except LoadError as error:
+            held.state, held.reason, held.message = "Failed", error.reason, str(error)
+            held.retry_at = self._clock() + RETRY_SECONDS
+            log("error", "version failed", version=version, reason=error.reason, detail=str(error))
+        except Exception as error:
+            held.state, held.reason, held.message = "Failed", "LoadFailed", f"Loading failed: {error!r}"[:500]
+            log("error", "version failed", version=version, reason="LoadFailed", detail=repr(error))
+        else:
+            held.state, held.reason, held.message, held.model = "Proved", "", "", model
+            took = round(self._clock() - started, 3)
+            log("info", "version proved", version=version, engine=model.engine_name, seconds=took)
+            # What was loaded lives long: collections need not walk over it again (p99 falls by four fifths).
+            gc.collect()
+            gc.freeze()
+        self._switch()
+        asyncio.get_running_loop().call_soon(self.tick)
+
+    def _load_blocking(self, held: Held) -> Model:
+        self._marks.mark(held.route.digest)
+        try:
+            parts = read_parts(self._local(held.route.path), held.route.manifest_digest)
+            if parts.manifest.model_digest != held.route.digest:
+                raise LoadError(
+                    "TamperedModel",
+                    f"The version has model digest {parts.manifest.model_digest}, expected {held.route.digest}",
+                )
+            available = self._headroom()
+            if not memory.fits(parts.manifest.loaded_bytes, available):
+                raise LoadError(
+                    "InsufficientMemory",
+                    f"Version {held.route.version} takes {parts.manifest.loaded_bytes >> 20} MiB, "
+                    f"{max(0, available or 0) >> 20} MiB are left below the memory limit",
+                )
+            return load_from(parts, held.engine)
+        finally:
+            self._marks.clear(held.route.digest)
+
+    def _local(self, path: str) -> Path:
+        """Routes speak of /ropewalk; tests run elsewhere."""
+        prefix = "/ropewalk/"
+        return self._root / path[len(prefix) :] if path.startswith(prefix) else Path(path)
+
+    def _switch(self) -> None:
+        """Make the routes' live version live here if it is proved, and let go of an unlisted former one."""
+        if self.routes is None:
+            return
+        wanted = self.routes.live
+        if wanted is not None and wanted != self.live:
+            held = self.held.get(wanted)
+            if held is not None and held.model is not None:
+                former, self.live = self.live, wanted
+                log("info", "version live", version=wanted, former=former, revision=self.routes.revision)
+        listed = {route.version for route in self.routes.versions}
+        for version in list(self.held):
+            if version not in listed and version != self.live:
+                del self.held[version]
+
+    def document(self) -> list[dict[str, Any]]:
+        """`versions` of GET /status."""
+        return [
+            {
+                "version": version,
+                "digest": held.route.digest,
+                "state": held.state,
+                "reason": held.reason,
+                "message": held.message,
+                "engine": "" if held.model is None else held.model.engine_name,
+            }
+            for version, held in sorted(self.held.items())
+        ]
+
+    def stop(self) -> None:
+        """At an orderly stop: no mark may stay for a load that was merely interrupted."""
+        self._stopping = True
+        for held in self.held.values():
+            if held.state == "Loading":
+                self._marks.clear(held.route.digest)
+        self._thread.shutdown(wait=False, cancel_futures=True)

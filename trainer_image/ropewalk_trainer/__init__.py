@@ -1,0 +1,1 @@
+"""The stage runner of a Pipeline's run: from raw data to a candidate version, in one process."""

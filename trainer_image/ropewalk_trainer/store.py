@@ -1,0 +1,129 @@
+"""Where data and versions lie: URIs to an fsspec filesystem and a path, and the layout of a Pipeline's root.
+
+`pvc://CLAIM/PATH` and `configmap://NAME/KEY` are directories that kubelet mounts under ROPEWALK_ROOT. Another scheme
+is one more line in `resolve`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ropewalk_trainer.errors import DataError, InvalidSpec, UserError
+
+_MOUNTS = {"pvc": "claims", "configmap": "configmaps"}
+_HIDDEN = (".", "_")
+
+
+def root() -> Path:
+    """Where the pod's volumes are mounted; ROPEWALK_ROOT moves it."""
+    return Path(os.environ.get("ROPEWALK_ROOT", "/ropewalk"))
+
+
+def resolve(uri: str, field: str) -> tuple[Any, str]:
+    """An fsspec filesystem and the path in it. InvalidSpec for a scheme that is not supported."""
+    import fsspec
+
+    scheme, separator, rest = uri.partition("://")
+    if not separator or scheme not in _MOUNTS:
+        raise InvalidSpec(field, uri, "use pvc://CLAIM/PATH or configmap://NAME/KEY")
+    parts = PurePosixPath(rest).parts
+    if not parts or ".." in parts or rest.startswith("/"):
+        raise InvalidSpec(field, uri, "the path must not be empty, absolute or contain ..")
+    return fsspec.filesystem("file"), str(root() / _MOUNTS[scheme] / rest)
+
+
+def local(uri: str, field: str) -> Path:
+    """The directory of a uri that is mounted into the pod."""
+    _, path = resolve(uri, field)
+    return Path(path)
+
+
+def matching(uri: str, field: str) -> tuple[Any, list[str]]:
+    """All files that a uri names, a directory's files included, sorted. SourceNotFound if there are none."""
+    filesystem, path = resolve(uri, field)
+    base = path.rstrip("/")
+    mount = "/".join(base.split("/")[: len(str(root()).split("/")) + 2])
+    if not filesystem.exists(mount):
+        raise DataError("SourceNotFound", f"{uri}: its volume is not mounted in this pod")
+    if any(sign in base for sign in "*?["):
+        found = [one for one in filesystem.glob(base) if filesystem.isfile(one)]
+    elif filesystem.isdir(base):
+        found = filesystem.find(base)
+    else:
+        found = [base] if filesystem.exists(base) else []
+    visible = [one for one in found if not _hidden(one[len(mount) :])]
+    if not visible:
+        raise DataError("SourceNotFound", f"{uri} matches no file; check {field}")
+    return filesystem, sorted(visible)
+
+
+def _hidden(path: str) -> bool:
+    return any(part.startswith(_HIDDEN) for part in path.split("/") if part)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The root of one Pipeline: `<artifacts>/<namespace>/<pipeline>/`."""
+
+    directory: Path
+    uri: str
+
+    @staticmethod
+    def of(artifacts_uri: str, namespace: str, pipeline: str) -> Store:
+        """The root under `spec.artifacts.uri`."""
+        base = local(artifacts_uri, "spec.artifacts.uri")
+        mount = root() / "claims" / artifacts_uri.partition("://")[2].split("/")[0]
+        if not mount.is_dir():
+            raise UserError("InvalidSpec", f"spec.artifacts.uri {artifacts_uri}: its volume is not mounted")
+        return Store(base / namespace / pipeline, f"{artifacts_uri.rstrip('/')}/{namespace}/{pipeline}")
+
+    @property
+    def models(self) -> Path:
+        """Where versions stand."""
+        return self.directory / "models"
+
+    def run(self, run_id: int) -> Path:
+        """Where a run works."""
+        return self.directory / "runs" / str(run_id)
+
+    def claim(self, uid: str, *, adopt: bool) -> None:
+        """Make this root the Pipeline's, once. StoreOwnedByAnother if it bears another uid."""
+        try:
+            self.models.mkdir(parents=True, exist_ok=True)
+            path = self.directory / "owner.json"
+            document = json.dumps({"formatVersion": 1, "uid": uid}).encode()
+            try:
+                with path.open("xb") as file:
+                    file.write(document)
+                return
+            except FileExistsError:
+                owner = json.loads(path.read_bytes() or b"{}").get("uid")
+            if owner != uid:
+                if not adopt and owner is not None:
+                    raise UserError(
+                        "StoreOwnedByAnother",
+                        f"{self.uri} belongs to the Pipeline with uid {owner}; give another spec.artifacts.uri, "
+                        "or set the annotation ropewalk.dev/adopt-store to take it over",
+                    )
+                write_atomically(path, document)
+        except PermissionError as error:
+            raise UserError(
+                "StoreNotWritable", f"{self.uri} cannot be written: {error.strerror}; uid and gid 65532 need to"
+            ) from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or the next attempt after a crash, sees all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, document: Any) -> None:
+    """`write_atomically` for a document meant for people too."""
+    write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode())
