@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from ..plan import Json
 
 CLAIMS_ROOT = "/ropewalk/claims"
 _SCHEME = "pvc://"
@@ -88,7 +87,7 @@ def _text(value: object) -> str | None:
 def get(document: object, *path: str) -> Any:
     """A value deep in JSON that may lack any of it."""
     for key in path:
-        if not isinstance(document, (dict, Json)):
+        if not isinstance(document, Mapping):
             return None
         document = document.get(key)
     return document

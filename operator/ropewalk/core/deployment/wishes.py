@@ -7,6 +7,8 @@ from typing import Any
 
 from ..names import MODEL_DEPLOYMENT_LABEL, label_value
 from ..plan import Json
+from ..quantities import duration, memory
+from .applied import amount
 from .versions import get
 
 
@@ -73,8 +75,6 @@ class Wishes:
 
 DEFAULT_RESOURCES: Json = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
 _LIMITS = {"maxBodyBytes": "4Mi", "maxRows": 10000, "deadline": "30s", "maxConcurrency": 256}
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
 def read(owner: Json) -> Wishes:
@@ -137,45 +137,24 @@ def resources_of(asked: Json) -> Json:
 
 
 def seconds(field_name: str, value: object) -> int:
-    """`90`, `"30s"`, `"5m"`, `"24h"`, `"7d"` or `"1h30m"` as whole seconds."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    total, digits = 0, ""
-    for char in str(value):
-        if char.isdecimal():
-            digits += char
-        elif digits and char in _UNITS:
-            total, digits = total + int(digits) * _UNITS[char], ""
-        else:
-            raise InvalidSpec(f"{field_name}: {value!r} is not a duration such as 30s, 5m or 24h")
-    if digits or not total:
-        raise InvalidSpec(f"{field_name}: {value!r} is not a duration such as 30s, 5m or 24h")
-    return total
+    """`"30s"`, `"5m"`, `"24h"`, `"7d"` or `"1h30m"` as whole seconds."""
+    try:
+        return int(duration(str(value)).total_seconds())
+    except ValueError as error:
+        raise InvalidSpec(f"{field_name}: {value!r} is not a duration such as 30s, 5m or 24h") from error
 
 
 def size(field_name: str, value: object) -> int:
     """`4194304` or `"4Mi"` as bytes."""
-    text = str(value)
-    digits = text.rstrip("kKMGi")
-    unit = text[len(digits) :]
-    if not digits.isdecimal() or unit not in _BYTES:
-        raise InvalidSpec(f"{field_name}: {value!r} is not a size such as 4Mi")
-    return int(digits) * _BYTES[unit]
+    try:
+        return memory(str(value))
+    except ValueError as error:
+        raise InvalidSpec(f"{field_name}: {value!r} is not a size such as 4Mi") from error
 
 
 def _less(one: object, two: object) -> bool:
-    try:
-        return _quantity(one) < _quantity(two)
-    except ValueError:
-        return False
-
-
-def _quantity(value: object) -> float:
-    text = str(value)
-    if text.endswith("m"):
-        return float(text[:-1]) / 1000
-    digits = text.rstrip("kKMGTiE")
-    return float(digits) * _BYTES.get(text[len(digits) :], 1)
+    first, second = amount(one), amount(two)
+    return first is not None and second is not None and first < second
 
 
 def _autoscaling(document: Any) -> Autoscaling:

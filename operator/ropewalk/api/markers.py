@@ -1,0 +1,121 @@
+"""What OpenAPI cannot say and Kubernetes can: markers for `Annotated[...]` that become `x-kubernetes-*` keywords.
+
+A marker only writes into the JSON schema. It never validates in Python: the API server enforces it, and a parser
+that is stricter than the server would refuse what the cluster has already accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One CEL rule (`x-kubernetes-validations`) on a field or, through `Model.rules`, on an object.
+
+    `message` names the remedy. `dynamic` is a CEL expression that gives the message instead, where it can name the
+    offending value; `message` then is what the server falls back to.
+    """
+
+    rule: str
+    message: str
+    dynamic: str | None = None
+
+    def document(self) -> dict[str, str]:
+        """The rule as the API server reads it."""
+        entry = {"rule": self.rule, "message": self.message}
+        return entry if self.dynamic is None else {**entry, "messageExpression": self.dynamic}
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core)
+        return {**schema, "x-kubernetes-validations": [*schema.get("x-kubernetes-validations", []), self.document()]}
+
+
+@dataclass(frozen=True, slots=True)
+class ListMap:
+    """A list of objects that server-side apply merges by `keys`, which are unique in it."""
+
+    keys: tuple[str, ...] = ("name",)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(core), "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(self.keys)}
+
+
+@dataclass(frozen=True, slots=True)
+class ListSet:
+    """A list of scalars without duplicates."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(core), "x-kubernetes-list-type": "set"}
+
+
+@dataclass(frozen=True, slots=True)
+class ListAtomic:
+    """A list that is always replaced as a whole, because its order or its duplicates mean something."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(core), "x-kubernetes-list-type": "atomic"}
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """Further keywords of one schema, for instance `Keywords({"format": "date-time"})`."""
+
+    values: dict[str, Any]
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(core), **self.values}
+
+    def __hash__(self) -> int:
+        return hash(repr(self.values))
+
+
+@dataclass(frozen=True, slots=True)
+class IntOrString:
+    """A value that is an integer or a string of a pattern: a Kubernetes quantity."""
+
+    pattern: str
+    max_length: int
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "pattern": self.pattern,
+            "maxLength": self.max_length,
+            "x-kubernetes-int-or-string": True,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of `kubectl get`; `wide` ones show with `-o wide` only."""
+
+    name: str
+    path: str
+    type: str = "string"
+    wide: bool = False
+    description: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """The column as the CRD states it."""
+        column: dict[str, Any] = {"name": self.name, "type": self.type, "jsonPath": self.path}
+        if self.description:
+            column["description"] = self.description
+        if self.wide:
+            column["priority"] = 1
+        return column
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What a CRD says beside its schema."""
+
+    kind: str
+    plural: str
+    short_names: tuple[str, ...]
+    columns: tuple[Column, ...]
+    scale: bool = False

@@ -1,0 +1,82 @@
+"""The bodies of what surrounds the pods: Service, NetworkPolicy, PodDisruptionBudget, HorizontalPodAutoscaler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .pods import HTTP_PORT, MONITORING_PORT, metadata, server_name
+from .wishes import Autoscaling, Wishes
+
+
+def service(wishes: Wishes) -> dict[str, Any]:
+    """Predictions only; the monitoring port is for the operator, Prometheus and kubelet, pod by pod."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(wishes, wishes.name),
+        "spec": {
+            "selector": wishes.labels,
+            "ports": [{"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+
+
+def network_policy(wishes: Wishes, operator_namespace: str) -> dict[str, Any]:
+    """Predictions from anywhere, monitoring from this namespace and the operator's, nothing outward."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(wishes, server_name(wishes)),
+        "spec": {
+            "podSelector": {"matchLabels": wishes.labels},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [
+                {"ports": [{"protocol": "TCP", "port": HTTP_PORT}]},
+                {
+                    "ports": [{"protocol": "TCP", "port": MONITORING_PORT}],
+                    "from": [
+                        {
+                            "namespaceSelector": {
+                                "matchLabels": {"kubernetes.io/metadata.name": operator_namespace}
+                            }
+                        },
+                        {"podSelector": {}},
+                    ],
+                },
+            ],
+            "egress": [],
+        },
+    }
+
+
+def disruption_budget(wishes: Wishes) -> dict[str, Any]:
+    """A drain takes one server at a time, and never waits for ever where there is only one."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(wishes, server_name(wishes)),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": wishes.labels}},
+    }
+
+
+def autoscaler(wishes: Wishes, scaling: Autoscaling) -> dict[str, Any]:
+    """Aims at a share of the requested CPU; from then on it alone decides the number of pods."""
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": metadata(wishes, server_name(wishes)),
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": server_name(wishes)},
+            "minReplicas": scaling.min_replicas,
+            "maxReplicas": scaling.max_replicas,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {
+                        "name": "cpu",
+                        "target": {"type": "Utilization", "averageUtilization": scaling.target_cpu_percent},
+                    },
+                }
+            ],
+        },
+    }

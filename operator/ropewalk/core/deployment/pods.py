@@ -1,0 +1,170 @@
+"""The bodies of what runs: a ServiceAccount without rights and a Deployment of servers (contract C3).
+
+The pod template follows from the user's intent and the server image only. A new version is no reason for new pods (D7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..names import MANAGED_BY_LABEL, bounded
+from ..plan import Json
+from .versions import CLAIMS_ROOT
+from .wishes import Wishes
+
+HTTP_PORT = 8501
+MONITORING_PORT = 8502
+CONTAINER = "server"
+USER = 65532
+ROUTES_DIRECTORY = "/ropewalk/routes"
+STATE_DIRECTORY = "/ropewalk/state"
+GRACE_SECONDS = 30
+
+
+def server_name(wishes: Wishes) -> str:
+    """The name of the Deployment, ServiceAccount and HorizontalPodAutoscaler."""
+    return bounded(wishes.name, "-server")
+
+
+def routes_name(wishes: Wishes) -> str:
+    """The name of the ConfigMap with the routes."""
+    return bounded(wishes.name, "-routes")
+
+
+def metadata(wishes: Wishes, name: str) -> dict[str, Any]:
+    """Metadata of a child: found by its label, collected with its owner."""
+    return {
+        "name": name,
+        "namespace": wishes.namespace,
+        "labels": {
+            **wishes.labels,
+            "app.kubernetes.io/name": "ropewalk-server",
+            MANAGED_BY_LABEL: "ropewalk",
+        },
+        "ownerReferences": [
+            {
+                "apiVersion": "ropewalk.dev/v1alpha1",
+                "kind": "ModelDeployment",
+                "name": wishes.name,
+                "uid": wishes.uid,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+    }
+
+
+def service_account(wishes: Wishes) -> dict[str, Any]:
+    """An identity of its own without a token: a server never talks to the API server."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(wishes, server_name(wishes)),
+        "automountServiceAccountToken": False,
+    }
+
+
+def deployment(
+    wishes: Wishes, *, image: str, claims: Iterable[str], one_node: bool, replicas: int | None
+) -> dict[str, Any]:
+    """The Deployment. `replicas` None leaves the number alone; `one_node` keeps pods where a ReadWriteOnce claim is."""
+    spec: dict[str, Any] = {
+        "selector": {"matchLabels": wishes.labels},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "revisionHistoryLimit": 2,
+        "template": {
+            "metadata": {"labels": metadata(wishes, "")["labels"]},
+            "spec": _pod(wishes, image, sorted(set(claims)), one_node),
+        },
+    }
+    if replicas is not None:
+        spec["replicas"] = replicas
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(wishes, server_name(wishes)),
+        "spec": spec,
+    }
+
+
+def _pod(wishes: Wishes, image: str, claims: list[str], one_node: bool) -> dict[str, Any]:
+    pod: dict[str, Any] = {
+        "serviceAccountName": wishes.service_account or server_name(wishes),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(wishes, image, claims)],
+        "volumes": [
+            {"name": "routes", "configMap": {"name": routes_name(wishes)}},
+            {"name": "state", "emptyDir": {}},
+            {"name": "tmp", "emptyDir": {}},
+            *(
+                {"name": _volume(index), "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
+                for index, claim in enumerate(claims)
+            ),
+        ],
+    }
+    if wishes.image_pull_secrets:
+        pod["imagePullSecrets"] = list(wishes.image_pull_secrets)
+    if wishes.node_selector:
+        pod["nodeSelector"] = wishes.node_selector
+    if wishes.tolerations:
+        pod["tolerations"] = list(wishes.tolerations)
+    if one_node:
+        term = {"labelSelector": {"matchLabels": wishes.labels}, "topologyKey": "kubernetes.io/hostname"}
+        pod["affinity"] = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    return pod
+
+
+def _container(wishes: Wishes, image: str, claims: list[str]) -> dict[str, Any]:
+    return {
+        "name": CONTAINER,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["ropewalk-serve", "serve"],
+        "env": [
+            {"name": "ROPEWALK_MODEL", "value": wishes.name},
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        ],
+        "ports": [
+            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+            {"name": "monitoring", "containerPort": MONITORING_PORT, "protocol": "TCP"},
+        ],
+        "resources": wishes.resources,
+        "readinessProbe": _probe("/readyz", periodSeconds=1, timeoutSeconds=2, failureThreshold=3),
+        # A large model may take minutes to load; /healthz answers meanwhile, so this only guards the start.
+        "startupProbe": _probe("/healthz", periodSeconds=1, timeoutSeconds=2, failureThreshold=120),
+        "livenessProbe": _probe("/healthz", periodSeconds=10, timeoutSeconds=5, failureThreshold=3),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            # The whole directory: a file mounted by subPath never changes while the pod lives.
+            {"name": "routes", "mountPath": ROUTES_DIRECTORY, "readOnly": True},
+            {"name": "state", "mountPath": STATE_DIRECTORY},
+            {"name": "tmp", "mountPath": "/tmp"},
+            *(
+                {"name": _volume(index), "mountPath": f"{CLAIMS_ROOT}/{claim}", "readOnly": True}
+                for index, claim in enumerate(claims)
+            ),
+        ],
+    }
+
+
+def _volume(index: int) -> str:
+    return f"claim-{index}"
+
+
+def _probe(path: str, **timing: int) -> Json:
+    return {"httpGet": {"path": path, "port": "monitoring"}, **timing}

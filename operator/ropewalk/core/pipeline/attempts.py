@@ -1,0 +1,201 @@
+"""What became of an attempt, and whether there is another one.
+
+Exit codes of the trainer are the contract: 64 the user's error and 65 the data's are not tried again, 75 and anything
+unknown are; an eviction is free; running out of memory raises the limit. Kubernetes itself never retries (section 4.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from ...api.pipeline import PipelineSpec
+from ..conditions import clip
+from ..quantities import duration, raised_memory, words
+from .messages import SmokeResult, TrainResult, smoke_result, train_result
+from .observe import CONFIG_REASONS, IMAGE_REASONS, SMOKE_TEST, TRAIN, Attempt, Container, Pod
+from .record import FAILED, RETRYING, Run
+
+Kind = Literal["Permanent", "Retry", "Disruption", "OutOfMemory", "Gone"]
+PERMANENT_EXIT_CODES = frozenset({64, 65})
+FREE_REPLAYS = 1
+HOPELESS = frozenset({"InvalidImageName"})
+SMOKE_STAGE = "SmokeTest"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt failed, in the words that stand in status."""
+
+    kind: Kind
+    stage: str
+    reason: str
+    message: str
+    exit_code: int | None = None
+    log: tuple[str, ...] = ()
+    train: TrainResult | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As `status.run.failure`."""
+        found = {
+            "stage": self.stage,
+            "reason": self.reason,
+            "message": clip(self.message, 600),
+            "exitCode": self.exit_code,
+            "log": list(self.log),
+        }
+        return {k: v for k, v in found.items() if v not in (None, "", [])}
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """Both containers ended with 0 and said so in valid JSON; `smoke` is Skipped when nothing was to publish."""
+
+    train: TrainResult
+    smoke: SmokeResult
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing runs yet; `reason` is empty while that is normal, `since` starts the clock of `timeouts.startup`."""
+
+    reason: str
+    message: str
+    since: datetime | None
+    stage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A container is at work."""
+
+    container: str
+
+
+Verdict = Success | Failure | Waiting | Running
+
+
+def judge(attempt: Attempt | None) -> Verdict:
+    """The verdict on one attempt, clocks apart. None: the Job that status knows of is not there any more."""
+    if attempt is None:
+        return Failure("Gone", "", "JobDisappeared", "the Job was deleted before its result was read")
+    pod = attempt.pod
+    if pod is None:
+        if attempt.active:
+            return Waiting("", "", attempt.created_at)
+        if attempt.disrupted:
+            return Failure("Disruption", "", "Disrupted", "the pod was evicted or preempted")
+        return Failure("Gone", "", "PodDisappeared", attempt.failure or "the pod was deleted before its result was read")
+    if pod.finished:
+        return _finished(pod)
+    if not attempt.active:
+        kind: Kind = "Disruption" if attempt.disrupted or pod.disrupted else "Retry"
+        return Failure(kind, "", "JobFailed", attempt.failure or "the Job ended without its pod")
+    if pod.train.state == "running":
+        return Running(TRAIN)
+    if pod.smoke_test.state == "running":
+        return Running(SMOKE_TEST)
+    if pod.train.state == "terminated":
+        return _waiting(pod, pod.smoke_test, pod.train.finished_at, SMOKE_STAGE)
+    return _waiting(pod, pod.train, attempt.created_at, "")
+
+
+def _waiting(pod: Pod, container: Container, since: datetime | None, stage: str) -> Waiting:
+    message = clip(container.message, 400)
+    if container.reason in IMAGE_REASONS | CONFIG_REASONS:
+        return Waiting(container.reason, message, since, stage)
+    if pod.unschedulable:
+        return Waiting("Unschedulable", pod.unschedulable, since, stage)
+    return Waiting("", "", since, stage)
+
+
+def _finished(pod: Pod) -> Success | Failure:
+    train = train_result(pod.train.message)
+    smoke = smoke_result(pod.smoke_test.message)
+    if pod.smoke_test.exit_code == 0 and pod.train.exit_code == 0:
+        if train is not None and smoke is not None and train.outcome == "Succeeded" and smoke.outcome != "Failed":
+            if smoke.outcome == "Skipped" or (smoke.version > 0 and smoke.uri and smoke.digest):
+                return Success(train, smoke)
+        silent = "train" if train is None else "smoke-test"
+        return Failure("Retry", "", "ResultUnreadable", f"{silent} ended with 0 but left no readable result", 0)
+    container, result = (pod.train, train) if pod.train.failed or smoke is None else (pod.smoke_test, smoke)
+    if pod.smoke_test.failed and pod.train.exit_code == 0:
+        container, result = pod.smoke_test, smoke
+    stage = SMOKE_STAGE if container is pod.smoke_test else (train.stage if train else "")
+    code = container.exit_code
+    reason = result.reason if result else ""
+    message = result.message if result else ""
+    log = train.log if train and container is pod.train else ()
+    if not result and container.message:
+        log = tuple(line[:300] for line in container.message.splitlines()[-5:])
+    kind: Kind = "Retry"
+    if container.out_of_memory or reason == "MemoryExceeded":
+        kind, reason, message = "OutOfMemory", "OutOfMemory", message or f"{container.name} exceeded its memory limit"
+    elif code in PERMANENT_EXIT_CODES:
+        kind = "Permanent"
+    elif pod.disrupted:
+        kind, reason = "Disruption", "Disrupted"
+        message = f"{pod.reason or 'the pod was evicted or preempted'}: {pod.message}".rstrip(": ")
+    elif code is None and pod.phase == "Failed":
+        message = message or pod.message or "the pod failed before its containers ran"
+        reason = reason or (pod.reason if pod.reason.isalnum() else "")
+    reason = reason or (container.reason if container.reason.isalnum() and container.reason != "Error" else "")
+    if not message:
+        message = f"{container.name} ended with exit code {code}" + (f" ({container.reason})" if container.reason else "")
+    fallback = {64: "UserError", 65: "DataError", 75: "TryAgain"}.get(code or 0, "ContainerFailed")
+    return Failure(kind, stage, reason or fallback, message, code, log, train if container is pod.train else None)
+
+
+def overdue(run: Run, verdict: Verdict, spec: PipelineSpec, now: datetime) -> Failure | None:
+    """The failure that the operator's own clocks find: startup, run. None while there is time."""
+    if isinstance(verdict, (Success, Failure)):
+        return None
+    limit = duration(spec.timeouts.run)
+    if now - run.started_at >= limit:
+        return Failure("Permanent", "", "RunTimeout", f"the run took longer than timeouts.run ({words(limit)})")
+    if isinstance(verdict, Running):
+        return None
+    startup = duration(spec.timeouts.startup)
+    late = now - (verdict.since or run.started_at) >= startup
+    if verdict.reason in HOPELESS or (late and verdict.reason):
+        reason = "ImagePullFailed" if verdict.reason in IMAGE_REASONS else verdict.reason
+        detail = f"{verdict.reason}: {verdict.message}".rstrip(": ")
+        return Failure("Permanent", verdict.stage, reason, detail)
+    if late:
+        return Failure(
+            "Retry", verdict.stage, "StartupTimeout", f"no container started within timeouts.startup ({words(startup)})"
+        )
+    return None
+
+
+def after(run: Run, failure: Failure, spec: PipelineSpec, limit: str, now: datetime) -> Run:
+    """The run after a failed attempt: Retrying with the next attempt's number and time, or Failed for good.
+
+    `limit` is the memory limit that the attempt had. Disruptions and one replay of a lost result are not counted.
+    """
+    retry = spec.retry
+    again = replace(run, state=RETRYING, attempt=run.attempt + 1, failure=failure.document(), waiting="", retry_at=None)
+    again = replace(again, message=clip(f"{failure.reason}: {failure.message}", 600))
+    lost = replace(again, state=FAILED, attempt=run.attempt, finished_at=now)
+    if failure.kind == "Permanent":
+        return lost
+    if failure.kind == "Disruption" and run.disruptions < retry.disruptions:
+        return replace(again, disruptions=run.disruptions + 1)
+    if failure.kind == "Gone" and run.replays < FREE_REPLAYS:
+        return replace(again, replays=run.replays + 1)
+    if failure.kind in ("Disruption", "Gone") or run.failures >= retry.limit:
+        return lost
+    again = replace(again, failures=run.failures + 1, retry_at=now + _backoff(spec, run.failures))
+    if failure.kind != "OutOfMemory":
+        return again
+    policy = retry.on_out_of_memory
+    raised = raised_memory(limit, policy.factor, policy.max) if policy and limit else None
+    if raised is None:
+        hint = f"{lost.message}; the limit is {limit or 'the node'}: raise train.resources.limits.memory"
+        return replace(lost, message=clip(hint, 600))
+    return replace(again, memory_limit=raised, retry_at=None)
+
+
+def _backoff(spec: PipelineSpec, failures: int) -> timedelta:
+    return min(duration(spec.retry.backoff) * 2 ** min(failures, 20), duration(spec.retry.max_backoff))

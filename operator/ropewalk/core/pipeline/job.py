@@ -1,0 +1,208 @@
+"""The Job of one attempt: the trainer as init container, the smoke test as main one, one work directory between them.
+
+Pod security `restricted`, no token, no retries by Kubernetes itself: only the operator makes attempts (section 4.2).
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from ...api.pipeline import PipelineSpec
+from .. import names
+from ..plan import Config, Json
+from .observe import SMOKE_TEST, TRAIN, metadata, name_of
+from .record import PART
+
+ROOT = "/ropewalk"
+PROGRESS_PORT = 8090
+USER = 65532
+TRAIN_RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
+SMOKE_TEST_RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
+_URI = re.compile(r"(pvc|configmap)://([^/]+)(?:/(.*))?")
+
+
+def claims(uris: Iterable[str]) -> tuple[str, ...]:
+    """The PersistentVolumeClaims that the uris name, sorted."""
+    return _named("pvc", uris)
+
+
+def config_maps(uris: Iterable[str]) -> tuple[str, ...]:
+    """The ConfigMaps that the uris name, sorted."""
+    return _named("configmap", uris)
+
+
+def _named(scheme: str, uris: Iterable[str]) -> tuple[str, ...]:
+    found = (_URI.match(uri) for uri in uris)
+    return tuple(sorted({m[2] for m in found if m and m[1] == scheme}))
+
+
+def owner_reference(owner: Json) -> dict[str, Any]:
+    """The one controller reference of a child."""
+    return {
+        "apiVersion": owner.get("apiVersion", "ropewalk.dev/v1alpha1"),
+        "kind": owner.get("kind", "Pipeline"),
+        "name": name_of(owner),
+        "uid": str(metadata(owner).get("uid", "")),
+        "controller": True,
+    }
+
+
+def labels(owner: Json, run: int) -> dict[str, str]:
+    """Labels by which a run's children are found."""
+    return {
+        names.PIPELINE_LABEL: names.label_value(name_of(owner)),
+        names.RUN_LABEL: str(run),
+        names.MANAGED_BY_LABEL: "ropewalk",
+    }
+
+
+def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_config: str) -> dict[str, Any]:
+    """The Job body of a run, its attempt still open: `for_attempt` gives the body to create."""
+    train, uris = spec.train, (spec.artifacts.uri, spec.source.uri)
+    mine = {**labels(owner, run), names.PART_LABEL: PART}
+    volumes, mounts = _volumes(spec, uris, run_config)
+    pod: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumes": volumes,
+        "initContainers": [
+            _container(
+                TRAIN,
+                train.image or config.trainer_image,
+                ["ropewalk-train", "run"],
+                _resources(train.resources, TRAIN_RESOURCES),
+                mounts,
+            )
+        ],
+        "containers": [
+            _container(
+                SMOKE_TEST,
+                config.server_image,
+                ["ropewalk-serve", "smoke-test"],
+                _resources(spec.resources, SMOKE_TEST_RESOURCES),
+                [m for m in mounts if m["name"] not in _only_for_source(spec)],
+            )
+        ],
+    }
+    if train.node_selector:
+        pod["nodeSelector"] = dict(train.node_selector)
+    if train.tolerations:
+        pod["tolerations"] = [_json(t) for t in train.tolerations]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "namespace": metadata(owner).get("namespace", ""),
+            "labels": mine,
+            "ownerReferences": [owner_reference(owner)],
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+                ]
+            },
+            "template": {"metadata": {"labels": dict(mine)}, "spec": pod},
+        },
+    }
+
+
+def for_attempt(body: Json, *, name: str, attempt: int, memory_limit: str = "") -> dict[str, Any]:
+    """The body to create for one attempt; `memory_limit` is `train`'s after it ran out of memory before."""
+    result: dict[str, Any] = copy.deepcopy(dict(body))
+    result["metadata"]["name"] = name
+    for meta in (result["metadata"], result["spec"]["template"]["metadata"]):
+        meta["labels"][names.ATTEMPT_LABEL] = str(attempt)
+    pod = result["spec"]["template"]["spec"]
+    for container in (*pod["initContainers"], *pod["containers"]):
+        container["env"] = [*container["env"], {"name": "ROPEWALK_ATTEMPT", "value": str(attempt)}]
+    if memory_limit:
+        pod["initContainers"][0]["resources"].setdefault("limits", {})["memory"] = memory_limit
+    return result
+
+
+def memory_limit(body: Json) -> str:
+    """`train`'s memory limit in a Job body, empty where it has none."""
+    train = body["spec"]["template"]["spec"]["initContainers"][0]
+    return str(train["resources"].get("limits", {}).get("memory", ""))
+
+
+def _container(
+    name: str, image: str, command: list[str], resources: Json, mounts: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": command,
+        "env": [{"name": "HOME", "value": "/tmp"}],
+        "resources": resources,
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": mounts,
+    }
+
+
+def _volumes(
+    spec: PipelineSpec, uris: tuple[str, ...], run_config: str
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    volumes: list[dict[str, Any]] = [
+        {"name": "run", "configMap": {"name": run_config, "items": [{"key": "run.json", "path": "run.json"}]}},
+        {"name": "work", "emptyDir": {}},
+        {"name": "tmp", "emptyDir": {}},
+    ]
+    mounts: list[dict[str, Any]] = [
+        {"name": "run", "mountPath": f"{ROOT}/run", "readOnly": True},
+        {"name": "work", "mountPath": f"{ROOT}/work"},
+        {"name": "tmp", "mountPath": "/tmp"},
+    ]
+    written = claims([spec.artifacts.uri])
+    for number, claim in enumerate(claims(uris)):
+        volume = f"claim-{number}"
+        volumes.append({"name": volume, "persistentVolumeClaim": {"claimName": claim}})
+        mount: dict[str, Any] = {"name": volume, "mountPath": f"{ROOT}/claims/{claim}"}
+        mounts.append(mount if claim in written else {**mount, "readOnly": True})
+    for number, config_map in enumerate(config_maps(uris)):
+        volume = f"configmap-{number}"
+        volumes.append({"name": volume, "configMap": {"name": config_map}})
+        mounts.append({"name": volume, "mountPath": f"{ROOT}/configmaps/{config_map}", "readOnly": True})
+    return volumes, mounts
+
+
+def _only_for_source(spec: PipelineSpec) -> frozenset[str]:
+    """Volumes that hold nothing but source data: the smoke test has no business with them."""
+    uris = (spec.artifacts.uri, spec.source.uri)
+    written = claims([spec.artifacts.uri])
+    only = {f"claim-{n}" for n, claim in enumerate(claims(uris)) if claim not in written}
+    return frozenset(only | {f"configmap-{n}" for n, _ in enumerate(config_maps(uris))})
+
+
+def _resources(wanted: Any, default: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """What the user said, each of requests and limits falling back to ours, a limit never under its request."""
+    asked = _json(wanted) if wanted else {}
+    return {k: v for k, v in asked.items() if v} if asked else copy.deepcopy(dict(default))
+
+
+def _json(value: Any) -> Any:
+    return value.model_dump(mode="json", by_alias=True, exclude_none=True) if hasattr(value, "model_dump") else value

@@ -1,0 +1,142 @@
+"""Receipts: what a prediction's id says, so that any replica can count a label for the version that answered.
+
+Format 1, base64url without padding of, big-endian:
+    format       u8   = 1
+    flags        u8   bit 0: signed with a key; bit 1: classes are two bytes wide; bit 2: float32 values (regression)
+    version      u32
+    digest       8 bytes, the first of the manifest's sha256
+    time         u32  seconds since the epoch
+    nonce        6 bytes: one for every process, then a counter
+    count        u8   rows
+    predictions  count * (1, 2 or 4) bytes
+    mac          16 bytes if signed: HMAC-SHA256 with the deployment's key over all before, cut to 16;
+                 else 8 bytes: BLAKE2b keyed with the manifest's digest, which finds damage, not forgery
+Row i of a request is `<id>.<i>`; the bare id means row 0. Without a key anyone who knows a version's digest can make up
+receipts: mount one (`/ropewalk/feedback/key`) or set ROPEWALK_FEEDBACK_KEY where labels decide anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import struct
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_ROWS = 100
+"""A larger request gets no receipt: an id must fit a header."""
+MAX_AGE_SECONDS = 30 * 86400
+_HEAD = struct.Struct(">BBI8sI6sB")
+_SIGNED, _WIDE, _VALUES = 1, 2, 4
+_REMEMBERED = 200_000
+
+
+class InvalidReceipt(ValueError):
+    """Why an id is not accepted, in words for the client."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One row's prediction: a class index, or a regression's value."""
+
+    version: int
+    digest: bytes
+    time: int
+    row: int
+    predicted: int | None
+    value: float | None
+
+
+class Receipts:
+    """Issues and reads receipts with one key, and remembers which rows were labelled already (in this pod)."""
+
+    def __init__(self, key: bytes | None, clock: Callable[[], float] = time.time) -> None:
+        self._key = key
+        self._clock = clock
+        self._process = os.urandom(3)
+        self._next = int.from_bytes(os.urandom(3), "big")
+        self._labelled: OrderedDict[bytes, None] = OrderedDict()
+
+    @property
+    def signed(self) -> bool:
+        """Whether receipts cannot be made up."""
+        return self._key is not None
+
+    def issue(self, version: int, digest: bytes, core: NDArray[np.float32], classes: int) -> bytes | None:
+        """The id of a request with this answer; None if it has too many rows. `digest` is 32 bytes."""
+        rows = len(core)
+        if rows > MAX_ROWS:
+            return None
+        flags = 0 if self._key is None else _SIGNED
+        if not classes:
+            flags |= _VALUES
+            predictions = core.astype(">f4").tobytes()
+        elif rows == 1 and classes <= 256:
+            predictions = bytes((int(core.argmax()),))
+        else:
+            wide = classes > 256
+            flags |= _WIDE if wide else 0
+            predictions = core.argmax(axis=1).astype(">u2" if wide else "u1").tobytes()
+        self._next = (self._next + 1) & 0xFFFFFF
+        nonce = self._process + self._next.to_bytes(3, "big")
+        body = _HEAD.pack(1, flags, version, digest[:8], int(self._clock()), nonce, rows) + predictions
+        return base64.urlsafe_b64encode(body + self._mac(body, digest)).rstrip(b"=")
+
+    def _mac(self, body: bytes, digest: bytes) -> bytes:
+        if self._key is not None:
+            return hmac.digest(self._key, body, "sha256")[:16]
+        return hashlib.blake2b(body, digest_size=8, key=digest).digest()
+
+    def read(self, text: str, digests: dict[int, bytes]) -> Receipt:
+        """The row that an id stands for; `digests` are those of the versions at hand. Raises InvalidReceipt."""
+        ident, _, number = text.partition(".")
+        if len(ident) > 1024 or len(number) > 3 or (number and not number.isdecimal()):
+            raise InvalidReceipt("the id is malformed")
+        row = int(number or 0)
+        try:
+            data = base64.b64decode(ident + "=" * (-len(ident) % 4), altchars=b"-_", validate=True)
+            kind, flags, version, prefix, issued, _, rows = _HEAD.unpack_from(data)
+        except (binascii.Error, struct.error, ValueError):
+            raise InvalidReceipt("the id is malformed") from None
+        if kind != 1:
+            raise InvalidReceipt(f"the id has format {kind}, which is not known here")
+        signed = bool(flags & _SIGNED)
+        if self._key is not None and not signed:
+            raise InvalidReceipt("the id is not signed")
+        if self._key is None and signed:
+            raise InvalidReceipt("the id is signed, and this server has no key")
+        digest = digests.get(version)
+        if digest is None or digest[:8] != prefix:
+            raise InvalidReceipt(f"version {version}, which gave this answer, is not loaded any more")
+        width = 4 if flags & _VALUES else 2 if flags & _WIDE else 1
+        end = _HEAD.size + rows * width
+        if not hmac.compare_digest(data[end:], self._mac(data[:end], digest)):
+            raise InvalidReceipt("the id is not one of this deployment's")
+        if row >= rows:
+            raise InvalidReceipt(f"the request had {rows} rows, there is no row {row}")
+        age = self._clock() - issued
+        if age > MAX_AGE_SECONDS or age < -300:
+            raise InvalidReceipt("the id has expired")
+        part = data[_HEAD.size + row * width : _HEAD.size + (row + 1) * width]
+        value = struct.unpack(">f", part)[0] if flags & _VALUES else None
+        predicted = None if value is not None else int.from_bytes(part, "big")
+        return Receipt(version, digest, issued, row, predicted, value)
+
+    def first_label(self, text: str) -> bool:
+        """Whether this row has no label yet; remembers it. By pod and for the last 200,000 labels."""
+        ident, _, number = text.partition(".")
+        key = hashlib.blake2b(f"{ident}.{int(number or 0)}".encode(), digest_size=12).digest()
+        if key in self._labelled:
+            return False
+        self._labelled[key] = None
+        if len(self._labelled) > _REMEMBERED:
+            self._labelled.popitem(last=False)
+        return True
