@@ -1,0 +1,168 @@
+"""What the operator remembers of a ModelDeployment between two passes: nothing but its status, read into values.
+
+Reading is forgiving. If status was lost, the routes that the servers follow tell what was live.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ..conditions import parse_timestamp, timestamp
+from ..plan import Json
+from .versions import Version, get
+
+MAX_QUARANTINED = 10
+MAX_HISTORY = 10
+LOADING, SPREADING, SWITCHING, PENDING = "Loading", "Spreading", "Switching", "Pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """What the servers are told. `revision` only ever grows; every content has its own."""
+
+    revision: int
+    live: int | None
+    pilot: str | None
+    versions: tuple[Version, ...]
+    at: datetime
+    """When this revision was reserved."""
+
+    def version(self, number: int | None) -> Version | None:
+        """The listed version of that number."""
+        return next((one for one in self.versions if one.number == number), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version on its way. Steps: Pending (no pod to try it on), Loading (pilot), Spreading (all), Switching."""
+
+    version: Version
+    step: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The version that answers, proved by the pods."""
+
+    version: Version
+    engine: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Everything remembered."""
+
+    generation: int = 0
+    routes: Routes | None = None
+    live: Live | None = None
+    candidate: Candidate | None = None
+    quarantined: tuple[Json, ...] = ()
+    history: tuple[Json, ...] = ()
+    last_failure: Json | None = None
+    server_image: str = ""
+    traffic: Json | None = None
+    drift: Json | None = None
+    performance: Json | None = None
+
+    def is_quarantined(self, version: Version | None) -> Json | None:
+        """The entry under which a version failed, if it did."""
+        if version is None:
+            return None
+        return next((entry for entry in self.quarantined if _matches(entry, version)), None)
+
+    def remember(self, version: Version, result: str, reason: str, now: datetime) -> Memory:
+        """One more line of history; the oldest beyond ten are forgotten."""
+        entry: dict[str, Any] = {"version": version.number, "result": result, "at": timestamp(now)}
+        if version.digest:
+            entry["digest"] = version.digest
+        if reason:
+            entry["reason"] = reason
+        return replace(self, history=(*self.history, entry)[-MAX_HISTORY:])
+
+
+def _matches(entry: Json, version: Version) -> bool:
+    if entry.get("digest") and version.digest:
+        return bool(entry["digest"] == version.digest)
+    return bool(entry.get("version") == version.number)
+
+
+def read(owner: Json, routes_map: Json | None) -> Memory:
+    """The memory in an owner's status; a lost one is recovered from the routes' ConfigMap `routes_map` (parsed)."""
+    status = owner.get("status")
+    status = status if isinstance(status, dict) else {}
+    generation = int(get(owner, "metadata", "generation") or 0)
+    routes = _routes(status.get("routes")) or _recovered(routes_map)
+    same_spec = status.get("observedGeneration") == generation
+    return Memory(
+        generation=int(status.get("observedGeneration") or 0),
+        routes=routes,
+        live=_live(status.get("live")),
+        candidate=_candidate(status.get("candidate")),
+        # An edit of the spec is a person's word that things have changed: every version gets another chance.
+        quarantined=_documents(status.get("quarantined")) if same_spec else (),
+        history=_documents(status.get("history")),
+        last_failure=_document(status.get("lastFailure")),
+        server_image=str(status.get("serverImage") or ""),
+        traffic=_document(status.get("traffic")),
+        drift=_document(status.get("drift")),
+        performance=_document(status.get("performance")),
+    )
+
+
+def routes_document(routes: Routes) -> dict[str, Any]:
+    """The routes as status keeps them: the intent, from which the ConfigMap follows."""
+    document: dict[str, Any] = {
+        "revision": routes.revision,
+        "at": timestamp(routes.at),
+        "versions": [version.document() for version in routes.versions],
+    }
+    if routes.live is not None:
+        document["live"] = routes.live
+    if routes.pilot is not None:
+        document["pilot"] = routes.pilot
+    return document
+
+
+def _routes(document: object) -> Routes | None:
+    if not isinstance(document, dict) or not isinstance(document.get("revision"), int):
+        return None
+    at = parse_timestamp(document.get("at"))
+    listed = [Version.from_document(one) for one in _documents(document.get("versions"))]
+    versions = tuple(one for one in listed if one is not None)
+    live = document.get("live")
+    if at is None or not versions:
+        return None
+    return Routes(document["revision"], live, document.get("pilot") or None, versions, at)
+
+
+def _recovered(routes_map: Json | None) -> Routes | None:
+    if routes_map is None:
+        return None
+    return _routes({**routes_map, "at": "1970-01-01T00:00:00Z", "pilot": None})
+
+
+def _live(document: object) -> Live | None:
+    version, since = Version.from_document(document), parse_timestamp(get(document, "since"))
+    if version is None or since is None:
+        return None
+    return Live(version, str(get(document, "engine") or ""), since)
+
+
+def _candidate(document: object) -> Candidate | None:
+    version, since = Version.from_document(document), parse_timestamp(get(document, "since"))
+    step = get(document, "step")
+    if version is None or since is None or step not in (PENDING, LOADING, SPREADING, SWITCHING):
+        return None
+    return Candidate(version, step, since)
+
+
+def _documents(value: object) -> tuple[Json, ...]:
+    return tuple(one for one in value if isinstance(one, dict)) if isinstance(value, (list, tuple)) else ()
+
+
+def _document(value: object) -> Json | None:
+    return value if isinstance(value, dict) else None

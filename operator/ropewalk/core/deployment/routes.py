@@ -1,0 +1,60 @@
+"""The ConfigMap that tells servers what to hold and what is live. It follows from the revision reserved in status."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..plan import Json
+from .memory import Routes
+from .pods import metadata, routes_name
+from .versions import get, uri_of
+from .wishes import Wishes
+
+KEY = "routes.json"
+
+
+def config_map(wishes: Wishes, routes: Routes) -> dict[str, Any]:
+    """The body for a revision: the same bytes from every operator that read the same status."""
+    document = {
+        "formatVersion": 1,
+        "revision": routes.revision,
+        "model": wishes.name,
+        "pilot": routes.pilot,
+        "live": routes.live,
+        "versions": [
+            {
+                "version": version.number,
+                "path": version.path,
+                "manifestDigest": version.manifest_digest,
+                "digest": version.digest or "",
+            }
+            for version in routes.versions
+        ],
+        **settings(wishes),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(wishes, routes_name(wishes)),
+        "data": {KEY: json.dumps(document, sort_keys=True)},
+    }
+
+
+def settings(wishes: Wishes) -> dict[str, Any]:
+    """The part of the routes that is the spec's; a change of it takes a new revision too."""
+    return {
+        "bucketSeconds": wishes.monitoring.bucket_seconds,
+        "engine": wishes.engine,
+        "limits": dict(wishes.limits),
+    }
+
+
+def observed_routes(config: Json | None) -> dict[str, Any] | None:
+    """The routes document in an observed ConfigMap, with uris; None if there is none that can be read."""
+    try:
+        document = json.loads(get(config, "data", KEY) or "null")
+        versions = [{**one, "uri": uri_of(str(one["path"]))} for one in document["versions"]]
+        return {**document, "revision": int(document["revision"]), "versions": versions}
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,118 @@
+"""Which version is wanted: the champion of a Pipeline, a pinned version of one, or a directory with its digest.
+
+Not having an answer is an answer too: it has a reason, and what is live stays live (D7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ropewalk.api import conditions as api
+
+from ..plan import Json, Observed, Ref
+from .versions import Version, below, get, number_in
+from .wishes import Wishes
+
+CLAIM_NOT_FOUND = "ClaimNotFound"
+CLAIM_ONE_POD = "ClaimReadWriteOncePod"
+UNREADABLE = "ReadFailed"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The wanted version, or None with a reason and a message that says what helps."""
+
+    version: Version | None
+    reason: str = ""
+    message: str = ""
+    final: bool = False
+    """Nothing but an edit of the spec or of another object can help."""
+
+
+def pipeline_ref(name: str) -> Ref:
+    """The Pipeline of that name, in the same namespace (D12)."""
+    return Ref("ropewalk.dev/v1alpha1", "Pipeline", name)
+
+
+def claim_ref(name: str) -> Ref:
+    """The PersistentVolumeClaim of that name."""
+    return Ref("v1", "PersistentVolumeClaim", name)
+
+
+def wanted(wishes: Wishes, observed: Observed) -> Target:
+    """What the spec asks for, as far as it can be told now."""
+    if wishes.uri:
+        document = {"version": number_in(wishes.uri), "uri": wishes.uri, "digest": wishes.digest}
+        version = Version.from_document(document)
+        if version is None:
+            message = f"spec.model.uri {wishes.uri} does not name a directory of a claim (pvc://CLAIM/PATH)"
+            return Target(None, api.INVALID_SPEC, message, final=True)
+        return Target(version)
+    ref = pipeline_ref(str(wishes.pipeline))
+    if ref not in observed.related:
+        return Target(None, UNREADABLE, f"pipeline {ref.name} could not be read; this is tried again")
+    pipeline = observed.related[ref]
+    if pipeline is None:
+        message = f"pipeline {ref.name} does not exist in namespace {wishes.namespace}"
+        return Target(None, api.PIPELINE_NOT_FOUND, message)
+    if wishes.pinned is not None:
+        return _pinned(wishes, pipeline, wishes.pinned)
+    champion = get(pipeline, "status", "champion")
+    version = Version.from_document(champion)
+    if version is None:
+        return Target(None, api.WAITING_FOR_CHAMPION, f"pipeline {ref.name} has no champion yet")
+    return Target(version)
+
+
+def _pinned(wishes: Wishes, pipeline: Json, number: int) -> Target:
+    known = [get(pipeline, "status", "champion"), *_list(pipeline, "versions"), *_list(pipeline, "history")]
+    for entry in known:
+        if get(entry, "version") == number and get(entry, "digest"):
+            version = Version.from_document({**entry, "uri": entry.get("uri") or _uri(wishes, pipeline, number)})
+            if version is not None:
+                return Target(version)
+    # An older version than status remembers: its place follows from its number, its manifest proves the rest.
+    version = Version.from_document({"version": number, "uri": _uri(wishes, pipeline, number)})
+    if version is None:
+        message = f"pipeline {wishes.pipeline} keeps its artifacts at no claim that can be mounted"
+        return Target(None, api.VERSION_NOT_FOUND, message)
+    return Target(version)
+
+
+def _uri(wishes: Wishes, pipeline: Json, number: int) -> str:
+    root = str(get(pipeline, "spec", "artifacts", "uri") or "")
+    return below(root, wishes.namespace, str(wishes.pipeline), "models", str(number))
+
+
+def _list(pipeline: Json, field: str) -> list[Any]:
+    found = get(pipeline, "status", field)
+    return list(found) if isinstance(found, (list, tuple)) else []
+
+
+def claim_problem(version: Version, observed: Observed) -> tuple[str, str] | None:
+    """Reason and message if the claim of a version is known to be unusable; a failed read is no evidence."""
+    claim = observed.related.get(claim_ref(version.claim), _UNREAD)
+    if claim is None:
+        return CLAIM_NOT_FOUND, f"claim {version.claim} of version {version.number} does not exist"
+    if access_modes(claim) == {"ReadWriteOncePod"}:
+        message = f"claim {version.claim} is ReadWriteOncePod: servers and training share it, use ReadWriteOnce"
+        return CLAIM_ONE_POD, message
+    return None
+
+
+def access_modes(claim: Json | None) -> set[str]:
+    """The access modes that a claim asks for."""
+    modes = get(claim, "spec", "accessModes")
+    return {str(mode) for mode in modes} if isinstance(modes, (list, tuple)) else set()
+
+
+def one_node(claims: set[str], observed: Observed, before: bool) -> bool:
+    """Whether a claim can be mounted on one node only. `before` stands where a claim could not be read."""
+    known = [observed.related.get(claim_ref(name)) for name in claims]
+    if any(claim is None for claim in known):
+        return before
+    return any(access_modes(claim) <= {"ReadWriteOnce"} for claim in known)
+
+
+_UNREAD: Json = {}
