@@ -1,0 +1,208 @@
+"""The cluster as the operator sees it: GET, LIST and a handful of writes, each of which passes the gate.
+
+Plain JSON over one HTTP session. The generated clients would parse every object into classes that the core, which
+works on JSON, would have to take apart again, and they cannot apply.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+
+from ..core.plan import Json, Ref
+from .connection import Connection
+from .gate import WriteGate
+
+MANAGER = "ropewalk"
+STATUS_MANAGER = "ropewalk-status"
+TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+PLURALS = {
+    ("v1", "Pod"): "pods",
+    ("v1", "Service"): "services",
+    ("v1", "ConfigMap"): "configmaps",
+    ("v1", "ServiceAccount"): "serviceaccounts",
+    ("v1", "PersistentVolumeClaim"): "persistentvolumeclaims",
+    ("v1", "Event"): "events",
+    ("apps/v1", "Deployment"): "deployments",
+    ("batch/v1", "Job"): "jobs",
+    ("policy/v1", "PodDisruptionBudget"): "poddisruptionbudgets",
+    ("networking.k8s.io/v1", "NetworkPolicy"): "networkpolicies",
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): "horizontalpodautoscalers",
+    ("coordination.k8s.io/v1", "Lease"): "leases",
+    ("ropewalk.dev/v1alpha1", "Pipeline"): "pipelines",
+    ("ropewalk.dev/v1alpha1", "ModelDeployment"): "modeldeployments",
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): "customresourcedefinitions",
+}
+
+
+class ApiError(Exception):
+    """The API server said no: HTTP status, its reason word and its sentence."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status, self.reason, self.message = status, reason, message
+
+
+class Conflict(ApiError):
+    """The object is not as it was when it was read, or belongs to somebody else."""
+
+
+class Cluster:
+    """One session with the API server. Use as an async context manager."""
+
+    def __init__(self, connection: Connection, gate: WriteGate) -> None:
+        self.connection = connection
+        self._gate = gate
+        self._ssl = connection.ssl_context()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Cluster:
+        connector = aiohttp.TCPConnector(ssl=self._ssl, limit=64, keepalive_timeout=60)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    async def get(self, ref: Ref, namespace: str | None) -> dict[str, Any] | None:
+        """The object as it is now (a read of etcd's quorum), or None where there is none."""
+        try:
+            found = await self._request("GET", _path(ref.api_version, ref.kind, namespace, ref.name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        return {**found, "apiVersion": ref.api_version, "kind": ref.kind}
+
+    async def list(
+        self, api_version: str, kind: str, namespace: str | None, selector: str = ""
+    ) -> list[dict[str, Any]]:
+        """Every matching object, each with its apiVersion and kind, which the API server leaves out of lists."""
+        query = f"?{urlencode({'labelSelector': selector})}" if selector else ""
+        found = await self._request("GET", _path(api_version, kind, namespace) + query)
+        return [{**item, "apiVersion": api_version, "kind": kind} for item in found.get("items") or ()]
+
+    async def pod_proxy(self, namespace: str, pod: str, port: int, path: str) -> dict[str, Any]:
+        """GET of a pod through the API server: for an operator outside the cluster's network."""
+        return await self._request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}")
+
+    # --- writing: everything below passes the gate -----------------------------------------------------------------
+
+    async def apply(self, body: Json, namespace: str) -> None:
+        """Server-side apply of the whole intent, forced."""
+        path = _path_of(body, namespace) + f"?fieldManager={MANAGER}&force=true"
+        await self._write("apply", body["kind"], "PATCH", path, body, "application/apply-patch+yaml")
+
+    async def create(self, body: Json, namespace: str) -> None:
+        """POST. An object of that name with the same controller counts as done; Conflict if it is another's."""
+        meta = body["metadata"]
+        path = _path(body["apiVersion"], body["kind"], namespace) + f"?fieldManager={MANAGER}"
+        try:
+            await self._write("create", body["kind"], "POST", path, body)
+        except Conflict:
+            there = await self.get(Ref(body["apiVersion"], body["kind"], meta["name"]), namespace)
+            if there is None or _controller(there) != _controller(body):
+                raise
+
+    async def delete(self, ref: Ref, namespace: str, uid: str) -> None:
+        """Delete exactly that object and, in the background, what it owns; one that is gone counts as done."""
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        path = _path(ref.api_version, ref.kind, namespace, ref.name)
+        try:
+            await self._write("delete", ref.kind, "DELETE", path, options)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+    async def annotate(self, ref: Ref, namespace: str, uid: str, key: str, value: str) -> None:
+        """Set one annotation of exactly that object; one that is gone counts as done."""
+        patch = {"metadata": {"uid": uid, "annotations": {key: value}}}
+        path = _path(ref.api_version, ref.kind, namespace, ref.name) + f"?fieldManager={MANAGER}"
+        try:
+            await self._write("annotate", ref.kind, "PATCH", path, patch, "application/merge-patch+json")
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+
+    async def write_status(self, owner: Json, status: Json) -> None:
+        """The whole status in one write, refused with Conflict if the resource has changed since `owner` was read."""
+        meta = owner["metadata"]
+        fence = {key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion")}
+        body = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "metadata": fence, "status": status}
+        path = _path_of(body, meta["namespace"]) + f"/status?fieldManager={STATUS_MANAGER}&force=true"
+        await self._write("status", owner["kind"], "PATCH", path, body, "application/apply-patch+yaml")
+
+    async def post_event(self, body: Json, namespace: str) -> None:
+        """Create an Event. Raises Conflict where one of that name exists."""
+        await self._write("create", "Event", "POST", _path("v1", "Event", namespace), body)
+
+    async def patch_event(self, name: str, patch: Json, namespace: str) -> None:
+        """Count an Event on."""
+        path = _path("v1", "Event", namespace, name)
+        await self._write("patch", "Event", "PATCH", path, patch, "application/merge-patch+json")
+
+    async def put_lease(self, body: Json, namespace: str, *, exists: bool) -> dict[str, Any]:
+        """Create or replace the Lease, fenced by its resourceVersion. The one write that needs no leadership."""
+        if exists:
+            return await self._request("PUT", _path_of(body, namespace), body)
+        return await self._request("POST", _path(body["apiVersion"], body["kind"], namespace), body)
+
+    # --- plumbing ------------------------------------------------------------------------------------------------
+
+    async def _write(
+        self, verb: str, kind: str, method: str, path: str, body: Json, content: str = "application/json"
+    ) -> dict[str, Any]:
+        return await self._gate.write(verb, kind, lambda: self._request(method, path, body, content))
+
+    async def _request(
+        self, method: str, path: str, body: Json | None = None, content: str = "application/json"
+    ) -> dict[str, Any]:
+        assert self._session is not None, "use `async with Cluster(...)`"
+        headers = {"Accept": "application/json"}
+        token = self.connection.bearer()
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        data = None
+        if body is not None:
+            headers["Content-Type"] = content
+            data = json.dumps(body, separators=(",", ":")).encode()
+        url = self.connection.server + path
+        async with self._session.request(method, url, data=data, headers=headers) as response:
+            raw = await response.read()
+            document = _parse(raw)
+            if response.status < 400:
+                return document
+            reason = str(document.get("reason") or response.reason or "")
+            message = str(document.get("message") or raw[:500].decode(errors="replace"))
+            raise (Conflict if response.status == 409 else ApiError)(response.status, reason, message)
+
+
+def _parse(raw: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(raw)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _path(api_version: str, kind: str, namespace: str | None, name: str | None = None) -> str:
+    root = "/api/v1" if api_version == "v1" else f"/apis/{api_version}"
+    scope = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+    item = f"/{quote(name, safe='')}" if name else ""
+    return f"{root}{scope}/{PLURALS[api_version, kind]}{item}"
+
+
+def _path_of(body: Json, namespace: str) -> str:
+    return _path(body["apiVersion"], body["kind"], namespace, body["metadata"]["name"])
+
+
+def _controller(body: Mapping[str, Any]) -> str | None:
+    owners = body["metadata"].get("ownerReferences") or ()
+    return next((str(owner["uid"]) for owner in owners if owner.get("controller")), None)

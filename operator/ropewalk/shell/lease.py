@@ -1,0 +1,104 @@
+"""Who leads: one Lease, held for 15 s, renewed every 2 s, given up on one's own clock after 10 s without renewal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+
+from ..core.plan import Ref
+from . import metrics
+from .cluster import ApiError, Cluster
+
+LOG = logging.getLogger(__name__)
+NAME = "ropewalk-operator"
+DURATION = 15
+RENEW_DEADLINE = 10.0
+RETRY = 2.0
+REF = Ref("coordination.k8s.io/v1", "Lease", NAME)
+
+
+class Lease:
+    """Leader election. `leading()` is true only while a renewal of the last ten seconds is known to have succeeded;
+    another may take over after fifteen of its own seconds, so two never write at a time (clocks need not agree)."""
+
+    def __init__(self, namespace: str, identity: str) -> None:
+        self._namespace = namespace
+        self._identity = identity
+        self._renewed = float("-inf")
+        self._seen: tuple[str, float] | None = None
+        self._was_leading = False
+
+    def leading(self) -> bool:
+        """Whether this process may write now."""
+        return time.monotonic() - self._renewed < RENEW_DEADLINE
+
+    async def run(self, cluster: Cluster, on_start: Callable[[], Awaitable[None]]) -> None:
+        """Acquire, renew, lose, acquire again, until cancelled. `on_start` runs each time leadership begins."""
+        while True:
+            started = time.monotonic()
+            try:
+                if await self._try(cluster):
+                    self._renewed = started
+            except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
+                LOG.warning("lease not renewed", extra={"error": str(error)})
+            leads = self.leading()
+            metrics.LEADING.set(1.0 if leads else 0.0)
+            if leads and not self._was_leading:
+                LOG.info("leading", extra={"identity": self._identity})
+                await on_start()
+            elif self._was_leading and not leads:
+                LOG.warning("no longer leading", extra={"identity": self._identity})
+            self._was_leading = leads
+            await asyncio.sleep(RETRY)
+
+    async def release(self, cluster: Cluster) -> None:
+        """Give the Lease back so that a successor need not wait; best effort."""
+        if not self.leading():
+            return
+        try:
+            there = await cluster.get(REF, self._namespace)
+            if there is not None and there.get("spec", {}).get("holderIdentity") == self._identity:
+                there["spec"]["holderIdentity"] = ""
+                await cluster.put_lease(there, self._namespace, exists=True)
+        except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
+            LOG.info("lease not released", extra={"error": str(error)})
+        self._renewed = float("-inf")
+
+    async def _try(self, cluster: Cluster) -> bool:
+        there = await cluster.get(REF, self._namespace)
+        if there is None:
+            meta = {"name": NAME, "namespace": self._namespace}
+            await self._put(
+                cluster,
+                {"apiVersion": REF.api_version, "kind": REF.kind, "metadata": meta, "spec": {}},
+                False,
+            )
+            return True
+        spec = there.setdefault("spec", {})
+        holder = spec.get("holderIdentity") or ""
+        if holder and holder != self._identity and not self._expired(there):
+            return False
+        await self._put(cluster, there, True)
+        return True
+
+    def _expired(self, lease: dict[str, Any]) -> bool:
+        """Whether the Lease has stood unchanged for its duration, by our own clock."""
+        version = lease["metadata"].get("resourceVersion", "")
+        if self._seen is None or self._seen[0] != version:
+            self._seen = (version, time.monotonic())
+        return time.monotonic() - self._seen[1] > int(lease["spec"].get("leaseDurationSeconds") or DURATION)
+
+    async def _put(self, cluster: Cluster, lease: dict[str, Any], exists: bool) -> None:
+        spec = lease["spec"]
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        if spec.get("holderIdentity") != self._identity:
+            spec["acquireTime"] = now
+            spec["leaseTransitions"] = int(spec.get("leaseTransitions") or 0) + (1 if exists else 0)
+        spec |= {"holderIdentity": self._identity, "leaseDurationSeconds": DURATION, "renewTime": now}
+        await cluster.put_lease(lease, self._namespace, exists=exists)

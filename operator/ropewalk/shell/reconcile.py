@@ -1,0 +1,228 @@
+"""One pass over one resource: read everything, let the core decide, execute in order, write one status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+
+from ..core import deployment, names, pipeline
+from ..core.conditions import Condition, set_conditions
+from ..core.plan import (
+    Annotate,
+    Apply,
+    Config,
+    Create,
+    Delete,
+    Effect,
+    Event,
+    Json,
+    Observed,
+    Plan,
+    Ref,
+    Scraped,
+    ScrapeRequest,
+)
+from . import metrics
+from .cluster import ApiError, Cluster, Conflict
+from .events import Recorder, utcnow
+from .gate import NotLeading
+from .queue import Key, Retry
+from .scrape import PodReader, scrape
+
+LOG = logging.getLogger(__name__)
+API_VERSION = f"{names.GROUP}/v1alpha1"
+UNREADABLE = (ApiError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
+
+
+@dataclass(frozen=True)
+class Core:
+    """The decisions about one kind, and what they have to be told."""
+
+    plan: Callable[[Observed, datetime], Plan]
+    related: Callable[[Json], tuple[Ref, ...]]
+    scrapes: Callable[[Json, tuple[Json, ...]], tuple[ScrapeRequest, ...]]
+    label: str
+    children: tuple[tuple[str, str], ...]
+
+
+CORES = {
+    "Pipeline": Core(
+        pipeline.plan,
+        pipeline.related,
+        pipeline.scrapes,
+        names.PIPELINE_LABEL,
+        (("batch/v1", "Job"), ("v1", "Pod"), ("v1", "ConfigMap")),
+    ),
+    "ModelDeployment": Core(
+        deployment.plan,
+        deployment.related,
+        deployment.scrapes,
+        names.MODEL_DEPLOYMENT_LABEL,
+        (
+            ("v1", "ServiceAccount"),
+            ("apps/v1", "Deployment"),
+            ("v1", "Service"),
+            ("policy/v1", "PodDisruptionBudget"),
+            ("networking.k8s.io/v1", "NetworkPolicy"),
+            ("autoscaling/v2", "HorizontalPodAutoscaler"),
+            ("v1", "ConfigMap"),
+            ("v1", "Pod"),
+        ),
+    ),
+}
+"""A new kind of resource is one entry."""
+
+
+class Reconciler:
+    """Carries out passes. `interests` maps each resource to what its decision reads, for those who listen."""
+
+    def __init__(self, cluster: Cluster, config: Config, reader: PodReader, leading: Callable[[], bool]) -> None:
+        self._cluster = cluster
+        self._config = config
+        self._reader = reader
+        self._leading = leading
+        self._recorder = Recorder(cluster)
+        self.interests: dict[Key, frozenset[Ref]] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass; the delay until the next one, None when only an event asks for it. Raises to be retried."""
+        if not self._leading():
+            return None
+        started = time.monotonic()
+        result = "error"
+        try:
+            delay = await self._reconcile(key)
+            result = "ok"
+            return delay
+        except NotLeading:
+            result = "not_leading"
+            return None
+        except Retry:
+            result = "conflict"
+            raise
+        finally:
+            metrics.RECONCILES.labels(key.kind, result).observe(time.monotonic() - started)
+
+    async def _reconcile(self, key: Key) -> float | None:
+        core = CORES[key.kind]
+        owner = await self._cluster.get(Ref(API_VERSION, key.kind, key.name), key.namespace)
+        if owner is None or owner["metadata"].get("deletionTimestamp"):
+            self.forget(key)
+            return None
+        observed = await self._observe(key, core, owner)
+        now = utcnow()
+        plan = core.plan(observed, now)
+        rejected = await self._execute(plan.effects, key)
+        await self._write_status(key, owner, plan, rejected, now)
+        for event in plan.events:
+            await self._recorder.record(owner, event, now)
+        if rejected is not None:
+            await self._recorder.record(owner, Event("Warning", "Rejected", rejected), now)
+            raise RuntimeError(rejected)
+        return plan.requeue_after
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone: nothing of it stays in memory."""
+        self.interests.pop(key, None)
+        metrics.forget(key.kind, key.namespace, key.name)
+
+    async def _observe(self, key: Key, core: Core, owner: Json) -> Observed:
+        selector = f"{core.label}={names.label_value(key.name)}"
+        refs = core.related(owner)
+        self.interests[key] = frozenset(refs)
+        lists, gets = await asyncio.gather(
+            asyncio.gather(*(self._children(kind, key.namespace, selector) for kind in core.children)),
+            asyncio.gather(*(self._related(ref, key.namespace) for ref in refs)),
+        )
+        children = tuple(item for found in lists if found is not None for item in found)
+        unknown = frozenset(kind for (_, kind), found in zip(core.children, lists, strict=True) if found is None)
+        requests = core.scrapes(owner, children)
+        answers = await asyncio.gather(*(scrape(self._reader, key.namespace, request) for request in requests))
+        scrapes: Mapping[tuple[str, str], Scraped] = {
+            (request.pod, request.path): answer for request, answer in zip(requests, answers, strict=True)
+        }
+        related = {ref: found for ref, (known, found) in zip(refs, gets, strict=True) if known}
+        return Observed(owner, self._config, children, unknown, related, scrapes)
+
+    async def _children(self, kind: tuple[str, str], namespace: str, selector: str) -> list[dict[str, Any]] | None:
+        try:
+            return await self._cluster.list(*kind, namespace, selector)
+        except UNREADABLE as error:
+            LOG.warning("list failed", extra={"kind": kind[1], "namespace": namespace, "error": str(error)})
+            return None
+
+    async def _related(self, ref: Ref, namespace: str) -> tuple[bool, dict[str, Any] | None]:
+        try:
+            return True, await self._cluster.get(ref, namespace)
+        except UNREADABLE as error:
+            LOG.warning("get failed", extra={"kind": ref.kind, "namespace": namespace, "error": str(error)})
+            return False, None
+
+    async def _execute(self, effects: tuple[Effect, ...], key: Key) -> str | None:
+        """Run the effects in order; the sentence of the first one that the API server rejects for good."""
+        for effect in effects:
+            try:
+                await self._do(effect, key.namespace)
+            except Conflict as error:
+                raise Retry from error
+            except ApiError as error:
+                if error.status in (400, 403, 404, 405, 413, 415, 422):
+                    return f"the API server rejected {_named(effect)}: {error.message}"
+                raise
+        return None
+
+    async def _do(self, effect: Effect, namespace: str) -> None:
+        match effect:
+            case Apply(body):
+                await self._cluster.apply(body, namespace)
+            case Create(body):
+                await self._cluster.create(body, namespace)
+            case Delete(ref, uid):
+                await self._cluster.delete(ref, namespace, uid)
+            case Annotate(ref, uid, annotation, value):
+                await self._cluster.annotate(ref, namespace, uid, annotation, value)
+
+    async def _write_status(self, key: Key, owner: Json, plan: Plan, rejected: str | None, now: datetime) -> None:
+        before = owner.get("status") or {}
+        status = plan.status if plan.status is not None else before
+        if rejected is not None:
+            status = stalled(status, rejected, int(owner["metadata"].get("generation") or 0), now)
+        status = without_nulls(status)
+        metrics.observe_status(key.kind, key.namespace, key.name, status)
+        if status == before:
+            return
+        try:
+            await self._cluster.write_status(owner, status)
+        except Conflict as error:
+            raise Retry from error
+
+
+def stalled(status: Json, message: str, generation: int, now: datetime) -> dict[str, Any]:
+    """The status with what the API server will not have, where `kubectl get` and `kubectl wait` show it."""
+    previous = [dict(c) for c in status.get("conditions") or ()]
+    rest = [c for c in previous if c.get("type") != "Stalled"]
+    new = set_conditions(previous, [Condition("Stalled", "True", "Rejected", message)], generation=generation, now=now)
+    summary = {**(status.get("summary") or {}), "message": message[:512]}
+    return {**status, "conditions": rest + new, "summary": summary}
+
+
+def without_nulls(value: Any) -> Any:
+    """What the API server would store: a null in a mapping is a field that is absent."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def _named(effect: Effect) -> str:
+    if isinstance(effect, (Apply, Create)):
+        return f"{effect.body['kind']} {effect.body['metadata']['name']}"
+    return f"{effect.ref.kind} {effect.ref.name}"
