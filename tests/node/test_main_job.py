@@ -55,11 +55,11 @@ def ask(namespace: Namespace, service: str, path: str, body: object) -> tuple[in
     """One HTTP request from inside the cluster: status and answer."""
     payload = base64.b64encode(json.dumps(body).encode()).decode()
     script = (
-        "python3 -c \"import base64,urllib.request,urllib.error,sys\n"
+        'python3 -c "import base64,urllib.request,urllib.error,sys\n'
         f"r=urllib.request.Request('http://{service}:8501{path}',base64.b64decode('{payload}'),"
         "{'content-type':'application/json'})\n"
         "try:\n a=urllib.request.urlopen(r,timeout=10)\nexcept urllib.error.HTTPError as e:\n a=e\n"
-        "print(a.status);print(a.read().decode())\""
+        'print(a.status);print(a.read().decode())"'
     )
     status, answer = namespace.pod_exec("files", script).split("\n", 1)
     return int(status), json.loads(answer)
@@ -142,10 +142,14 @@ def damaged(kind: str) -> str:
     if kind == "column":
         return "\n".join([lines[0].replace("mean texture", "average texture"), *lines[1:]])
     if kind == "type":
-        return "\n".join([lines[0], *("wide" + line[line.index(",") :] if i % 20 == 0 else line for i, line in enumerate(lines[1:]))])
+        return "\n".join(
+            [lines[0], *("wide" + line[line.index(",") :] if i % 20 == 0 else line for i, line in enumerate(lines[1:]))]
+        )
     if kind == "classes":
         return "\n".join([lines[0], *(line for line in lines[1:] if line.endswith("benign"))])
-    return "\n".join([lines[0], *(line.replace("benign", "") if i % 50 == 0 else line for i, line in enumerate(lines[1:]))])
+    return "\n".join(
+        [lines[0], *(line.replace("benign", "") if i % 50 == 0 else line for i, line in enumerate(lines[1:]))]
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal as Number
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
-from ropewalk.api.markers import IntOrString, Keywords, ListAtomic, Rule
+from ropewalk.api.markers import IntOrString, Keywords, ListAtomic, ListMap, Rule
 
 GROUP = "ropewalk.dev"
 VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
+API_VERSION: Final = "ropewalk.dev/v1alpha1"
 
 MAX_NAME = 52
 """Longest name of a resource: what is derived from it (labels, Services, pods) must stay within 63."""
@@ -53,6 +53,8 @@ class Model(BaseModel):
 
     rules: ClassVar[tuple[Rule, ...]] = ()
     """CEL rules of the object, enforced by the API server."""
+    keeps_unknown_fields: ClassVar[bool] = False
+    """Whether the API server stores fields that the schema does not name."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -60,6 +62,8 @@ class Model(BaseModel):
         own = handler.resolve_ref_schema(schema)
         if cls.rules:
             own["x-kubernetes-validations"] = [rule.document() for rule in cls.rules]
+        if cls.keeps_unknown_fields:
+            own["x-kubernetes-preserve-unknown-fields"] = True
         return schema
 
     def document(self) -> dict[str, Any]:
@@ -99,7 +103,14 @@ def parse_quantity(value: str | int) -> Number:
     return parse_decimal(number) * _QUANTITY_UNITS[suffix]
 
 
-Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=63),
+    Rule(
+        rule="self.matches('^[A-Za-z_][A-Za-z0-9_]*$')",
+        message="a name has letters, digits and _ and starts with no digit; `column` may be anything, so put it there",
+    ),
+]
 """A feature's or label's name: a Python identifier, since it names a tensor too."""
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 """The name of another object of the same namespace."""
@@ -113,7 +124,9 @@ Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 """A content digest, `sha256:` and 64 hexadecimal digits."""
 Time = Annotated[str, Field(max_length=40), Keywords({"format": "date-time"})]
 """A point in time, RFC 3339."""
-Quantity = Annotated[str | int, IntOrString(r"^[0-9]{1,15}(\.[0-9]{1,9})?([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,2})?$", 32)]
+Quantity = Annotated[
+    str | int, IntOrString(r"^[0-9]{1,15}(\.[0-9]{1,9})?([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,2})?$", 32)
+]
 """A Kubernetes quantity that is not negative: `500m`, `2`, `1Gi`."""
 Image = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
 """A container image's reference."""
@@ -121,8 +134,8 @@ Reason = Annotated[str, Field(max_length=128)]
 """A CamelCase word for machines; see `ropewalk.api.conditions`."""
 Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
 """A sentence for people: the thing, the value, the remedy."""
-Short = Annotated[str, Field(max_length=64)]
-"""A word or number as shown in a column."""
+Short = Annotated[str, Field(max_length=256)]
+"""A few words as shown in a column; the bound is wide, since the API server refuses the whole status beyond it."""
 Count = Annotated[int, Field(ge=0)]
 
 RuleNotClimbing = Rule(
@@ -178,6 +191,27 @@ class Toleration(Model):
 Tolerations = Annotated[tuple[Toleration, ...], Field(max_length=16), ListAtomic()]
 
 
+class StatusModel(Model):
+    """Base of what stands in status. Nothing is required, and what a newer operator adds is kept by an older CRD.
+
+    Were it pruned, that operator would find its status changed after every write, and write it again for ever.
+    """
+
+    keeps_unknown_fields = True
+
+
+class MetricValue(StatusModel):
+    """One measured number."""
+
+    name: Short
+    """The metric's name, for instance accuracy."""
+    value: Annotated[str, Field(max_length=32)] | None = None
+    """Its value as a decimal string."""
+
+
+Metrics = Annotated[tuple[MetricValue, ...], Field(max_length=32), ListMap()]
+
+
 class Condition(Model):
     """One observation about the resource, by the conventions of Kubernetes."""
 
@@ -193,6 +227,9 @@ class Condition(Model):
     """The generation of the spec that this was observed for."""
     last_transition_time: Time
     """When `status` last changed."""
+
+
+Conditions = Annotated[tuple[Condition, ...], Field(max_length=16), ListMap(("type",))]
 
 
 class ObjectMeta(Model):
@@ -212,13 +249,15 @@ class ObjectMeta(Model):
 NAME_RULES = (
     Rule(
         rule=f"self.metadata.name.size() <= {MAX_NAME}",
-        message=f"metadata.name may have at most {MAX_NAME} characters, since names of Services and pods are made from it",
-        dynamic=f"'metadata.name has ' + string(self.metadata.name.size()) + ' characters and may have at most "
-        f"{MAX_NAME}, since names of Services and pods are made from it'",
+        message=f"metadata.name may have at most {MAX_NAME} characters, "
+        "since names of Services and pods are made from it",
     ),
     Rule(
         rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
         message="metadata.name must start with a letter and have only a-z, 0-9 and '-' (a DNS label, RFC 1035)",
     ),
 )
-"""Rules of every root object."""
+"""Rules of every root object.
+
+NB: no `messageExpression` may quote the name: it has no bound in a CRD, and the estimated cost is then forbidden.
+"""

@@ -28,7 +28,8 @@ class Artifacts(Model):
     """The store: models and the records of runs live there, under NAMESPACE/PIPELINE."""
 
     uri: PvcUri
-    """A folder on a PersistentVolumeClaim of this namespace, pvc://CLAIM/PATH. Models stand in PATH/NAMESPACE/PIPELINE/models/VERSION."""
+    """A folder on a PersistentVolumeClaim of this namespace, pvc://CLAIM/PATH.
+    Models stand in PATH/NAMESPACE/PIPELINE/models/VERSION."""
 
 
 class Split(Model):
@@ -45,9 +46,11 @@ class Split(Model):
     )
 
     by: Literal["Hash", "Time"] = "Hash"
-    """Hash: by a stable hash, so a row stays where it is when others arrive. Time: the newest rows test, those before evaluate."""
+    """Hash: by a stable hash, so a row stays where it is when others arrive.
+    Time: the newest rows test, those before evaluate."""
     key: ColumnName | None = None
-    """With Hash: the column whose value is hashed, so that rows of one customer stay together. Absent: the row's content."""
+    """With Hash: the column whose value is hashed, so that rows of one customer stay together.
+    Absent: the row's content."""
     column: ColumnName | None = None
     """With Time: the column that holds the time of a row."""
     evaluate_percent: Percent = 10
@@ -97,7 +100,8 @@ class Label(Model):
     positive: Category | None = None
     """The class that precision, recall, f1 and auc are about, in a problem of two classes."""
     classes: Annotated[tuple[Category, ...], Field(min_length=2, max_length=1000), ListSet()] | None = None
-    """All classes in the order of the model's `probabilities`. Absent: those of the training data, sorted. A value outside them is an anomaly."""
+    """All classes in the order of the model's `probabilities`.
+    Absent: those of the training data, sorted. A value outside them is an anomaly."""
 
 
 class Feature(Model):
@@ -112,9 +116,7 @@ class Feature(Model):
             rule="self.type in ['Number', 'Integer'] || (!has(self.min) && !has(self.max))",
             message="min and max are for features of type Number or Integer",
         ),
-        Rule(
-            rule="self.type == 'Category' || !has(self.values)", message="values is for features of type Category"
-        ),
+        Rule(rule="self.type == 'Category' || !has(self.values)", message="values is for features of type Category"),
         Rule(
             rule="(self.type == 'Image') == has(self.shape)",
             message="shape: [height, width, channels] belongs to every feature of type Image and to no other",
@@ -141,7 +143,10 @@ class Feature(Model):
     """Whether a value may be missing, in training and in requests."""
     sensitive: bool = False
     """Its values never leave the store: no example of them in status, Events or logs."""
-    shape: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=3, max_length=3), ListAtomic()] | None = None
+    shape: (
+        Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=3, max_length=3), ListAtomic()]
+        | None
+    ) = None
     """Height, width and channels (1 or 3) of an Image."""
 
 
@@ -172,7 +177,8 @@ class Rows(Model):
     min: Annotated[int, Field(ge=1, le=10**12)] = 1
     """Fewest rows that a run trains on; fewer is the anomaly MinRows."""
     max_change_from_previous: Magnitude | None = None
-    """Greatest change against the last successful run as a share, for instance "0.5"; more is the anomaly RowsChanged."""
+    """Greatest change against the last successful run as a share, for instance "0.5";
+    more is the anomaly RowsChanged."""
 
 
 class AnomalyException(Model):
@@ -188,7 +194,8 @@ class AnomalyException(Model):
         "MissingValues",
         "NewColumn",
     ]
-    """The anomaly's name, as status.anomalies shows it. What no model can be trained on (a missing column, one class) always fails."""
+    """The anomaly's name, as status.anomalies shows it.
+    What no model can be trained on (a missing column, one class) always fails."""
     action: Literal["Fail", "Warn", "Ignore"]
     """Fail ends the run, Warn reports the anomaly and goes on, Ignore is silent."""
 
@@ -201,4 +208,5 @@ class Validate(Model):
     on_anomaly: Literal["Fail", "Warn"] = "Fail"
     """Fail ends the run at the first stage that finds an anomaly; Warn reports it and goes on."""
     exceptions: Annotated[tuple[AnomalyException, ...], Field(max_length=16), ListMap(("anomaly",))] = ()
-    """Anomalies that are treated differently. A column that the schema does not name (NewColumn) is ignored unless it stands here."""
+    """Anomalies that are treated differently.
+    A column that the schema does not name (NewColumn) is ignored unless it stands here."""

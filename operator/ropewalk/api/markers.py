@@ -17,18 +17,15 @@ from pydantic_core import CoreSchema
 class Rule:
     """One CEL rule (`x-kubernetes-validations`) on a field or, through `Model.rules`, on an object.
 
-    `message` names the remedy. `dynamic` is a CEL expression that gives the message instead, where it can name the
-    offending value; `message` then is what the server falls back to.
+    `message` names the remedy; the server adds the path of the offending value.
     """
 
     rule: str
     message: str
-    dynamic: str | None = None
 
     def document(self) -> dict[str, str]:
         """The rule as the API server reads it."""
-        entry = {"rule": self.rule, "message": self.message}
-        return entry if self.dynamic is None else {**entry, "messageExpression": self.dynamic}
+        return {"rule": self.rule, "message": self.message}
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         schema = handler(core)

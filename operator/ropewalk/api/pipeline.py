@@ -81,7 +81,8 @@ class PipelineSpec(Model):
             message="template Image takes exactly one feature, of type Image; template Tabular takes none of that type",
         ),
         Rule(
-            rule="self.source.format != 'ImageFolder' || (self.train.template == 'Image' && self.schema.label.type == 'Category')",
+            rule="self.source.format != 'ImageFolder' || "
+            "(self.train.template == 'Image' && self.schema.label.type == 'Category')",
             message="an ImageFolder needs train.template Image and a label of type Category (the folders' names)",
         ),
         Rule(
@@ -118,13 +119,15 @@ class PipelineSpec(Model):
     smoke_test: SmokeTest = SmokeTest()
     """What a model must do in the server's image before it becomes a version."""
     promotion: Literal["Automatic", "Manual"] = "Automatic"
-    """Automatic: a blessed version becomes the champion. Manual: it waits for the annotation ropewalk.dev/promote: "VERSION"."""
+    """Automatic: a blessed version becomes the champion.
+    Manual: it waits for the annotation ropewalk.dev/promote: "VERSION"."""
     triggers: Triggers = Triggers()
     """What starts a run."""
     concurrency_policy: Literal["Forbid", "Queue"] = "Forbid"
-    """What a trigger does while a run is in flight: Forbid drops it (a change of the spec waits), Queue starts one more run afterwards."""
-    stop_after_failures: Annotated[int, Field(ge=0, le=100)] = 3
-    """Failed runs in a row after which only a person starts another (condition Halted); 0: never."""
+    """What a trigger does while a run is in flight:
+    Forbid drops it (a change of the spec waits), Queue starts one more run afterwards."""
+    stop_after_failures: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Failed runs in a row after which only a person or a change of the spec starts another (condition Halted)."""
     retry: Retry = Retry()
     """How often a failed attempt is repeated."""
     timeouts: Timeouts = Timeouts()

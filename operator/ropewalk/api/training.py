@@ -46,7 +46,8 @@ class Train(Model):
     """How the model is trained."""
 
     template: Literal["Tabular", "Image"]
-    """The network: Tabular (dense, over Number, Integer, Boolean and Category features) or Image (convolutional, over one Image)."""
+    """The network: Tabular (dense, over Number, Integer, Boolean and Category features)
+    or Image (convolutional, over one Image)."""
     hyperparameters: Annotated[tuple[Hyperparameter, ...], Field(max_length=32), ListMap()] = ()
     """Settings of the template; each has a good default."""
     early_stopping: EarlyStopping = EarlyStopping()
@@ -118,7 +119,14 @@ class SmokeTest(Model):
 class Schedule(Model):
     """Runs by the clock."""
 
-    cron: Annotated[str, Field(min_length=9, max_length=128, pattern=r"^\S+( +\S+){4}$")]
+    cron: Annotated[
+        str,
+        Field(max_length=128),
+        Rule(
+            rule=r"self.matches('^\\S+( +\\S+){4}$')",
+            message="cron has five fields (minute, hour, day of month, month, day of week), such as 0 2 * * *",
+        ),
+    ]
     """Five fields: minute, hour, day of month, month, day of week."""
     time_zone: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")] = "UTC"
     """A name of the IANA time zone database, such as Europe/Berlin."""
@@ -154,7 +162,10 @@ class OutOfMemory(Model):
     """What another attempt gets after one that ran out of memory."""
 
     rules = (
-        Rule(rule="double(self.factor) > 1.0 && double(self.factor) <= 10.0", message="factor must be above 1 and at most 10"),
+        Rule(
+            rule="double(self.factor) > 1.0 && double(self.factor) <= 10.0",
+            message="factor must be above 1 and at most 10",
+        ),
     )
 
     factor: Magnitude = "1.5"

@@ -34,6 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
         default=os.environ.get("POD_NAMESPACE", "ropewalk-system"),
         help="where the Lease is kept (default: $POD_NAMESPACE or ropewalk-system)",
     )
+    operator.add_argument(
+        "--identity",
+        default=os.environ.get("POD_NAME", ""),
+        help="holder of the Lease (default: $POD_NAME, else made up); two with the same must never run at once",
+    )
     operator.add_argument("--verbose", action="store_true", help="log more")
     options = parser.parse_args(arguments)
     for name in ("trainer_image", "server_image"):
@@ -50,10 +55,16 @@ def _operator(options: argparse.Namespace) -> int:
 
     logs.configure(options.verbose)
     config = Config(options.trainer_image, options.server_image, options.operator_namespace)
+    settings = app.Options(
+        config=config,
+        kubeconfig=options.kubeconfig,
+        context=options.context,
+        namespaces=tuple(options.namespace),
+        port=options.port,
+        identity=options.identity,
+    )
     try:
-        asyncio.run(
-            app.run(app.Options(config, options.kubeconfig, options.context, tuple(options.namespace), options.port))
-        )
+        asyncio.run(app.run(settings))
     except ConfigException as error:
         print(f"ropewalk: no cluster to talk to: {error}; give --kubeconfig or run in a pod", file=sys.stderr)
         return 2

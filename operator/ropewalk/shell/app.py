@@ -47,6 +47,9 @@ class Options:
     namespaces: tuple[str, ...] = ()
     """Watched namespaces; empty: all."""
     port: int = 8080
+    identity: str = ""
+    """Holder of the Lease; empty: made from host and process. Give it only where two with it can never run at once,
+    as the containers of one pod: after a crash the next one then leads at once."""
     fault: str = field(default_factory=lambda: os.environ.get("ROPEWALK_FAULT", ""))
 
 
@@ -66,9 +69,8 @@ class Operator:
 
     def __init__(self, options: Options, connection: Connection) -> None:
         self._options = options
-        self._lease = Lease(
-            options.config.operator_namespace, f"{socket.gethostname()}_{os.getpid()}_{os.urandom(3).hex()}"
-        )
+        identity = options.identity or f"{socket.gethostname()}_{os.getpid()}_{os.urandom(3).hex()}"
+        self._lease = Lease(options.config.operator_namespace, identity)
         self._cluster = Cluster(connection, WriteGate(self._lease.leading, options.fault))
         self._missing: str | None = "starting"
         self._stop = asyncio.Event()

@@ -34,8 +34,8 @@ def observe_status(kind: str, namespace: str, name: str, status: Json) -> None:
             READY.labels(kind, namespace, name).set(_truth(condition))
         elif condition.get("type") == "DataDrift":
             DRIFTED.labels(namespace, name).set(_truth(condition))
-    quality = status.get("quality")
-    if isinstance(quality, dict):
+    if kind == "ModelDeployment":
+        quality = (status.get("performance") or {}).get("metrics") or {}
         for metric in ("accuracy", "precision", "recall"):
             try:
                 QUALITY.labels(namespace, name, metric).set(float(quality[metric]))

@@ -1,0 +1,245 @@
+"""The resource ModelDeployment: a version of a model, answered for by pods, and watched."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ropewalk.api.common import (
+    API_VERSION,
+    NAME_RULES,
+    Digest,
+    Duration,
+    Labels,
+    Magnitude,
+    Model,
+    Name,
+    ObjectMeta,
+    ObjectName,
+    PvcUri,
+    Quantity,
+    Resources,
+    Tolerations,
+)
+from ropewalk.api.markers import Column, ListMap, ListSet, Resource, Rule
+from ropewalk.api.modeldeployment_status import ModelDeploymentStatus
+
+__all__ = [
+    "MODELDEPLOYMENT",
+    "Autoscaling",
+    "DriftMonitor",
+    "Limits",
+    "LocalObject",
+    "ModelDeployment",
+    "ModelDeploymentSpec",
+    "ModelDeploymentStatus",
+    "ModelSource",
+    "Monitor",
+    "PerformanceMonitor",
+    "Serving",
+]
+
+_WINDOW_PATTERN = r"^([1-9][0-9]{0,2}d|([0-9]{1,5}(s|m|h)){1,3})$"
+TrafficWindow = Annotated[
+    str,
+    Field(max_length=32, pattern=_WINDOW_PATTERN),
+    Rule(
+        rule="self.endsWith('d') ? self == '1d' : "
+        "(duration(self) >= duration('1m') && duration(self) <= duration('24h'))",
+        message="a window of traffic has at least 1m and at most 24h",
+    ),
+]
+LabelWindow = Annotated[
+    str,
+    Field(max_length=32, pattern=_WINDOW_PATTERN),
+    Rule(rule="self.endsWith('d') || duration(self) >= duration('1m')", message="a window of labels has at least 1m"),
+]
+
+
+class ModelSource(Model):
+    """What is served: a Pipeline's champion, one version of it, or a model at a uri."""
+
+    rules = (
+        Rule(
+            rule="has(self.pipeline) != has(self.uri)",
+            message="name either pipeline (serve its champion, or a pinned version of it) or uri with digest",
+        ),
+        Rule(
+            rule="!has(self.version) || has(self.pipeline)",
+            message="version pins a version of a pipeline: name the pipeline too",
+        ),
+        Rule(
+            rule="has(self.uri) == has(self.digest)",
+            message="uri and digest belong together: the digest proves that what lies there is the model meant",
+        ),
+    )
+
+    pipeline: ObjectName | None = None
+    """A Pipeline of this namespace. Its champion is served, and so is each later one."""
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Serves this version of the Pipeline instead of its champion."""
+    uri: PvcUri | None = None
+    """A model's directory, pvc://CLAIM/PATH, in place of a Pipeline."""
+    digest: Digest | None = None
+    """Digest of the model at `uri`, as its manifest states it."""
+
+
+class Autoscaling(Model):
+    """Lets the load decide the number of pods (a HorizontalPodAutoscaler)."""
+
+    rules = (
+        Rule(rule="self.minReplicas <= self.maxReplicas", message="minReplicas may not be greater than maxReplicas"),
+    )
+
+    min_replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Fewest pods."""
+    max_replicas: Annotated[int, Field(ge=1, le=1000)]
+    """Most pods."""
+    target_cpu_percent: Annotated[int, Field(ge=1, le=1000)] = 70
+    """Mean CPU use that is aimed at, in percent of what the pods request."""
+
+
+class LocalObject(Model):
+    """Names another object of this namespace."""
+
+    name: ObjectName
+    """Its name."""
+
+
+class Limits(Model):
+    """What one server takes on; beyond it a request gets a clear refusal instead of a slow death."""
+
+    rules = (
+        Rule(
+            rule="duration(self.deadline) >= duration('1s') && duration(self.deadline) <= duration('1h')",
+            message="deadline has at least 1s and at most 1h",
+        ),
+        Rule(
+            rule="quantity(string(self.maxBodyBytes)).isInteger() && "
+            "quantity(string(self.maxBodyBytes)).compareTo(quantity('1Ki')) >= 0 && "
+            "quantity(string(self.maxBodyBytes)).compareTo(quantity('1Gi')) <= 0",
+            message="maxBodyBytes is a whole number of bytes from 1Ki to 1Gi",
+        ),
+    )
+
+    max_body_bytes: Quantity = "4Mi"
+    """Longest body of a request; a longer one gets 413."""
+    max_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Most rows of a request; more get 413."""
+    deadline: Duration = "30s"
+    """Longest time that a request may take; a longer one gets 504."""
+    max_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Most requests at one time in one pod; further ones get 429."""
+
+
+class Serving(Model):
+    """How the pods serve."""
+
+    engine: Literal["Auto", "LiteRT", "OpenVINO"] = "Auto"
+    """What computes predictions.
+    Auto: the fastest of those that were proved equal to the model when it was published."""
+    limits: Limits = Limits()
+    """What one server takes on."""
+    resources: Resources | None = None
+    """Compute resources of a pod."""
+    node_selector: Labels | None = None
+    """Labels of the nodes where pods may go."""
+    tolerations: Tolerations = ()
+    """Taints of nodes that pods tolerate."""
+
+
+class DriftMonitor(Model):
+    """When live data count as drifted from those of training (condition DataDrift)."""
+
+    metric: Literal["PSI"] = "PSI"
+    """How distributions are compared: PSI, the population stability index."""
+    threshold: Magnitude = "0.2"
+    """The score from which a feature counts as drifted; 0.1 is a slight and 0.2 a clear shift by convention."""
+    consecutive_windows: Annotated[int, Field(ge=1, le=100)] = 2
+    """Windows in a row that must be drifted, so that one odd hour is not an alarm."""
+    features: Annotated[tuple[Name, ...], Field(max_length=512), ListSet()] = ()
+    """The features that are watched; empty: all."""
+
+
+class PerformanceMonitor(Model):
+    """How good predictions are, by the labels sent to :feedback."""
+
+    window: LabelWindow = "7d"
+    """How far back labels count."""
+    min_labels: Annotated[int, Field(ge=1, le=10**9)] = 200
+    """Fewest labels that a number is given for."""
+
+
+class Monitor(Model):
+    """What is watched in the traffic."""
+
+    window: TrafficWindow = "24h"
+    """Length of a window, 1m to 24h. Windows are disjoint and aligned to the clock; a daily cycle must fit in one."""
+    min_samples: Annotated[int, Field(ge=1, le=10**9)] = 1000
+    """Fewest rows of a window that a verdict is given for."""
+    min_requests: Annotated[int, Field(ge=1, le=10**9)] = 100
+    """Fewest requests that these rows came in, since the rows of one request are alike."""
+    drift: DriftMonitor = DriftMonitor()
+    """When live data count as drifted."""
+    performance: PerformanceMonitor = PerformanceMonitor()
+    """How good predictions are, by labels that come in later."""
+
+
+class ModelDeploymentSpec(Model):
+    """What is served, by how many pods, and what is watched. Nobody but its author writes it."""
+
+    model: ModelSource
+    """What is served."""
+    replicas: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Number of pods; `kubectl scale` sets it. It is left alone while `autoscaling` is set."""
+    autoscaling: Autoscaling | None = None
+    """Lets the load decide the number of pods."""
+    service_account_name: ObjectName | None = None
+    """Another ServiceAccount for the pods than their own, which has no rights. Its token is not mounted."""
+    image_pull_secrets: Annotated[tuple[LocalObject, ...], Field(max_length=16), ListMap()] = ()
+    """Secrets of this namespace with which kubelet pulls the server's image."""
+    serving: Serving = Serving()
+    """How the pods serve."""
+    monitor: Monitor = Monitor()
+    """What is watched in the traffic."""
+
+
+class ModelDeployment(Model):
+    """A ModelDeployment serves a model over HTTP, moves to new versions without a failed request, and watches them."""
+
+    rules = NAME_RULES
+
+    api_version: Literal["ropewalk.dev/v1alpha1"] = API_VERSION
+    """The version of this API."""
+    kind: Literal["ModelDeployment"] = "ModelDeployment"
+    """The kind of this object."""
+    metadata: ObjectMeta = ObjectMeta()
+    """Name, namespace, labels and annotations."""
+    spec: ModelDeploymentSpec
+    """What is served, by how many pods, and what is watched."""
+    status: ModelDeploymentStatus = ModelDeploymentStatus()
+    """What Ropewalk has seen and done. It is written by the operator alone."""
+
+
+MODELDEPLOYMENT = Resource(
+    kind="ModelDeployment",
+    plural="modeldeployments",
+    # NB: not `md`, which Cluster API's MachineDeployments have; a CRD whose names are taken is not served at all.
+    short_names=("mdep",),
+    scale=True,
+    columns=(
+        Column("Ready", ".status.summary.ready", description="Whether predictions are answered, and by how many pods"),
+        Column("Live", ".status.summary.live", description="Version that answers"),
+        Column("Candidate", ".status.summary.candidate", description="Version on its way"),
+        Column("Traffic", ".status.summary.traffic", wide=True, description="Share of requests that live answers"),
+        Column("RPS", ".status.summary.rps", description="Requests a second"),
+        Column("P95", ".status.summary.p95", description="95th percentile of the latency"),
+        Column("Errors", ".status.summary.errors", wide=True, description="Share of requests that failed"),
+        Column("Drift", ".status.summary.drift", description="The worst feature and its score"),
+        Column("Accuracy", ".status.summary.accuracy", description="Accuracy by the labels that came in"),
+        Column("Message", ".status.summary.message", description="What is wrong and what helps"),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    ),
+)
+"""What the CRD says beside the schema."""

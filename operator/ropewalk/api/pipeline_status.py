@@ -1,0 +1,250 @@
+"""Pipeline.status: what a Pipeline has seen and done. The operator alone writes it, and reads its own memory in it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ropewalk.api.common import Conditions, Count, Message, Metrics, Reason, Short, StatusModel, Time
+from ropewalk.api.markers import ListAtomic, ListMap
+
+Uri = Annotated[str, Field(max_length=1024)]
+Fingerprint = Annotated[str, Field(max_length=128)]
+Text = Annotated[str, Field(max_length=256)]
+
+
+class PipelineSummary(StatusModel):
+    """What the columns of `kubectl get pipelines` show, in words."""
+
+    run: Short | None = None
+    """Number of the latest run."""
+    stage: Short | None = None
+    """Where the latest run is, or where it ended."""
+    progress: Short | None = None
+    """How far the stage is, for instance epoch 12/30."""
+    result: Short | None = None
+    """Outcome of the latest run."""
+    champion: Short | None = None
+    """Version of the champion."""
+    metric: Short | None = None
+    """First metric of the latest evaluation."""
+    next: Short | None = None
+    """When the schedule starts the next run."""
+    message: Message | None = None
+    """What is wrong and what helps."""
+
+
+class Job(StatusModel):
+    """One part of a run and the Job that does it."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """The Job of the latest attempt."""
+    part: Short | None = None
+    """Which part of the run it does."""
+    state: Short | None = None
+    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped, Failed, Superseded or Cancelled."""
+    attempts: Count | None = None
+    """Jobs started for this part so far."""
+    failures: Count | None = None
+    """Attempts that failed and count against retry.limit."""
+    disruptions: Count | None = None
+    """Attempts lost to evictions, drains and preemption."""
+    replays: Count | None = None
+    """Attempts whose result was lost, and that were repeated without counting."""
+    memory_limit: Short | None = None
+    """Memory limit of the latest attempt, where running out of memory has raised it."""
+
+
+class Stage(StatusModel):
+    """One stage of a run."""
+
+    name: Short
+    """Source, Validate, Preprocess, Train, Evaluate, Publish or SmokeTest."""
+    state: Short | None = None
+    """Pending, Queued, Starting, Running, Retrying, Succeeded, Cached, Skipped, Failed or Cancelled."""
+    reason: Reason | None = None
+    """One word why it is in that state."""
+    message: Message | None = None
+    """The same for people."""
+    started_at: Time | None = None
+    """When it started."""
+    finished_at: Time | None = None
+    """When it ended."""
+    progress: Short | None = None
+    """How far it is, for instance epoch 12/30."""
+    metrics: Metrics | None = None
+    """Numbers that it measured."""
+
+
+class Failure(StatusModel):
+    """Why the latest failed attempt of a run failed."""
+
+    stage: Short | None = None
+    """The stage that failed."""
+    reason: Reason | None = None
+    """One word why."""
+    message: Message | None = None
+    """The same for people: the thing, the value, the remedy."""
+    exit_code: int | None = None
+    """What the container ended with: 64 an error of the user, 65 of the data, 75 worth another attempt."""
+    log: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=20), ListAtomic()] | None = None
+    """Last lines of the container's log."""
+
+
+class Run(StatusModel):
+    """One run of the Pipeline."""
+
+    id: Count | None = None
+    """Its number; it grows by one with every run."""
+    state: Short | None = None
+    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped, Failed, Superseded or Cancelled."""
+    trigger: Short | None = None
+    """What started it: SpecChange, Schedule, Manual or Drift."""
+    reason: Text | None = None
+    """The same in words."""
+    message: Message | None = None
+    """What is wrong and what helps."""
+    waiting: Text | None = None
+    """Why nothing runs although something should, for instance ImagePullBackOff or Unschedulable."""
+    generation: Count | None = None
+    """Generation of the spec that it works from."""
+    spec_hash: Fingerprint | None = None
+    """Digest of that spec, as far as a run depends on it."""
+    attempt: Count | None = None
+    """Number of the current attempt."""
+    started_at: Time | None = None
+    """When it was decided on."""
+    finished_at: Time | None = None
+    """When it ended."""
+    retry_at: Time | None = None
+    """When the next attempt starts."""
+    jobs: Annotated[tuple[Job, ...], Field(max_length=16), ListMap()] | None = None
+    """The Jobs that do it."""
+    stages: Annotated[tuple[Stage, ...], Field(max_length=16), ListMap()] | None = None
+    """Its stages, in order."""
+    metrics: Metrics | None = None
+    """What Evaluate measured on the test split."""
+    blessing: Short | None = None
+    """Whether the model is good enough: Blessed, NotBlessed or NotEvaluated."""
+    data_fingerprint: Fingerprint | None = None
+    """Digest of the data that it read."""
+    failure: Failure | None = None
+    """Why its latest failed attempt failed."""
+
+
+class Champion(StatusModel):
+    """The version that is served by ModelDeployments that follow this Pipeline."""
+
+    version: Count | None = None
+    """Its number."""
+    uri: Uri | None = None
+    """Where it lies."""
+    digest: Fingerprint | None = None
+    """Digest of the model's files."""
+    manifest_digest: Fingerprint | None = None
+    """Digest of the manifest that lists every file with its own."""
+    metrics: Metrics | None = None
+    """What Evaluate measured on the test split."""
+    promoted_at: Time | None = None
+    """When it became the champion."""
+    run_id: Count | None = None
+    """The run that made it."""
+    engines: Annotated[tuple[Short, ...], Field(max_length=8), ListAtomic()] | None = None
+    """Engines that gave the same answers as the model itself, best first."""
+    data_fingerprint: Fingerprint | None = None
+    """Digest of the data that it was trained on."""
+
+
+class Record(StatusModel):
+    """The whole record of a run in the store."""
+
+    uri: Uri | None = None
+    """Where it lies."""
+    digest: Fingerprint | None = None
+    """Its digest."""
+
+
+class PipelineHistoryEntry(StatusModel):
+    """One run that has ended."""
+
+    id: Count
+    """Its number."""
+    trigger: Short | None = None
+    """What started it."""
+    result: Short | None = None
+    """Succeeded, NotBlessed, Skipped, Failed, Superseded or Cancelled."""
+    reason: Reason | None = None
+    """One word why."""
+    message: Message | None = None
+    """The same for people."""
+    started_at: Time | None = None
+    """When it was decided on."""
+    finished_at: Time | None = None
+    """When it ended."""
+    duration: Short | None = None
+    """How long it took."""
+    version: Count | None = None
+    """The version that it published."""
+    uri: Uri | None = None
+    """Where that version lies."""
+    digest: Fingerprint | None = None
+    """Digest of that version's files."""
+    manifest_digest: Fingerprint | None = None
+    """Digest of that version's manifest."""
+    metrics: Metrics | None = None
+    """What Evaluate measured on the test split."""
+    data_fingerprint: Fingerprint | None = None
+    """Digest of the data that it read."""
+    record: Record | None = None
+    """Everything that is known about it."""
+
+
+class Anomaly(StatusModel):
+    """Something in the data that should not be there."""
+
+    feature: Text | None = None
+    """The feature or label; absent when it is about all of the data."""
+    reason: Reason | None = None
+    """What is wrong, for instance MissingColumn, WrongType or UnknownCategory."""
+    message: Message | None = None
+    """The same for people."""
+    count: Count | None = None
+    """Number of rows."""
+    share: Annotated[str, Field(max_length=32)] | None = None
+    """Share of rows, as a decimal string."""
+    example: Text | None = None
+    """One such value; never of a sensitive feature."""
+
+
+class PipelineStatus(StatusModel):
+    """What Ropewalk has seen and done. It is written by the operator alone."""
+
+    observed_generation: Count | None = None
+    """The generation of the spec that this status is about."""
+    conditions: Conditions | None = None
+    """Ready, Reconciling, Stalled, Succeeded (the last run), DataValid, Blessed and Halted."""
+    summary: PipelineSummary | None = None
+    """What the columns of `kubectl get` show."""
+    run: Run | None = None
+    """The latest run."""
+    champion: Champion | None = None
+    """The version that is served."""
+    history: Annotated[tuple[PipelineHistoryEntry, ...], Field(max_length=10), ListMap(("id",))] | None = None
+    """The last ten runs that have ended, newest last."""
+    anomalies: Annotated[tuple[Anomaly, ...], Field(max_length=20), ListAtomic()] | None = None
+    """What the latest run found wrong with the data."""
+    consecutive_failures: Count | None = None
+    """Failed runs in a row."""
+    last_schedule_time: Time | None = None
+    """When the schedule last started a run."""
+    next_schedule_time: Time | None = None
+    """When the schedule starts the next run."""
+    handled_run_request: Text | None = None
+    """Value of the annotation ropewalk.dev/run-requested-at that has been acted on."""
+    handled_promotion: Text | None = None
+    """Value of the annotation ropewalk.dev/promote that has been acted on."""
+    handled_drift: (
+        Annotated[tuple[Annotated[str, Field(max_length=512)], ...], Field(max_length=20), ListAtomic()] | None
+    ) = None
+    """Drifts that have been acted on."""
