@@ -86,7 +86,9 @@ def judge(attempt: Attempt | None) -> Verdict:
             return Waiting("", "", attempt.created_at)
         if attempt.disrupted:
             return Failure("Disruption", "", "Disrupted", "the pod was evicted or preempted")
-        return Failure("Gone", "", "PodDisappeared", attempt.failure or "the pod was deleted before its result was read")
+        return Failure(
+            "Gone", "", "PodDisappeared", attempt.failure or "the pod was deleted before its result was read"
+        )
     if pod.finished:
         return _finished(pod)
     if not attempt.active:
@@ -114,9 +116,9 @@ def _finished(pod: Pod) -> Success | Failure:
     train = train_result(pod.train.message)
     smoke = smoke_result(pod.smoke_test.message)
     if pod.smoke_test.exit_code == 0 and pod.train.exit_code == 0:
-        if train is not None and smoke is not None and train.outcome == "Succeeded" and smoke.outcome != "Failed":
-            if smoke.outcome == "Skipped" or (smoke.version > 0 and smoke.uri and smoke.digest):
-                return Success(train, smoke)
+        success = _success(train, smoke)
+        if success is not None:
+            return success
         silent = "train" if train is None else "smoke-test"
         return Failure("Retry", "", "ResultUnreadable", f"{silent} ended with 0 but left no readable result", 0)
     container, result = (pod.train, train) if pod.train.failed or smoke is None else (pod.smoke_test, smoke)
@@ -142,9 +144,19 @@ def _finished(pod: Pod) -> Success | Failure:
         reason = reason or (pod.reason if pod.reason.isalnum() else "")
     reason = reason or (container.reason if container.reason.isalnum() and container.reason != "Error" else "")
     if not message:
-        message = f"{container.name} ended with exit code {code}" + (f" ({container.reason})" if container.reason else "")
+        message = f"{container.name} ended with exit code {code}" + (
+            f" ({container.reason})" if container.reason else ""
+        )
     fallback = {64: "UserError", 65: "DataError", 75: "TryAgain"}.get(code or 0, "ContainerFailed")
     return Failure(kind, stage, reason or fallback, message, code, log, train if container is pod.train else None)
+
+
+def _success(train: TrainResult | None, smoke: SmokeResult | None) -> Success | None:
+    """Both said that they succeeded, and a version that was published is named in full."""
+    if train is None or smoke is None or train.outcome != "Succeeded" or smoke.outcome == "Failed":
+        return None
+    named = smoke.version > 0 and smoke.uri and smoke.digest
+    return Success(train, smoke) if named or smoke.outcome == "Skipped" else None
 
 
 def overdue(run: Run, verdict: Verdict, spec: PipelineSpec, now: datetime) -> Failure | None:
@@ -190,7 +202,7 @@ def after(run: Run, failure: Failure, spec: PipelineSpec, limit: str, now: datet
     if failure.kind != "OutOfMemory":
         return again
     policy = retry.on_out_of_memory
-    raised = raised_memory(limit, policy.factor, policy.max) if policy and limit else None
+    raised = raised_memory(limit, policy.factor, str(policy.max)) if policy and limit else None
     if raised is None:
         hint = f"{lost.message}; the limit is {limit or 'the node'}: raise train.resources.limits.memory"
         return replace(lost, message=clip(hint, 600))
@@ -198,4 +210,5 @@ def after(run: Run, failure: Failure, spec: PipelineSpec, limit: str, now: datet
 
 
 def _backoff(spec: PipelineSpec, failures: int) -> timedelta:
-    return min(duration(spec.retry.backoff) * 2 ** min(failures, 20), duration(spec.retry.max_backoff))
+    doubled: timedelta = duration(spec.retry.backoff) * 2 ** min(failures, 20)
+    return min(doubled, duration(spec.retry.max_backoff))

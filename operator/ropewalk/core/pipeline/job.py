@@ -114,9 +114,7 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
             "completions": 1,
             "parallelism": 1,
             "podFailurePolicy": {
-                "rules": [
-                    {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-                ]
+                "rules": [{"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
             },
             "template": {"metadata": {"labels": dict(mine)}, "spec": pod},
         },

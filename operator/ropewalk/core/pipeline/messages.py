@@ -109,7 +109,7 @@ def stage_rows(value: object) -> tuple[tuple[str, str, float | None, float | Non
     rows = []
     for row in _list(value)[:12]:
         if isinstance(row, list) and len(row) >= 2:
-            start, end = (list(row[2:4]) + [None, None])[:2]
+            start, end = [*row[2:4], None, None][:2]
             rows.append((_text(row[0], 32), _text(row[1], 16), _epoch(start), _epoch(end)))
     return tuple(rows)
 

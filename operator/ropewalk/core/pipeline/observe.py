@@ -18,10 +18,19 @@ TRAIN = "train"
 SMOKE_TEST = "smoke-test"
 
 IMAGE_REASONS = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "ErrImageNeverPull", "RegistryUnavailable", "InvalidImageName"}
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ImageInspectError",
+        "ErrImageNeverPull",
+        "RegistryUnavailable",
+        "InvalidImageName",
+    }
 )
 CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
-DISRUPTION_REASONS = frozenset({"Evicted", "Preempted", "Preempting", "NodeLost", "NodeShutdown", "Terminated", "Shutdown"})
+DISRUPTION_REASONS = frozenset(
+    {"Evicted", "Preempted", "Preempting", "NodeLost", "NodeShutdown", "Terminated", "Shutdown"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +75,7 @@ class Pod:
     @property
     def finished(self) -> bool:
         """All that this pod will say has been said; the Job's own condition comes a second later."""
-        return (
-            self.phase in ("Succeeded", "Failed") or self.train.failed or self.smoke_test.state == "terminated"
-        )
+        return self.phase in ("Succeeded", "Failed") or self.train.failed or self.smoke_test.state == "terminated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def metric_list(metrics: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
 
 
 def _run(found: Json) -> Run:
-    job = next(iter(found.get("jobs") or ()), {})
+    job: dict[str, Any] = next(iter(found.get("jobs") or ()), {})
     return Run(
         id=int(found["id"]),
         generation=int(found.get("generation") or 0),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -109,7 +109,7 @@ def next_tick(spec: PipelineSpec, after: datetime) -> datetime | None:
         return None
     try:
         local = after.astimezone(ZoneInfo(schedule.time_zone or "UTC"))
-        return next(CronSim(schedule.cron, local)).astimezone(timezone.utc)
+        return next(CronSim(schedule.cron, local)).astimezone(UTC)
     except (CronSimError, StopIteration, ValueError, OSError, KeyError):
         return None
 
@@ -137,7 +137,7 @@ def _last_tick(spec: PipelineSpec, now: datetime) -> datetime | None:
         return None
     local = now.astimezone(ZoneInfo(schedule.time_zone or "UTC")).replace(second=0, microsecond=0)
     try:
-        return next(CronSim(schedule.cron, local + timedelta(minutes=1), reverse=True)).astimezone(timezone.utc)
+        return next(CronSim(schedule.cron, local + timedelta(minutes=1), reverse=True)).astimezone(UTC)
     except (CronSimError, StopIteration):
         return None
 

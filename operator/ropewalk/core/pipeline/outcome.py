@@ -1,0 +1,127 @@
+"""How a run ends: its entry in history, the champion, and what the Events say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from ...api.pipeline import PipelineSpec
+from .. import names
+from ..conditions import clip, timestamp
+from ..plan import Event, Json
+from ..quantities import words
+from .attempts import Success
+from .messages import NOT_BLESSED as UNBLESSED
+from .observe import name_of
+from .record import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, Ledger, Run, metric_list
+from .triggers import DRIFT, annotation
+
+PROMOTE = f"{names.GROUP}/promote"
+COPIED = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics")
+
+
+def succeeded(
+    owner: Json, spec: PipelineSpec, ledger: Ledger, run: Run, success: Success, now: datetime
+) -> tuple[Ledger, tuple[Event, ...]]:
+    """The ledger after a run that came to its end: Succeeded, NotBlessed or Skipped."""
+    train, smoke = success.train, success.smoke
+    state, reason, message = SUCCEEDED, "RunSucceeded", ""
+    if train.blessing == UNBLESSED:
+        state, reason = NOT_BLESSED, train.reason or "NotBlessed"
+        message = "; ".join(train.reasons) or train.message
+    elif smoke.outcome == "Skipped":
+        state, reason, message = SKIPPED, smoke.reason or train.reason or "Skipped", smoke.message or train.message
+    elif train.reasons:
+        message = "; ".join(train.reasons)
+    ended = replace(
+        run,
+        state=state,
+        message=clip(message, 600),
+        waiting="",
+        finished_at=now,
+        blessing=train.blessing,
+        data_fingerprint=train.data_fingerprint,
+        metrics=train.metrics,
+        failure=None,
+        retry_at=None,
+    )
+    entry = _entry(ended, reason, now)
+    if train.record[0]:
+        entry["record"] = {"uri": train.record[0], "digest": train.record[1]}
+    if smoke.outcome == "Succeeded":
+        version = {"uri": smoke.uri, "digest": smoke.digest, "manifestDigest": smoke.manifest_digest}
+        entry |= {"version": smoke.version, **{k: v for k, v in version.items() if v}}
+    ledger = replace(ledger, run=ended, anomalies=train.anomalies, consecutive_failures=0).with_history(entry)
+    text = f"run {run.id} of {name_of(owner)}: {state}" + (f" ({message})" if message else "")
+    events = [Event("Normal" if state == SUCCEEDED else "Warning", reason, text)]
+    if state == SUCCEEDED and smoke.version:
+        if _automatic(spec, run):
+            ledger, promoted = _promoted(owner, ledger, {**entry, "engines": list(smoke.engines)}, now)
+            events.append(promoted)
+        else:
+            events.append(Event("Normal", "AwaitingPromotion", awaiting(owner, smoke.version)))
+    return ledger, tuple(events)
+
+
+def failed(owner: Json, ledger: Ledger, run: Run, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
+    """The ledger after a run whose last attempt failed, or that was given up."""
+    failure = run.failure or {}
+    reason = str(failure.get("reason") or run.state)
+    failures = ledger.consecutive_failures + (1 if run.state == FAILED else 0)
+    ledger = replace(ledger, run=run, consecutive_failures=failures).with_history(_entry(run, reason, now))
+    return ledger, (Event("Warning", "RunFailed", f"run {run.id} of {name_of(owner)}: {run.message}"),)
+
+
+def promoted_by_hand(owner: Json, ledger: Ledger, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
+    """Act on the annotation `ropewalk.dev/promote: "VERSION"`, once for each value it is given."""
+    wanted = annotation(owner, PROMOTE)
+    if wanted == ledger.handled_promotion:
+        return ledger, ()
+    ledger = replace(ledger, handled_promotion=wanted)
+    if not wanted or (ledger.champion and str(ledger.champion.get("version")) == wanted):
+        return ledger, ()
+    entry = next((h for h in reversed(ledger.history) if h.get("uri") and str(h.get("version")) == wanted), None)
+    if entry is None:
+        known = sorted({str(h["version"]) for h in ledger.history if h.get("version")}, key=int)
+        text = (
+            f"{PROMOTE}={wanted!r} names no version of this Pipeline's history; there are {', '.join(known) or 'none'}"
+        )
+        return ledger, (Event("Warning", "PromotionRefused", text),)
+    ledger, event = _promoted(owner, ledger, entry, now)
+    return ledger, (event,)
+
+
+def awaiting(owner: Json, version: int) -> str:
+    """How a person promotes a version."""
+    command = f"kubectl annotate --overwrite pipeline {name_of(owner)} {PROMOTE}={version}"
+    return f"version {version} awaits promotion: {command}"
+
+
+def _promoted(owner: Json, ledger: Ledger, entry: Json, now: datetime) -> tuple[Ledger, Event]:
+    champion = {k: entry[k] for k in (*COPIED, "engines") if entry.get(k)}
+    champion |= {"promotedAt": timestamp(now), "runId": entry["id"]}
+    text = f"version {entry['version']} of {name_of(owner)} is the champion"
+    return replace(ledger, champion=champion), Event("Normal", "Promoted", text)
+
+
+def _automatic(spec: PipelineSpec, run: Run) -> bool:
+    if run.trigger == DRIFT and spec.triggers.drift is not None:
+        return spec.triggers.drift.promotion == "Automatic"
+    return spec.promotion == "Automatic"
+
+
+def _entry(run: Run, reason: str, now: datetime) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "id": run.id,
+        "trigger": run.trigger,
+        "result": run.state,
+        "reason": reason,
+        "message": run.message,
+        "startedAt": timestamp(run.started_at),
+        "finishedAt": timestamp(run.finished_at or now),
+        "duration": words((run.finished_at or now) - run.started_at),
+        "metrics": metric_list(run.metrics),
+        "dataFingerprint": run.data_fingerprint,
+    }
+    return {k: v for k, v in entry.items() if v not in (None, "", [])}

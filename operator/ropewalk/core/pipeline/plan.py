@@ -1,0 +1,242 @@
+"""What to do about a Pipeline now: follow the run in flight, or start one, and tell what is so.
+
+One pass does one of these: record an intent (no effects; they follow once it is stored), carry an intent out, or
+record what became of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from ...api import conditions as api
+from ...api.pipeline import PipelineSpec
+from ..conditions import Condition, clip, set_conditions
+from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
+from . import attempts, job, outcome, run_plan, stages, status, triggers
+from .attempts import Failure, Success, Waiting
+from .messages import train_result
+from .observe import Attempt, attempt, metadata, name_of, of_kind, run_of
+from .reads import PROGRESS
+from .record import FAILED, PENDING, RETRYING, RUNNING, STARTING, SUPERSEDED, Ledger, Run, read
+
+FOLLOW = 1.0
+"""Seconds between two looks at a run's progress; what ends a container comes as an event, at once."""
+WAIT = 5.0
+WATCH_DRIFT = 60.0
+KEEP_RUNS = 2
+"""Jobs and ConfigMaps of so many runs stay, the newest included."""
+NEEDED = frozenset({"Job", "Pod", "ConfigMap"})
+
+
+def plan(observed: Observed, now: datetime) -> Plan:
+    """The plan for a Pipeline. An unreadable spec stalls it; nothing that runs is touched then."""
+    owner = observed.owner
+    try:
+        spec = PipelineSpec.model_validate(owner.get("spec") or {})
+    except ValidationError as error:
+        return _invalid(owner, error, now)
+    ledger, events = triggers.settled_schedule(spec, read(owner.get("status") or {}), now)
+    ledger, more = outcome.promoted_by_hand(owner, ledger, now)
+    pass_ = _Pass(observed, owner, spec, ledger, now, [*events, *more])
+    if observed.unknown & NEEDED:
+        return Plan(requeue_after=WAIT)
+    if ledger.run is not None and ledger.run.active:
+        return pass_.follow(ledger.run)
+    return pass_.start()
+
+
+class _Pass:
+    """One pass over a Pipeline whose spec is sound; what its methods share."""
+
+    def __init__(
+        self, observed: Observed, owner: Json, spec: PipelineSpec, ledger: Ledger, now: datetime, events: list[Event]
+    ) -> None:
+        self.observed, self.owner, self.spec = observed, owner, spec
+        self.ledger, self.now, self.events = ledger, now, events
+        self.hash = run_plan.spec_hash(spec)
+
+    def plan(self, effects: tuple[Effect, ...] = (), requeue: float | None = None) -> Plan:
+        """The plan with the ledger as it now stands."""
+        problem = triggers.schedule_problem(self.spec)
+        document = status.document(self.owner, self.spec, self.ledger, problem, self.now)
+        return Plan(effects, document, tuple(self.events), requeue)
+
+    # --- no run in flight --------------------------------------------------------------------------------------------
+
+    def start(self) -> Plan:
+        """Record the intent of a new run if something asks for one; else rest until the clock or an event does."""
+        trigger = triggers.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
+        if trigger is None:
+            return self.plan(self._sweep(), self._rest())
+        run = Run(
+            id=self.ledger.next_run_id,
+            generation=int(metadata(self.owner).get("generation") or 0),
+            spec_hash=self.hash,
+            trigger=trigger.type,
+            reason=trigger.reason,
+            started_at=self.now,
+        )
+        self.ledger = replace(trigger.handled, run=run)
+        text = f"run {run.id} of {name_of(self.owner)}: {run.trigger}, {run.reason}"
+        self.events.append(Event("Normal", "RunStarted", text))
+        return self.plan(requeue=0.0)
+
+    def _rest(self) -> float | None:
+        times = []
+        if self.ledger.next_schedule is not None:
+            times.append(max(0.0, (self.ledger.next_schedule - self.now).total_seconds()))
+        if self.spec.triggers.drift is not None and not self.spec.suspend:
+            times.append(WATCH_DRIFT)
+        return min(times, default=None)
+
+    def _sweep(self) -> tuple[Effect, ...]:
+        """Delete the Jobs and ConfigMaps of runs that are long over; the record of them lies in the store."""
+        if self.ledger.run is None:
+            return ()
+        oldest = self.ledger.run.id - KEEP_RUNS + 1
+        return tuple(
+            Delete(Ref(str(child["apiVersion"]), kind, name_of(child)), str(metadata(child).get("uid", "")))
+            for kind in ("Job", "ConfigMap")
+            for child in of_kind(self.observed.children, kind)
+            if 0 < run_of(child) < oldest and "deletionTimestamp" not in metadata(child)
+        )
+
+    # --- a run in flight ---------------------------------------------------------------------------------------------
+
+    def follow(self, run: Run) -> Plan:
+        """One step of the run."""
+        if self.spec.concurrency_policy == "Forbid":
+            self.ledger, events = triggers.skipped(self.owner, self.spec, self.ledger, self.now)
+            self.events += events
+        if run.state == PENDING:
+            return self._freeze(run)
+        if run.state == RETRYING:
+            return self._retry(run)
+        return self._judge(run)
+
+    def _freeze(self, run: Run) -> Plan:
+        """The intent is stored: freeze the run's plan and create its first Job, under names that follow from it."""
+        config = run_plan.config_name(self.owner, run)
+        frozen = run_plan.frozen(self.observed.children, config)
+        effects: list[Effect] = []
+        if frozen is None:
+            if run.spec_hash != self.hash:
+                over = replace(run, state=SUPERSEDED, finished_at=self.now, message="the spec changed before it began")
+                self.ledger, events = outcome.failed(self.owner, self.ledger, over, self.now)
+                self.events += events
+                return self.plan(requeue=0.0)
+            body = job.template(self.owner, self.spec, self.observed.config, run=run.id, run_config=config)
+            document = run_plan.run_document(self.owner, self.spec, run, self.ledger.champion)
+            effects.append(Create(run_plan.config_map(self.owner, run, document, body)))
+        else:
+            body = frozen[1]
+        effects.append(Create(self._job(run, body)))
+        self.ledger = replace(self.ledger, run=replace(run, state=STARTING))
+        return self.plan(tuple(effects), FOLLOW)
+
+    def _retry(self, run: Run) -> Plan:
+        """The next attempt is recorded: create its Job when its pause is over."""
+        if run.retry_at is not None and self.now < run.retry_at:
+            return self.plan(requeue=(run.retry_at - self.now).total_seconds())
+        frozen = run_plan.frozen(self.observed.children, run_plan.config_name(self.owner, run))
+        if frozen is None:
+            text = "the run's frozen plan (its ConfigMap) was deleted, so it cannot be repeated; request another run"
+            return self._failed(replace(run, state=FAILED, finished_at=self.now, message=text))
+        self.ledger = replace(self.ledger, run=replace(run, state=STARTING, retry_at=None))
+        return self.plan((Create(self._job(run, frozen[1])),), FOLLOW)
+
+    def _job(self, run: Run, body: Json) -> Json:
+        return job.for_attempt(
+            body, name=run_plan.job_name(self.owner, run), attempt=run.attempt, memory_limit=run.memory_limit
+        )
+
+    def _judge(self, run: Run) -> Plan:
+        """What has become of the attempt that was created."""
+        found = attempt(self.observed.children, run_plan.job_name(self.owner, run))
+        verdict = attempts.judge(found)
+        late = attempts.overdue(run, verdict, self.spec, self.now)
+        run = self._with_stages(run, found)
+        if isinstance(verdict, Success):
+            return self._succeeded(run, verdict)
+        if isinstance(verdict, Failure) or late is not None:
+            return self._attempt_failed(run, found, late or verdict)  # type: ignore[arg-type]
+        if isinstance(verdict, Waiting):
+            waiting, message = self._waiting(verdict)
+            run = replace(run, state=STARTING, waiting=waiting, message=clip(message, 600))
+            self.ledger = replace(self.ledger, run=run)
+            return self.plan(requeue=WAIT if waiting else FOLLOW)
+        self.ledger = replace(self.ledger, run=replace(run, state=RUNNING, waiting="", message=""))
+        return self.plan(requeue=FOLLOW)
+
+    def _with_stages(self, run: Run, found: Attempt | None) -> Run:
+        pod = found.pod if found else None
+        if pod is None:
+            return run
+        scraped = self.observed.scrapes.get((pod.name, PROGRESS))
+        said = train_result(pod.train.message) if pod.train.state == "terminated" else None
+        rows = stages.live(run.stages, pod, said.stages if said else None, scraped.body if scraped else None)
+        metrics = said.metrics if said and said.metrics else run.metrics
+        return replace(run, stages=rows, metrics=metrics)
+
+    def _waiting(self, verdict: Waiting) -> tuple[str, str]:
+        """Why nothing runs; a claim or ConfigMap that is not there is named, which kubelet does in Events only."""
+        if verdict.reason and verdict.reason != "Unschedulable":
+            return verdict.reason, verdict.message
+        for ref, there in self.observed.related.items():
+            if there is None and ref.kind in ("PersistentVolumeClaim", "ConfigMap"):
+                reason = "VolumeNotFound" if ref.kind == "PersistentVolumeClaim" else "ConfigMapNotFound"
+                return reason, f"{ref.kind} {ref.name} does not exist in this namespace; create it or correct the uri"
+        return verdict.reason, verdict.message
+
+    def _succeeded(self, run: Run, success: Success) -> Plan:
+        run = replace(run, stages=_ended(run))
+        self.ledger, events = outcome.succeeded(self.owner, self.spec, self.ledger, run, success, self.now)
+        self.events += events
+        return self.plan(requeue=0.0)
+
+    def _attempt_failed(self, run: Run, found: Attempt | None, failure: Failure) -> Plan:
+        effects: tuple[Effect, ...] = ()
+        if found is not None and found.active and not found.deleting and not (found.pod and found.pod.finished):
+            effects = (Delete(Ref("batch/v1", "Job", found.name), found.uid),)
+        frozen = run_plan.frozen(self.observed.children, run_plan.config_name(self.owner, run))
+        limit = run.memory_limit or (job.memory_limit(frozen[1]) if frozen else "")
+        if failure.train is not None:
+            self.ledger = replace(self.ledger, anomalies=failure.train.anomalies)
+        after = attempts.after(run, failure, self.spec, limit, self.now)
+        if after.state == FAILED:
+            return self._failed(after, effects)
+        self.events.append(Event("Warning", "AttemptFailed", f"run {run.id}, attempt {run.attempt}: {after.message}"))
+        self.ledger = replace(self.ledger, run=after)
+        pause = (after.retry_at - self.now) if after.retry_at else timedelta()
+        return self.plan(effects, pause.total_seconds())
+
+    def _failed(self, run: Run, effects: tuple[Effect, ...] = ()) -> Plan:
+        run = replace(run, waiting="", stages=_ended(run))
+        self.ledger, events = outcome.failed(self.owner, self.ledger, run, self.now)
+        self.events += events
+        return self.plan(effects, 0.0)
+
+
+def _ended(run: Run) -> tuple[dict[str, object], ...]:
+    """No stage of a run that is over still runs."""
+    failed = run.state == FAILED
+    return tuple(
+        {**s, "state": "Failed" if failed else "Succeeded"} if s.get("state") == "Running" else s for s in run.stages
+    )
+
+
+def _invalid(owner: Json, error: ValidationError, now: datetime) -> Plan:
+    """A spec that the CRD let through and this operator cannot read: said once, acted on never."""
+    first = error.errors()[0]
+    where = ".".join(["spec", *(str(part) for part in first["loc"])])
+    message = f"{where}: {first['msg']}; nothing is started until it is corrected"
+    before = dict(owner.get("status") or {})
+    kept = [c for c in before.get("conditions") or () if c.get("type") != api.STALLED]
+    generation = int(metadata(owner).get("generation") or 0)
+    condition = Condition(api.STALLED, "True", api.INVALID_SPEC, message)
+    new = set_conditions(before.get("conditions") or (), [condition], generation=generation, now=now)
+    summary = {**(before.get("summary") or {}), "message": clip(message, 512)}
+    return Plan(status={**before, "conditions": kept + new, "summary": summary, "observedGeneration": generation})

@@ -1,0 +1,38 @@
+"""What a decision about a Pipeline has to be told beside its children: other objects, and the progress of a pod."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from ...api.pipeline import PipelineSpec
+from ..plan import Json, Ref, ScrapeRequest
+from . import job, record, run_plan
+from .observe import attempt
+from .triggers import model_deployment
+
+PROGRESS = "/progress"
+
+
+def related(owner: Json) -> tuple[Ref, ...]:
+    """Claims and ConfigMaps that a run mounts, and ModelDeployments whose drift counts."""
+    try:
+        spec = PipelineSpec.model_validate(owner.get("spec") or {})
+    except ValidationError:
+        return ()
+    uris = (spec.artifacts.uri, spec.source.uri)
+    claims = tuple(Ref("v1", "PersistentVolumeClaim", name) for name in job.claims(uris))
+    config_maps = tuple(Ref("v1", "ConfigMap", name) for name in job.config_maps(uris))
+    watched = spec.triggers.drift.model_deployments if spec.triggers.drift else ()
+    return (*claims, *config_maps, *(model_deployment(name) for name in watched))
+
+
+def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:
+    """The progress of the container that is at work, if one is."""
+    run = record.read(owner.get("status") or {}).run
+    if run is None or not run.active:
+        return ()
+    found = attempt(children, run_plan.job_name(owner, run))
+    pod = found.pod if found else None
+    if pod is None or not pod.ip or "running" not in (pod.train.state, pod.smoke_test.state):
+        return ()
+    return (ScrapeRequest(pod.name, pod.ip, job.PROGRESS_PORT, PROGRESS),)

@@ -1,0 +1,128 @@
+"""The status of a Pipeline: the ledger as it is stored, and what is derived from it for people and tools."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ...api import conditions as api
+from ...api.pipeline import PipelineSpec
+from ..conditions import Condition, clip, set_conditions, timestamp
+from ..plan import Json
+from . import record, run_plan
+from .observe import metadata
+from .outcome import awaiting
+from .record import FAILED, NOT_BLESSED, SUCCEEDED, Ledger, Run
+from .stages import current
+
+DATA_EXIT_CODE = 65
+
+
+def document(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str, now: datetime) -> dict[str, Any]:
+    """The whole status. `problem` is what is wrong with the spec beyond what the schema could tell."""
+    run = ledger.run
+    job_name = run_plan.job_name(owner, run) if run else ""
+    generation = int(metadata(owner).get("generation") or 0)
+    found = _conditions(owner, spec, ledger, problem)
+    previous = (owner.get("status") or {}).get("conditions") or ()
+    return {
+        "observedGeneration": generation,
+        **record.write(ledger, job_name),
+        "summary": _summary(owner, spec, ledger, problem),
+        "conditions": set_conditions(previous, found, generation=generation, now=now),
+    }
+
+
+def _summary(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> dict[str, str]:
+    run = ledger.run
+    stage = current(run.stages) if run else None
+    metrics = run.metrics if run else ()
+    summary = {
+        "run": str(run.id) if run else "",
+        "stage": str(stage["name"]) if stage else "",
+        "progress": _progress(run, stage),
+        "result": run.state if run else "",
+        "champion": str(ledger.champion["version"]) if ledger.champion else "",
+        "metric": f"{metrics[0][0]} {metrics[0][1]}" if metrics else "",
+        "next": timestamp(ledger.next_schedule) if ledger.next_schedule else "",
+        "message": clip(_message(owner, spec, ledger, problem), 512),
+    }
+    return {k: v for k, v in summary.items() if v}
+
+
+def _progress(run: Run | None, stage: Json | None) -> str:
+    if run is None or stage is None:
+        return ""
+    if not run.active:
+        return ""
+    done = sum(s.get("state") in ("Succeeded", "Cached", "Skipped") for s in run.stages)
+    return str(stage.get("progress") or f"stage {min(done + 1, len(api.STAGES))}/{len(api.STAGES)}")
+
+
+def _message(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> str:
+    run = ledger.run
+    if problem:
+        return problem
+    if run is not None and run.active:
+        return f"{run.waiting}: {run.message}" if run.waiting else run.message
+    if ledger.consecutive_failures >= spec.stop_after_failures:
+        last = run.message if run else ""
+        return f"halted after {ledger.consecutive_failures} failed runs; a change of the spec starts another. {last}"
+    if run is not None and run.state == SUCCEEDED:
+        version = _version_of(ledger, run)
+        if version and (ledger.champion is None or int(ledger.champion["version"]) < version):
+            return awaiting(owner, version)
+    if run is None and spec.suspend:
+        return "suspended: no run starts while spec.suspend is true"
+    return run.message if run else ""
+
+
+def _version_of(ledger: Ledger, run: Run) -> int:
+    entry = next((h for h in reversed(ledger.history) if h.get("id") == run.id), {})
+    return int(entry.get("version") or 0)
+
+
+def _conditions(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> list[Condition]:
+    run, champion = ledger.run, ledger.champion
+    if champion:
+        text = f"version {champion['version']} of run {champion.get('runId', '?')}"
+        found = [Condition(api.READY, "True", api.CHAMPION_READY, text)]
+    else:
+        found = [Condition(api.READY, "False", api.NO_CHAMPION, "no run has given a champion yet")]
+    if problem:
+        found.append(Condition(api.STALLED, "True", api.INVALID_SPEC, problem))
+    if run is not None:
+        found += _of_run(run, ledger)
+    if ledger.consecutive_failures >= spec.stop_after_failures:
+        text = f"{ledger.consecutive_failures} runs in a row have failed; only a person starts another"
+        found.append(Condition(api.HALTED, "True", api.TOO_MANY_FAILURES, text))
+    return found
+
+
+def _of_run(run: Run, ledger: Ledger) -> list[Condition]:
+    failure = run.failure or {}
+    reason = str(failure.get("reason") or run.state)
+    if run.active:
+        text = f"run {run.id} is in progress" + (f": {run.waiting}: {run.message}" if run.waiting else "")
+        found = [Condition(api.SUCCEEDED, "Unknown", run.waiting or api.RUNNING, text)]
+    elif run.state in (SUCCEEDED, NOT_BLESSED, record.SKIPPED):
+        found = [Condition(api.SUCCEEDED, "True", api.RUN_SUCCEEDED, f"run {run.id}: {run.state}")]
+    else:
+        found = [Condition(api.SUCCEEDED, "False", reason, f"run {run.id}: {run.message}")]
+    if run.state == FAILED and failure.get("exitCode") == DATA_EXIT_CODE:
+        found.append(Condition(api.DATA_VALID, "False", reason, run.message))
+    elif run.blessing and ledger.anomalies:
+        first = ledger.anomalies[0]
+        text = (
+            f"{first.get('feature', 'the data')}: {first.get('reason')} in {first.get('count', '?')} rows (tolerated)"
+        )
+        found.append(Condition(api.DATA_VALID, "False", str(first.get("reason") or "Anomalous"), text))
+    elif run.blessing:
+        found.append(Condition(api.DATA_VALID, "True", api.VALID, ""))
+    if run.blessing == "Blessed":
+        found.append(Condition(api.BLESSED, "True", api.BLESSED_REASON, run.message))
+    elif run.blessing == "NotBlessed":
+        found.append(Condition(api.BLESSED, "False", api.NOT_BLESSED, run.message))
+    elif run.blessing:
+        found.append(Condition(api.BLESSED, "Unknown", api.NOT_EVALUATED, run.message))
+    return found
