@@ -120,7 +120,7 @@ class Observed:
     """The Pipeline or ModelDeployment as the API server returned it."""
     config: Config
     children: tuple[Json, ...] = ()
-    """Objects with the owner's label: Job, ConfigMap, Deployment, Service, Pod, ..., each with apiVersion and kind set."""
+    """Objects with the owner's label: Job, ConfigMap, Deployment, Pod, ..., each with apiVersion and kind set."""
     unknown: frozenset[str] = frozenset()
     """Kinds whose LIST failed: absence of a child of such a kind says nothing."""
     related: Mapping[Ref, Json | None] = field(default_factory=dict)

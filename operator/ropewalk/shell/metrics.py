@@ -35,11 +35,12 @@ def observe_status(kind: str, namespace: str, name: str, status: Json) -> None:
         elif condition.get("type") == "DataDrift":
             DRIFTED.labels(namespace, name).set(_truth(condition))
     if kind == "ModelDeployment":
-        quality = (status.get("performance") or {}).get("metrics") or {}
+        listed = (status.get("performance") or {}).get("metrics") or ()
+        quality = {one.get("name"): one.get("value") for one in listed}
         for metric in ("accuracy", "precision", "recall"):
             try:
-                QUALITY.labels(namespace, name, metric).set(float(quality[metric]))
-            except (KeyError, TypeError, ValueError):
+                QUALITY.labels(namespace, name, metric).set(float(str(quality[metric])))
+            except (KeyError, ValueError):
                 _drop(QUALITY, namespace, name, metric)
 
 

@@ -35,11 +35,7 @@ def network_policy(wishes: Wishes, operator_namespace: str) -> dict[str, Any]:
                 {
                     "ports": [{"protocol": "TCP", "port": MONITORING_PORT}],
                     "from": [
-                        {
-                            "namespaceSelector": {
-                                "matchLabels": {"kubernetes.io/metadata.name": operator_namespace}
-                            }
-                        },
+                        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": operator_namespace}}},
                         {"podSelector": {}},
                     ],
                 },

@@ -82,16 +82,17 @@ class Pod:
 
     def serves(self, version: Version | None) -> bool:
         """Requests that name no version are answered by that one."""
-        return self.proved(version) and self.report is not None and version is not None and (
-            self.report.live == version.number
+        return (
+            self.proved(version)
+            and self.report is not None
+            and version is not None
+            and (self.report.live == version.number)
         )
 
 
 def pods(wishes: Wishes, children: Iterable[Json], scrapes: Mapping[tuple[str, str], Scraped]) -> tuple[Pod, ...]:
     """Our pods, oldest first."""
-    found = [
-        _pod(child, scrapes) for child in children if child.get("kind") == "Pod" and _is_ours(wishes, child)
-    ]
+    found = [_pod(child, scrapes) for child in children if child.get("kind") == "Pod" and _is_ours(wishes, child)]
     return tuple(sorted(found, key=lambda pod: (str(pod.created or ""), pod.name)))
 
 
@@ -106,9 +107,7 @@ def _is_ours(wishes: Wishes, pod: Json) -> bool:
 def _pod(pod: Json, scrapes: Mapping[tuple[str, str], Scraped]) -> Pod:
     name = str(get(pod, "metadata", "name"))
     status = pod.get("status") or {}
-    ready = any(
-        get(one, "type") == "Ready" and get(one, "status") == "True" for one in status.get("conditions") or ()
-    )
+    ready = any(get(one, "type") == "Ready" and get(one, "status") == "True" for one in status.get("conditions") or ())
     server = container_status(pod)
     deleting = bool(get(pod, "metadata", "deletionTimestamp"))
     scraped = scrapes.get((name, STATUS_PATH))

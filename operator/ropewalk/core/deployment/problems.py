@@ -1,0 +1,86 @@
+"""What is wrong with the pods, in kubelet's and the scheduler's words, within one look (never only "NotReady")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ropewalk.api import conditions as api
+
+from ..conditions import clip
+from .fleet import Pod, container_status
+from .versions import get
+
+IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
+CREATE = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a pod does not serve."""
+
+    reason: str
+    message: str
+    pod: str
+    exit_code: int | None = None
+
+    def document(self, at: str, before: Any) -> dict[str, Any]:
+        """As `status.lastFailure`; the time stays while the problem is the same one."""
+        body: dict[str, Any] = {
+            "location": "Pod",
+            "reason": self.reason,
+            "message": self.message,
+            "pod": self.pod,
+        }
+        if self.exit_code is not None:
+            body["exitCode"] = self.exit_code
+        same = isinstance(before, dict) and all(before.get(k) == v for k, v in body.items())
+        return {**body, "at": before["at"] if same and before.get("at") else at}
+
+
+def of(pods: Sequence[Pod]) -> Problem | None:
+    """The first problem of the newest pod that has one; a ready pod has none."""
+    for pod in reversed(pods):
+        if not pod.ready and not pod.deleting:
+            found = _of_pod(pod)
+            if found is not None:
+                return found
+    return None
+
+
+def _of_pod(pod: Pod) -> Problem | None:
+    status = pod.raw.get("status") or {}
+    for condition in status.get("conditions") or ():
+        if get(condition, "type") == "PodScheduled" and get(condition, "status") == "False":
+            return Problem(api.UNSCHEDULABLE, clip(str(get(condition, "message") or "no node takes it"), 500), pod.name)
+    server = container_status(pod.raw)
+    waiting = get(server, "state", "waiting") or {}
+    reason, message = str(waiting.get("reason") or ""), clip(str(waiting.get("message") or ""), 500)
+    if reason in IMAGE:
+        return Problem(api.IMAGE_PULL_FAILED, f"{reason}: {message}", pod.name)
+    if reason in CREATE:
+        return Problem(api.CONTAINER_CREATE_FAILED, f"{reason}: {message}", pod.name)
+    ended = get(server, "state", "terminated") or (get(server, "lastState", "terminated") if not _up(server) else None)
+    if isinstance(ended, dict):
+        return _crash(pod, ended)
+    if str(status.get("phase")) == "Failed":
+        text = f"{status.get('reason') or 'Failed'}: {status.get('message') or 'the pod failed'}"
+        return Problem(api.CRASHED, clip(text, 500), pod.name)
+    return None
+
+
+def _crash(pod: Pod, ended: dict[str, Any]) -> Problem:
+    code = ended.get("exitCode")
+    exit_code = code if isinstance(code, int) else None
+    if ended.get("reason") == "OOMKilled":
+        text = "the server exceeded its memory limit; raise spec.serving.resources.limits.memory"
+        return Problem(api.OUT_OF_MEMORY, text, pod.name, exit_code)
+    said = clip(str(ended.get("message") or "").strip(), 400)
+    text = f"the server ended with exit code {code}" + (f": {said}" if said else "")
+    return Problem(api.CRASHED, text, pod.name, exit_code)
+
+
+def _up(server: Any) -> bool:
+    """Whether it has been running since and is merely not ready yet: its last end is then history."""
+    return get(server, "state", "running") is not None and bool(get(server, "ready"))

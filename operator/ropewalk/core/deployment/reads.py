@@ -1,0 +1,39 @@
+"""What a decision about a ModelDeployment has to be told beside its children: other objects, and the pods' words."""
+
+from __future__ import annotations
+
+from ..plan import Json, Ref, ScrapeRequest
+from . import fleet, memory, wishes
+from .pods import MONITORING_PORT
+from .target import claim_ref, pipeline_ref
+from .versions import Version, get
+
+
+def related(owner: Json) -> tuple[Ref, ...]:
+    """The followed Pipeline, and the claims of every version that is served or on its way."""
+    refs: dict[Ref, None] = {}
+    pipeline = get(owner, "spec", "model", "pipeline")
+    if pipeline:
+        refs[pipeline_ref(str(pipeline))] = None
+    routes = memory.read(owner, None).routes
+    versions = list(routes.versions) if routes else []
+    stated = Version.from_document({"version": 1, "uri": get(owner, "spec", "model", "uri")})
+    for version in [*versions, *([stated] if stated else [])]:
+        refs[claim_ref(version.claim)] = None
+    return tuple(refs)
+
+
+def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:
+    """Every pod's status; its windows too while no version is changing, and the baseline from one of them."""
+    try:
+        wanted = wishes.read(owner)
+    except wishes.InvalidSpec:
+        return ()
+    asked = [pod for pod in fleet.pods(wanted, children, {}) if pod.running and pod.ip]
+    requests = [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.STATUS_PATH) for pod in asked]
+    remembered = memory.read(owner, None)
+    if remembered.live is not None and remembered.candidate is None:
+        ready = [pod for pod in asked if pod.ready]
+        requests += [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.WINDOWS_PATH) for pod in ready]
+        requests += [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.BASELINE_PATH) for pod in ready[:1]]
+    return tuple(requests)

@@ -1,0 +1,180 @@
+"""How a version comes to answer: one pilot pod first, then all, then the switch (D7).
+
+`advance` looks at what the servers were told and what they say, and gives what they should be told next. It never
+unloads what is live for want of something better, and never tells more than one step at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ..conditions import timestamp
+from ..plan import Event
+from .fleet import Held, Pod
+from .memory import LOADING, MAX_QUARANTINED, PENDING, SPREADING, SWITCHING, Candidate, Live, Memory, Routes
+from .target import Target
+from .versions import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is remembered after this look, and what happened."""
+
+    memory: Memory
+    events: tuple[Event, ...] = ()
+
+
+def advance(memory: Memory, target: Target, pods: Sequence[Pod], replicas: int, now: datetime) -> Step:
+    """One step of the rollout. `memory.routes` has a higher revision afterwards if the servers must be told anew."""
+    version = target.version
+    memory = _observed_live(memory, pods, now)
+    if version is None:
+        return Step(memory)
+    routes = memory.routes
+    if routes is None:
+        first = Routes(1, version.number, None, (version,), now)
+        return Step(replace(memory, routes=first, candidate=Candidate(version, LOADING, now)))
+    quarantined = memory.is_quarantined(version)
+    told_live = routes.version(routes.live)
+    if told_live is not None and version.same(told_live):
+        return _settle(memory, routes, version, pods, now)
+    if quarantined is not None:
+        return Step(_without_candidate(memory, routes, now))
+    if replicas == 0 and not pods:
+        return Step(_told(memory, now, live=version.number, versions=(version,), step=SWITCHING, version=version))
+    listed = routes.version(version.number)
+    if listed is None or not version.same(listed):
+        return Step(_try_on_pilot(memory, routes, version, pods, now))
+    if routes.pilot is not None:
+        return _with_pilot(memory, routes, version, pods, now)
+    return _spread(memory, routes, version, pods, now)
+
+
+def _observed_live(memory: Memory, pods: Sequence[Pod], now: datetime) -> Memory:
+    """Live is what the pods say they answer with, never what they were told."""
+    routes = memory.routes
+    told = routes.version(routes.live) if routes else None
+    serving = next((pod.holds(told) for pod in pods if pod.ready and pod.serves(told)), None)
+    if told is None or serving is None:
+        return memory
+    if memory.live is not None and told.same(memory.live.version):
+        if memory.live.engine == serving.engine:
+            return memory
+        return replace(memory, live=replace(memory.live, engine=serving.engine))
+    if memory.live is not None:
+        memory = memory.remember(memory.live.version, "Replaced", "", now)
+    return replace(memory.remember(told, "Live", "", now), live=Live(told, serving.engine, now))
+
+
+def _settle(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
+    """The wanted version is what servers were told to answer with: let the old one go once all have switched."""
+    ready = [pod for pod in pods if pod.ready]
+    refused = _refusal(pods, version)
+    if refused is not None and not ready and memory.is_quarantined(version) is None:
+        return _failed(replace(memory, candidate=None), version, *refused, now, keep=True)
+    if not ready or not all(pod.serves(version) for pod in ready):
+        return Step(memory)
+    memory = replace(memory, candidate=None)
+    if routes.versions != (version,) or routes.pilot is not None:
+        memory = _told(memory, now, live=version.number, versions=(version,))
+    return Step(memory)
+
+
+def _try_on_pilot(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Memory:
+    pilot = _choose_pilot(pods)
+    if pilot is None:
+        if memory.candidate is not None and memory.candidate.version.same(version):
+            return memory
+        return replace(memory, candidate=Candidate(version, PENDING, now))
+    live = routes.version(routes.live)
+    versions = (live, version) if live is not None else (version,)
+    return _told(memory, now, live=routes.live, versions=versions, pilot=pilot.name, step=LOADING, version=version)
+
+
+def _with_pilot(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
+    pilot = next((pod for pod in pods if pod.name == routes.pilot and not pod.deleting), None)
+    if pilot is None:
+        return Step(_try_on_pilot(memory, routes, version, pods, now))
+    held = pilot.holds(version)
+    if held is not None and held.refused:
+        return _failed(memory, version, pilot, held, now)
+    if not pilot.proved(version):
+        return Step(memory)
+    ready = [pod for pod in pods if pod.ready]
+    if all(pod.name == pilot.name for pod in ready):
+        return Step(_switch(memory, routes, version, now))
+    told = _told(memory, now, live=routes.live, versions=routes.versions, step=SPREADING, version=version)
+    return Step(told)
+
+
+def _spread(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
+    refused = _refusal(pods, version)
+    if refused is not None:
+        return _failed(memory, version, *refused, now)
+    ready = [pod for pod in pods if pod.ready] or [pod for pod in pods if pod.running]
+    if ready and all(pod.proved(version) for pod in ready):
+        return Step(_switch(memory, routes, version, now))
+    return Step(memory)
+
+
+def _switch(memory: Memory, routes: Routes, version: Version, now: datetime) -> Memory:
+    """The old version stays loaded until all have switched, so that no request falls between the two."""
+    return _told(memory, now, live=version.number, versions=routes.versions, step=SWITCHING, version=version)
+
+
+def _told(
+    memory: Memory,
+    now: datetime,
+    *,
+    live: int | None,
+    versions: tuple[Version, ...],
+    pilot: str | None = None,
+    step: str = "",
+    version: Version | None = None,
+) -> Memory:
+    """The memory with the next revision of the routes reserved."""
+    revision = memory.routes.revision + 1 if memory.routes else 1
+    memory = replace(memory, routes=Routes(revision, live, pilot, versions, now))
+    if version is not None:
+        memory = replace(memory, candidate=Candidate(version, step, now))
+    return memory
+
+
+def _without_candidate(memory: Memory, routes: Routes, now: datetime) -> Memory:
+    """A version that failed is neither loaded nor tried: servers are told of the live one alone."""
+    memory = replace(memory, candidate=None)
+    live = routes.version(routes.live)
+    if live is None or (routes.versions == (live,) and routes.pilot is None):
+        return memory
+    return _told(memory, now, live=routes.live, versions=(live,))
+
+
+def _failed(memory: Memory, version: Version, pod: Pod, held: Held, now: datetime, *, keep: bool = False) -> Step:
+    """Quarantine: this digest is not tried again until the spec or the champion changes. What is live stays live."""
+    reason, text = held.reason or "LoadFailed", held.message or "it could not be loaded"
+    entry = {"version": version.number, "reason": reason, "message": text, "at": timestamp(now)}
+    if version.digest:
+        entry["digest"] = version.digest
+    failure = {"location": "Model", "reason": reason, "message": text, "pod": pod.name, "at": timestamp(now)}
+    memory = memory.remember(version, "Failed", reason, now)
+    memory = replace(memory, quarantined=(*memory.quarantined, entry)[-MAX_QUARANTINED:], last_failure=failure)
+    if not keep and memory.routes is not None:
+        memory = _without_candidate(memory, memory.routes, now)
+    event = Event("Warning", reason, f"version {version.number} is not served: {text}")
+    return Step(memory, (event,))
+
+
+def _refusal(pods: Sequence[Pod], version: Version) -> tuple[Pod, Held] | None:
+    for pod in pods:
+        held = pod.holds(version)
+        if held is not None and held.refused and not pod.deleting:
+            return pod, held
+    return None
+
+
+def _choose_pilot(pods: Sequence[Pod]) -> Pod | None:
+    """The oldest ready pod, else the oldest that runs."""
+    candidates = [pod for pod in pods if pod.ready] or [pod for pod in pods if pod.running]
+    return candidates[0] if candidates else None

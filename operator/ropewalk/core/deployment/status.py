@@ -1,0 +1,223 @@
+"""The status of a ModelDeployment: what is remembered, and what is derived from it for people and tools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ropewalk.api import conditions as api
+
+from ..conditions import Condition, Status, clip, find, set_conditions, timestamp
+from ..names import MODEL_DEPLOYMENT_LABEL, label_value
+from ..plan import Json
+from .fleet import Pod
+from .memory import Memory, routes_document
+from .monitor import Observation
+from .pods import HTTP_PORT
+from .problems import Problem
+from .target import Target
+from .wishes import Wishes
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a pass has found out, as status needs it."""
+
+    wishes: Wishes
+    memory: Memory
+    target: Target
+    pods: Sequence[Pod]
+    problem: Problem | None
+    blocked: tuple[str, str] | None
+    """Reason and message why no pod can run, known before any pod says so."""
+    seen: Observation
+    replicas: int
+    image: str
+    one_node: bool
+
+
+def document(owner: Json, view: View, now: datetime) -> dict[str, Any]:
+    """The whole status."""
+    wishes, memory = view.wishes, view.memory
+    before = (owner.get("status") or {}).get("conditions") or ()
+    found = _conditions(view, before)
+    ready = sum(pod.ready for pod in view.pods)
+    status: dict[str, Any] = {
+        "observedGeneration": wishes.generation,
+        "conditions": set_conditions(before, found, generation=wishes.generation, now=now),
+        "summary": _summary(view, found),
+        "replicas": sum(not pod.deleting for pod in view.pods),
+        "readyReplicas": ready,
+        "selector": f"{MODEL_DEPLOYMENT_LABEL}={label_value(wishes.name)}",
+        "url": f"http://{wishes.name}.{wishes.namespace}.svc:{HTTP_PORT}/v1/models/{wishes.name}",
+        "serverImage": view.image,
+        "routes": routes_document(memory.routes) if memory.routes else None,
+        "quarantined": list(memory.quarantined),
+        "history": list(memory.history),
+        "traffic": memory.traffic,
+        "drift": memory.drift,
+        "performance": memory.performance,
+        "lastFailure": _failure(view, now),
+    }
+    if memory.live is not None:
+        live = memory.live
+        status["live"] = {
+            **live.version.document(),
+            "engine": live.engine,
+            "since": timestamp(live.since),
+            "weight": 100,
+        }
+    if memory.candidate is not None:
+        candidate = memory.candidate
+        body = {**candidate.version.document(), "step": candidate.step, "since": timestamp(candidate.since)}
+        status["candidate"] = body
+    return {k: v for k, v in status.items() if v not in (None, [], "")}
+
+
+def _failure(view: View, now: datetime) -> Json | None:
+    if view.problem is None:
+        return view.memory.last_failure
+    return view.problem.document(timestamp(now), view.memory.last_failure)
+
+
+def _conditions(view: View, before: Sequence[Json]) -> list[Condition]:
+    found = [_ready(view), _reconciling(view), _observed(view, before), _data_drift(view, before)]
+    if view.target.final:
+        found.append(Condition(api.STALLED, "True", view.target.reason, view.target.message))
+    quarantined = view.memory.is_quarantined(view.target.version)
+    if quarantined is not None:
+        text = f"version {quarantined.get('version')} is not served: {quarantined.get('message', '')}"
+        found.append(Condition(api.ROLLED_BACK, "True", str(quarantined.get("reason") or api.QUARANTINED), text))
+    return found
+
+
+def _ready(view: View) -> Condition:
+    """True only while predictions are answered; else the most telling of all reasons why not."""
+    ready = sum(pod.ready for pod in view.pods)
+    live = view.memory.live
+    if ready:
+        number = live.version.number if live else "?"
+        where = "; all pods on one node: the claim is ReadWriteOnce" if view.one_node and view.replicas > 1 else ""
+        return Condition(
+            api.READY, "True", api.SERVING, f"version {number} answers in {ready} of {view.replicas} pods{where}"
+        )
+    for reason, message in _reasons(view):
+        if reason:
+            return Condition(api.READY, "False", reason, message)
+    return Condition(api.READY, "False", api.LOADING, "pods are starting")
+
+
+def _reasons(view: View) -> list[tuple[str, str]]:
+    quarantined = view.memory.is_quarantined(view.target.version)
+    found = []
+    if view.replicas == 0:
+        found.append((api.SCALED_TO_ZERO, "spec.replicas is 0"))
+    if view.memory.routes is None:
+        found.append((view.target.reason, view.target.message))
+    if view.blocked is not None:
+        found.append(view.blocked)
+    if view.problem is not None:
+        found.append((view.problem.reason, f"pod {view.problem.pod}: {view.problem.message}"))
+    if quarantined is not None:
+        text = f"version {quarantined.get('version')}: {quarantined.get('message', '')}"
+        found.append((str(quarantined.get("reason") or api.QUARANTINED), text))
+    return found
+
+
+def _reconciling(view: View) -> Condition:
+    candidate = view.memory.candidate
+    if candidate is not None:
+        text = f"version {candidate.version.number}: {candidate.step}"
+        return Condition(api.RECONCILING, "True", api.PROGRESSING, text)
+    if view.memory.routes is None and view.target.reason:
+        return Condition(api.RECONCILING, "True", view.target.reason, view.target.message)
+    return Condition(api.RECONCILING, "False", api.RECONCILED, "")
+
+
+def _observed(view: View, before: Sequence[Json]) -> Condition:
+    if view.seen.unreachable:
+        text = f"no answer from {', '.join(view.seen.unreachable[:5])}: numbers stand as they were"
+        return Condition(api.OBSERVED, "False", api.UNREACHABLE, text)
+    if view.seen.complete:
+        return Condition(api.OBSERVED, "True", api.WINDOW_CLOSED, "")
+    known = find(before, api.OBSERVED)
+    if known is not None:
+        return Condition(api.OBSERVED, known["status"], str(known["reason"]), str(known.get("message") or ""))
+    return Condition(api.OBSERVED, "Unknown", api.PENDING, "no pod has been asked yet")
+
+
+def _data_drift(view: View, before: Sequence[Json]) -> Condition:
+    found, needed = view.memory.drift, view.wishes.monitoring.consecutive_windows
+    if found is None:
+        return Condition(api.DATA_DRIFT, "Unknown", api.INCONCLUSIVE, "no window of traffic has closed yet")
+    where = f"{found.get('worstFeature', '?')}: PSI {found.get('score')} of {found.get('threshold')}"
+    text = f"{where} on {found.get('samples')} rows in a window of {found.get('window')}"
+    if found.get("state") == "Drifted":
+        run = int(found.get("consecutiveWindows") or 0)
+        if run >= needed:
+            return Condition(api.DATA_DRIFT, "True", api.DRIFTED, text)
+        known = find(before, api.DATA_DRIFT)
+        status: Status = known["status"] if known is not None else "Unknown"
+        return Condition(api.DATA_DRIFT, status, api.DRIFTED, f"{text}; {run} of {needed} windows in a row")
+    if found.get("state") == "Stable":
+        return Condition(api.DATA_DRIFT, "False", api.STABLE, text)
+    gates = view.wishes.monitoring
+    need = f"{gates.min_samples} rows and {gates.min_requests} requests are needed"
+    return Condition(
+        api.DATA_DRIFT, "Unknown", api.INCONCLUSIVE, f"{found.get('samples')} rows in the last window; {need}"
+    )
+
+
+def _summary(view: View, found: Sequence[Condition]) -> dict[str, str]:
+    memory = view.memory
+    traffic, drift, performance = memory.traffic or {}, memory.drift or {}, memory.performance or {}
+    metrics = {m.get("name"): m.get("value") for m in performance.get("metrics") or ()}
+    accuracy = metrics.get("accuracy")
+    candidate = memory.candidate
+    summary = {
+        "ready": f"{sum(pod.ready for pod in view.pods)}/{view.replicas}",
+        "live": str(memory.live.version.number) if memory.live else "",
+        "candidate": f"{candidate.version.number} {candidate.step}" if candidate else "",
+        "traffic": "100%" if memory.live else "",
+        "rps": str(traffic.get("requestsPerSecond", "")),
+        "p95": str(traffic.get("latencyP95", "")),
+        "errors": str(traffic.get("errorRate", "")),
+        "drift": _drift_words(drift, find_condition(found, api.DATA_DRIFT)),
+        "accuracy": f"{float(accuracy):.3f} ({performance.get('labels')})" if accuracy else "",
+        "message": clip(_message(view, found), 512),
+    }
+    return {k: v for k, v in summary.items() if v}
+
+
+def _drift_words(drift: Json, condition: Condition | None) -> str:
+    if condition is None or condition.status == "Unknown" or not drift:
+        return ""
+    return clip(
+        f"{drift.get('worstFeature', '?')} {drift.get('score')}" + (" !" if condition.status == "True" else ""), 64
+    )
+
+
+def find_condition(found: Sequence[Condition], kind: str) -> Condition | None:
+    """The condition of that type."""
+    return next((one for one in found if one.type == kind), None)
+
+
+def _message(view: View, found: Sequence[Condition]) -> str:
+    """What is wrong now, the worst first; nothing where all is well."""
+    ready = find_condition(found, api.READY)
+    if ready is not None and ready.status != "True":
+        return f"{ready.reason}: {ready.message}"
+    for kind in (api.STALLED, api.ROLLED_BACK):
+        condition = find_condition(found, kind)
+        if condition is not None and condition.status == "True":
+            return f"{condition.reason}: {condition.message}"
+    if view.target.version is None and view.target.reason:
+        return f"{view.target.reason}: {view.target.message}"
+    if view.problem is not None:
+        return f"{view.problem.reason}: pod {view.problem.pod}: {view.problem.message}"
+    drift = find_condition(found, api.DATA_DRIFT)
+    if drift is not None and drift.status == "True":
+        return f"Drifted: {drift.message}"
+    return ""
