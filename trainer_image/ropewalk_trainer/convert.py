@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from ropewalk_model.features import FeatureSpec
 from ropewalk_model.signature import INT64_MISSING
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from ropewalk_model.features import FeatureSpec, FeatureType
-
 from ropewalk_trainer.errors import InvalidSpec
 
 FEATURE_TYPES = ("Number", "Integer", "Boolean", "Category", "Image")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from ropewalk_model.features import FeatureSpec
 
 SPLITS = ("train", "evaluate", "test")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from ..conditions import clip
 from ..quantities import duration, raised_memory, words
@@ -35,6 +36,7 @@ class Failure:
     exit_code: int | None = None
     log: tuple[str, ...] = ()
     train: TrainResult | None = None
+    container: str = TRAIN
 
     def document(self) -> dict[str, Any]:
         """As `status.run.failure`."""
@@ -85,7 +87,7 @@ def judge(attempt: Attempt | None) -> Verdict:
         if attempt.active:
             return Waiting("", "", attempt.created_at)
         if attempt.disrupted:
-            return Failure("Disruption", "", "Disrupted", "the pod was evicted or preempted")
+            return Failure("Disruption", "", api.DISRUPTED, "the pod was evicted or preempted")
         return Failure(
             "Gone", "", "PodDisappeared", attempt.failure or "the pod was deleted before its result was read"
         )
@@ -120,10 +122,10 @@ def _finished(pod: Pod) -> Success | Failure:
         if success is not None:
             return success
         silent = "train" if train is None else "smoke-test"
-        return Failure("Retry", "", "ResultUnreadable", f"{silent} ended with 0 but left no readable result", 0)
-    container, result = (pod.train, train) if pod.train.failed or smoke is None else (pod.smoke_test, smoke)
-    if pod.smoke_test.failed and pod.train.exit_code == 0:
-        container, result = pod.smoke_test, smoke
+        return Failure("Retry", "", api.RESULT_UNREADABLE, f"{silent} ended with 0 but left no readable result", 0)
+    container: Container
+    result: TrainResult | SmokeResult | None
+    container, result = (pod.smoke_test, smoke) if pod.train.exit_code == 0 else (pod.train, train)
     stage = SMOKE_STAGE if container is pod.smoke_test else (train.stage if train else "")
     code = container.exit_code
     reason = result.reason if result else ""
@@ -133,11 +135,12 @@ def _finished(pod: Pod) -> Success | Failure:
         log = tuple(line[:300] for line in container.message.splitlines()[-5:])
     kind: Kind = "Retry"
     if container.out_of_memory or reason == "MemoryExceeded":
-        kind, reason, message = "OutOfMemory", "OutOfMemory", message or f"{container.name} exceeded its memory limit"
+        kind, reason = "OutOfMemory", api.OUT_OF_MEMORY
+        message = message or f"{container.name} exceeded its memory limit"
     elif code in PERMANENT_EXIT_CODES:
         kind = "Permanent"
     elif pod.disrupted:
-        kind, reason = "Disruption", "Disrupted"
+        kind, reason = "Disruption", api.DISRUPTED
         message = f"{pod.reason or 'the pod was evicted or preempted'}: {pod.message}".rstrip(": ")
     elif code is None and pod.phase == "Failed":
         message = message or pod.message or "the pod failed before its containers ran"
@@ -147,8 +150,9 @@ def _finished(pod: Pod) -> Success | Failure:
         message = f"{container.name} ended with exit code {code}" + (
             f" ({container.reason})" if container.reason else ""
         )
-    fallback = {64: "UserError", 65: "DataError", 75: "TryAgain"}.get(code or 0, "ContainerFailed")
-    return Failure(kind, stage, reason or fallback, message, code, log, train if container is pod.train else None)
+    fallback = {64: api.USER_ERROR, 65: api.DATA_ERROR, 75: api.RUN_FAILED}.get(code or 0, api.CRASHED)
+    said = train if container is pod.train else None
+    return Failure(kind, stage, reason or fallback, message, code, log, said, container.name)
 
 
 def _success(train: TrainResult | None, smoke: SmokeResult | None) -> Success | None:
@@ -159,32 +163,34 @@ def _success(train: TrainResult | None, smoke: SmokeResult | None) -> Success | 
     return Success(train, smoke) if named or smoke.outcome == "Skipped" else None
 
 
-def overdue(run: Run, verdict: Verdict, spec: PipelineSpec, now: datetime) -> Failure | None:
+def overdue(run: Run, found: Attempt | None, verdict: Verdict, spec: PipelineSpec, now: datetime) -> Failure | None:
     """The failure that the operator's own clocks find: startup, run. None while there is time."""
     if isinstance(verdict, (Success, Failure)):
         return None
     limit = duration(spec.timeouts.run)
-    if now - run.started_at >= limit:
-        return Failure("Permanent", "", "RunTimeout", f"the run took longer than timeouts.run ({words(limit)})")
+    began = found.pod.train.started_at if found and found.pod else None
+    if began is not None and now - began >= limit:
+        return Failure("Permanent", "", api.TIMED_OUT, f"the run took longer than timeouts.run ({words(limit)})")
     if isinstance(verdict, Running):
         return None
     startup = duration(spec.timeouts.startup)
     late = now - (verdict.since or run.started_at) >= startup
     if verdict.reason in HOPELESS or (late and verdict.reason):
-        reason = "ImagePullFailed" if verdict.reason in IMAGE_REASONS else verdict.reason
+        reason = verdict.reason
+        if reason in IMAGE_REASONS | CONFIG_REASONS:
+            reason = api.IMAGE_PULL_FAILED if reason in IMAGE_REASONS else api.CONTAINER_CREATE_FAILED
         detail = f"{verdict.reason}: {verdict.message}".rstrip(": ")
         return Failure("Permanent", verdict.stage, reason, detail)
     if late:
-        return Failure(
-            "Retry", verdict.stage, "StartupTimeout", f"no container started within timeouts.startup ({words(startup)})"
-        )
+        text = f"no container started within timeouts.startup ({words(startup)})"
+        return Failure("Retry", verdict.stage, api.STARTUP_TIMED_OUT, text)
     return None
 
 
 def after(run: Run, failure: Failure, spec: PipelineSpec, limit: str, now: datetime) -> Run:
     """The run after a failed attempt: Retrying with the next attempt's number and time, or Failed for good.
 
-    `limit` is the memory limit that the attempt had. Disruptions and one replay of a lost result are not counted.
+    `limit` is the memory limit that its container had. Disruptions and one replay of a lost result are not counted.
     """
     retry = spec.retry
     again = replace(run, state=RETRYING, attempt=run.attempt + 1, failure=failure.document(), waiting="", retry_at=None)
@@ -204,7 +210,8 @@ def after(run: Run, failure: Failure, spec: PipelineSpec, limit: str, now: datet
     policy = retry.on_out_of_memory
     raised = raised_memory(limit, policy.factor, str(policy.max)) if policy and limit else None
     if raised is None:
-        hint = f"{lost.message}; the limit is {limit or 'the node'}: raise train.resources.limits.memory"
+        where = "train.resources" if failure.container == TRAIN else "resources"
+        hint = f"{lost.message}; the limit is {limit or 'the node'}: raise spec.{where}.limits.memory"
         return replace(lost, message=clip(hint, 600))
     return replace(again, memory_limit=raised, retry_at=None)
 

@@ -13,6 +13,7 @@ from typing import Any
 from ...api.pipeline import PipelineSpec
 from .. import names
 from ..plan import Config, Json
+from ..quantities import memory
 from .observe import SMOKE_TEST, TRAIN, metadata, name_of
 from .record import PART
 
@@ -122,7 +123,7 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
 
 
 def for_attempt(body: Json, *, name: str, attempt: int, memory_limit: str = "") -> dict[str, Any]:
-    """The body to create for one attempt; `memory_limit` is `train`'s after it ran out of memory before."""
+    """The body to create for one attempt; no container gets less than `memory_limit`, if it is limited at all."""
     result: dict[str, Any] = copy.deepcopy(dict(body))
     result["metadata"]["name"] = name
     for meta in (result["metadata"], result["spec"]["template"]["metadata"]):
@@ -130,15 +131,19 @@ def for_attempt(body: Json, *, name: str, attempt: int, memory_limit: str = "") 
     pod = result["spec"]["template"]["spec"]
     for container in (*pod["initContainers"], *pod["containers"]):
         container["env"] = [*container["env"], {"name": "ROPEWALK_ATTEMPT", "value": str(attempt)}]
-    if memory_limit:
-        pod["initContainers"][0]["resources"].setdefault("limits", {})["memory"] = memory_limit
+        limits = container["resources"].get("limits") or {}
+        if memory_limit and "memory" in limits and memory(limits["memory"]) < memory(memory_limit):
+            container["resources"]["limits"] = {**limits, "memory": memory_limit}
     return result
 
 
-def memory_limit(body: Json) -> str:
-    """`train`'s memory limit in a Job body, empty where it has none."""
-    train = body["spec"]["template"]["spec"]["initContainers"][0]
-    return str(train["resources"].get("limits", {}).get("memory", ""))
+def memory_limit(body: Json, container: str, raised: str = "") -> str:
+    """The memory limit that a container has, given what it was `raised` to; empty where it has none."""
+    pod = body["spec"]["template"]["spec"]
+    containers = (*pod["initContainers"], *pod["containers"])
+    found: Json = next((c for c in containers if c["name"] == container), {})
+    own = str((found.get("resources", {}).get("limits") or {}).get("memory", ""))
+    return raised if own and raised and memory(raised) > memory(own) else own
 
 
 def _container(
@@ -197,7 +202,7 @@ def _only_for_source(spec: PipelineSpec) -> frozenset[str]:
 
 
 def _resources(wanted: Any, default: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """What the user said, each of requests and limits falling back to ours, a limit never under its request."""
+    """What the user said, as a whole: our limit could lie under the user's request."""
     asked = _json(wanted) if wanted else {}
     return {k: v for k, v in asked.items() if v} if asked else copy.deepcopy(dict(default))
 

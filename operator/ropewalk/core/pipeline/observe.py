@@ -98,6 +98,17 @@ def of_kind(children: Iterable[Json], kind: str) -> list[Json]:
     return [child for child in children if child.get("kind") == kind]
 
 
+def owned(owner: Json, children: Iterable[Json]) -> tuple[Json, ...]:
+    """Children of this very owner: a namesake that was deleted may have left some. Pods are told by their Job."""
+    uid = metadata(owner).get("uid")
+    return tuple(
+        child
+        for child in children
+        if child.get("kind") == "Pod"
+        or any(r.get("controller") and r.get("uid") == uid for r in metadata(child).get("ownerReferences") or ())
+    )
+
+
 def metadata(child: Json) -> Json:
     """An object's metadata, empty where it has none."""
     found = child.get("metadata")

@@ -12,6 +12,7 @@ from ..conditions import clip, timestamp
 from ..plan import Event, Json
 from ..quantities import words
 from .attempts import Success
+from .messages import BLESSED
 from .messages import NOT_BLESSED as UNBLESSED
 from .observe import name_of
 from .record import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, Ledger, Run, metric_list
@@ -56,7 +57,7 @@ def succeeded(
     text = f"run {run.id} of {name_of(owner)}: {state}" + (f" ({message})" if message else "")
     events = [Event("Normal" if state == SUCCEEDED else "Warning", reason, text)]
     if state == SUCCEEDED and smoke.version:
-        if _automatic(spec, run):
+        if train.blessing == BLESSED and _automatic(spec, run):
             ledger, promoted = _promoted(owner, ledger, {**entry, "engines": list(smoke.engines)}, now)
             events.append(promoted)
         else:
@@ -74,15 +75,22 @@ def failed(owner: Json, ledger: Ledger, run: Run, now: datetime) -> tuple[Ledger
 
 
 def promoted_by_hand(owner: Json, ledger: Ledger, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
-    """Act on the annotation `ropewalk.dev/promote: "VERSION"`, once for each value it is given."""
+    """Act on the annotation `ropewalk.dev/promote: "VERSION"`, once for each value it is given.
+
+    A version that is not there yet is refused once and promoted when a run has made it.
+    """
     wanted = annotation(owner, PROMOTE)
-    if wanted == ledger.handled_promotion:
+    refused, before = clip(f"unknown: {wanted}", 256), ledger.handled_promotion
+    if wanted == before:
         return ledger, ()
     ledger = replace(ledger, handled_promotion=wanted)
     if not wanted or (ledger.champion and str(ledger.champion.get("version")) == wanted):
         return ledger, ()
     entry = next((h for h in reversed(ledger.history) if h.get("uri") and str(h.get("version")) == wanted), None)
     if entry is None:
+        ledger = replace(ledger, handled_promotion=refused)
+        if before == refused:
+            return ledger, ()
         known = sorted({str(h["version"]) for h in ledger.history if h.get("version")}, key=int)
         text = (
             f"{PROMOTE}={wanted!r} names no version of this Pipeline's history; there are {', '.join(known) or 'none'}"

@@ -7,7 +7,7 @@ record what became of it.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -18,9 +18,9 @@ from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
 from . import attempts, job, outcome, run_plan, stages, status, triggers
 from .attempts import Failure, Success, Waiting
 from .messages import train_result
-from .observe import Attempt, attempt, metadata, name_of, of_kind, run_of
+from .observe import IMAGE_REASONS, Attempt, attempt, metadata, name_of, of_kind, owned, run_of
 from .reads import PROGRESS
-from .record import FAILED, PENDING, RETRYING, RUNNING, STARTING, SUPERSEDED, Ledger, Run, read
+from .record import FAILED, PENDING, RETRYING, RUNNING, STARTING, Ledger, Run, read
 
 FOLLOW = 1.0
 """Seconds between two looks at a run's progress; what ends a container comes as an event, at once."""
@@ -57,12 +57,14 @@ class _Pass:
         self.observed, self.owner, self.spec = observed, owner, spec
         self.ledger, self.now, self.events = ledger, now, events
         self.hash = run_plan.spec_hash(spec)
+        self.children = owned(owner, observed.children)
 
     def plan(self, effects: tuple[Effect, ...] = (), requeue: float | None = None) -> Plan:
         """The plan with the ledger as it now stands."""
         problem = triggers.schedule_problem(self.spec)
         document = status.document(self.owner, self.spec, self.ledger, problem, self.now)
-        return Plan(effects, document, tuple(self.events), requeue)
+        changed = document != (self.owner.get("status") or {})
+        return Plan(effects, document if changed else None, tuple(self.events), requeue)
 
     # --- no run in flight --------------------------------------------------------------------------------------------
 
@@ -70,9 +72,9 @@ class _Pass:
         """Record the intent of a new run if something asks for one; else rest until the clock or an event does."""
         trigger = triggers.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
         if trigger is None:
-            return self.plan(self._sweep(), self._rest())
+            return self.plan(self._leftovers() + self._sweep(), self._rest())
         run = Run(
-            id=self.ledger.next_run_id,
+            id=self._next_id(),
             generation=int(metadata(self.owner).get("generation") or 0),
             spec_hash=self.hash,
             trigger=trigger.type,
@@ -84,6 +86,11 @@ class _Pass:
         self.events.append(Event("Normal", "RunStarted", text))
         return self.plan(requeue=0.0)
 
+    def _next_id(self) -> int:
+        """The number after every one that was ever used, even if status was lost."""
+        left = (c for kind in ("Job", "ConfigMap") for c in of_kind(self.children, kind))
+        return max([self.ledger.next_run_id, *(run_of(child) + 1 for child in left)])
+
     def _rest(self) -> float | None:
         times = []
         if self.ledger.next_schedule is not None:
@@ -91,6 +98,15 @@ class _Pass:
         if self.spec.triggers.drift is not None and not self.spec.suspend:
             times.append(WATCH_DRIFT)
         return min(times, default=None)
+
+    def _leftovers(self, wanted: str = "") -> tuple[Effect, ...]:
+        """Delete the Jobs that still work although they are not the `wanted` one: given up, or out of time."""
+        found = (attempt(self.children, name_of(child)) for child in of_kind(self.children, "Job"))
+        return tuple(
+            Delete(Ref("batch/v1", "Job", a.name), a.uid)
+            for a in found
+            if a and a.name != wanted and a.active and not a.deleting and not (a.pod and a.pod.finished)
+        )
 
     def _sweep(self) -> tuple[Effect, ...]:
         """Delete the Jobs and ConfigMaps of runs that are long over; the record of them lies in the store."""
@@ -100,7 +116,7 @@ class _Pass:
         return tuple(
             Delete(Ref(str(child["apiVersion"]), kind, name_of(child)), str(metadata(child).get("uid", "")))
             for kind in ("Job", "ConfigMap")
-            for child in of_kind(self.observed.children, kind)
+            for child in of_kind(self.children, kind)
             if 0 < run_of(child) < oldest and "deletionTimestamp" not in metadata(child)
         )
 
@@ -111,63 +127,59 @@ class _Pass:
         if self.spec.concurrency_policy == "Forbid":
             self.ledger, events = triggers.skipped(self.owner, self.spec, self.ledger, self.now)
             self.events += events
-        if run.state == PENDING:
-            return self._freeze(run)
-        if run.state == RETRYING:
-            return self._retry(run)
-        return self._judge(run)
+        found = attempt(self.children, run_plan.job_name(self.owner, run))
+        if found is None and run.state in (PENDING, RETRYING):
+            return self._begin(run)
+        return self._judge(run, found)
 
-    def _freeze(self, run: Run) -> Plan:
-        """The intent is stored: freeze the run's plan and create its first Job, under names that follow from it."""
+    def _begin(self, run: Run) -> Plan:
+        """The attempt is recorded and its Job is not there: create it, under a name that follows from the record.
+
+        The state stays what it is until the Job has been seen, so that a Job that the API server refuses is not one
+        that has disappeared. The run's plan is frozen before its first Job.
+        """
+        stop = self._leftovers(run_plan.job_name(self.owner, run))
+        if run.retry_at is not None and self.now < run.retry_at:
+            return self.plan(stop, (run.retry_at - self.now).total_seconds())
         config = run_plan.config_name(self.owner, run)
-        frozen = run_plan.frozen(self.observed.children, config)
-        effects: list[Effect] = []
+        frozen = run_plan.frozen(self.children, config)
+        if frozen is None and run.attempt > 1:
+            text = "the run's frozen plan (its ConfigMap) was deleted, so it cannot be repeated; request another run"
+            return self._failed(replace(run, state=FAILED, finished_at=self.now, message=text))
+        if frozen is None and run.spec_hash != self.hash:  # Edited before anything was made of it: take the new spec.
+            generation = int(metadata(self.owner).get("generation") or 0)
+            self.ledger = replace(self.ledger, run=replace(run, spec_hash=self.hash, generation=generation))
+            return self.plan(requeue=0.0)
+        effects: list[Effect] = list(stop)
         if frozen is None:
-            if run.spec_hash != self.hash:
-                over = replace(run, state=SUPERSEDED, finished_at=self.now, message="the spec changed before it began")
-                self.ledger, events = outcome.failed(self.owner, self.ledger, over, self.now)
-                self.events += events
-                return self.plan(requeue=0.0)
             body = job.template(self.owner, self.spec, self.observed.config, run=run.id, run_config=config)
             document = run_plan.run_document(self.owner, self.spec, run, self.ledger.champion)
             effects.append(Create(run_plan.config_map(self.owner, run, document, body)))
         else:
             body = frozen[1]
-        effects.append(Create(self._job(run, body)))
-        self.ledger = replace(self.ledger, run=replace(run, state=STARTING))
-        return self.plan(tuple(effects), FOLLOW)
+        name = run_plan.job_name(self.owner, run)
+        effects.append(Create(job.for_attempt(body, name=name, attempt=run.attempt, memory_limit=run.memory_limit)))
+        return self.plan(tuple(effects), 0.0)
 
-    def _retry(self, run: Run) -> Plan:
-        """The next attempt is recorded: create its Job when its pause is over."""
-        if run.retry_at is not None and self.now < run.retry_at:
-            return self.plan(requeue=(run.retry_at - self.now).total_seconds())
-        frozen = run_plan.frozen(self.observed.children, run_plan.config_name(self.owner, run))
-        if frozen is None:
-            text = "the run's frozen plan (its ConfigMap) was deleted, so it cannot be repeated; request another run"
-            return self._failed(replace(run, state=FAILED, finished_at=self.now, message=text))
-        self.ledger = replace(self.ledger, run=replace(run, state=STARTING, retry_at=None))
-        return self.plan((Create(self._job(run, frozen[1])),), FOLLOW)
-
-    def _job(self, run: Run, body: Json) -> Json:
-        return job.for_attempt(
-            body, name=run_plan.job_name(self.owner, run), attempt=run.attempt, memory_limit=run.memory_limit
-        )
-
-    def _judge(self, run: Run) -> Plan:
-        """What has become of the attempt that was created."""
-        found = attempt(self.observed.children, run_plan.job_name(self.owner, run))
+    def _judge(self, run: Run, found: Attempt | None) -> Plan:
+        """What has become of the attempt whose Job was created."""
+        if run.state in (PENDING, RETRYING):  # Its Job has been seen for the first time.
+            run = replace(run, state=STARTING, retry_at=None, stages=(), metrics=(), message="")
         verdict = attempts.judge(found)
-        late = attempts.overdue(run, verdict, self.spec, self.now)
+        if isinstance(verdict, Waiting):
+            verdict = self._named(run, verdict)
+        late = attempts.overdue(run, found, verdict, self.spec, self.now)
         run = self._with_stages(run, found)
         if isinstance(verdict, Success):
             return self._succeeded(run, verdict)
-        if isinstance(verdict, Failure) or late is not None:
-            return self._attempt_failed(run, found, late or verdict)  # type: ignore[arg-type]
+        if isinstance(verdict, Failure):
+            return self._attempt_failed(run, verdict)
+        if late is not None:
+            return self._attempt_failed(run, late)
         if isinstance(verdict, Waiting):
-            waiting, message = self._waiting(verdict)
-            run = replace(run, state=STARTING, waiting=waiting, message=clip(message, 600))
+            run = replace(run, state=STARTING, waiting=verdict.reason, message=clip(verdict.message, 600))
             self.ledger = replace(self.ledger, run=run)
-            return self.plan(requeue=WAIT if waiting else FOLLOW)
+            return self.plan(requeue=WAIT if verdict.reason else FOLLOW)
         self.ledger = replace(self.ledger, run=replace(run, state=RUNNING, waiting="", message=""))
         return self.plan(requeue=FOLLOW)
 
@@ -181,15 +193,18 @@ class _Pass:
         metrics = said.metrics if said and said.metrics else run.metrics
         return replace(run, stages=rows, metrics=metrics)
 
-    def _waiting(self, verdict: Waiting) -> tuple[str, str]:
-        """Why nothing runs; a claim or ConfigMap that is not there is named, which kubelet does in Events only."""
-        if verdict.reason and verdict.reason != "Unschedulable":
-            return verdict.reason, verdict.message
+    def _named(self, run: Run, verdict: Waiting) -> Waiting:
+        """The root of the wait: a claim or ConfigMap that is absent, which kubelet tells in Events only."""
+        if verdict.reason in IMAGE_REASONS and run.waiting in IMAGE_REASONS:  # Kubelet goes back and forth between two.
+            return replace(verdict, reason=run.waiting, message=run.message)
+        if verdict.reason and verdict.reason != api.UNSCHEDULABLE:
+            return verdict
         for ref, there in self.observed.related.items():
             if there is None and ref.kind in ("PersistentVolumeClaim", "ConfigMap"):
-                reason = "VolumeNotFound" if ref.kind == "PersistentVolumeClaim" else "ConfigMapNotFound"
-                return reason, f"{ref.kind} {ref.name} does not exist in this namespace; create it or correct the uri"
-        return verdict.reason, verdict.message
+                reason = api.VOLUME_NOT_FOUND if ref.kind == "PersistentVolumeClaim" else api.CONFIG_MAP_NOT_FOUND
+                text = f"{ref.kind} {ref.name} does not exist in this namespace; create it or correct the uri"
+                return replace(verdict, reason=reason, message=text)
+        return verdict
 
     def _succeeded(self, run: Run, success: Success) -> Plan:
         run = replace(run, stages=_ended(run))
@@ -197,27 +212,27 @@ class _Pass:
         self.events += events
         return self.plan(requeue=0.0)
 
-    def _attempt_failed(self, run: Run, found: Attempt | None, failure: Failure) -> Plan:
-        effects: tuple[Effect, ...] = ()
-        if found is not None and found.active and not found.deleting and not (found.pod and found.pod.finished):
-            effects = (Delete(Ref("batch/v1", "Job", found.name), found.uid),)
-        frozen = run_plan.frozen(self.observed.children, run_plan.config_name(self.owner, run))
-        limit = run.memory_limit or (job.memory_limit(frozen[1]) if frozen else "")
+    def _attempt_failed(self, run: Run, failure: Failure) -> Plan:
+        """Record it first; what is left of the attempt is stopped in the next pass."""
+        stage = stages.current(run.stages)
+        if not failure.stage and stage is not None:
+            failure = replace(failure, stage=str(stage["name"]))
         if failure.train is not None:
             self.ledger = replace(self.ledger, anomalies=failure.train.anomalies)
+        frozen = run_plan.frozen(self.children, run_plan.config_name(self.owner, run))
+        limit = job.memory_limit(frozen[1], failure.container, run.memory_limit) if frozen else run.memory_limit
         after = attempts.after(run, failure, self.spec, limit, self.now)
         if after.state == FAILED:
-            return self._failed(after, effects)
+            return self._failed(after)
         self.events.append(Event("Warning", "AttemptFailed", f"run {run.id}, attempt {run.attempt}: {after.message}"))
         self.ledger = replace(self.ledger, run=after)
-        pause = (after.retry_at - self.now) if after.retry_at else timedelta()
-        return self.plan(effects, pause.total_seconds())
+        return self.plan(requeue=0.0)
 
-    def _failed(self, run: Run, effects: tuple[Effect, ...] = ()) -> Plan:
+    def _failed(self, run: Run) -> Plan:
         run = replace(run, waiting="", stages=_ended(run))
         self.ledger, events = outcome.failed(self.owner, self.ledger, run, self.now)
         self.events += events
-        return self.plan(effects, 0.0)
+        return self.plan(requeue=0.0)
 
 
 def _ended(run: Run) -> tuple[dict[str, object], ...]:
@@ -239,4 +254,5 @@ def _invalid(owner: Json, error: ValidationError, now: datetime) -> Plan:
     condition = Condition(api.STALLED, "True", api.INVALID_SPEC, message)
     new = set_conditions(before.get("conditions") or (), [condition], generation=generation, now=now)
     summary = {**(before.get("summary") or {}), "message": clip(message, 512)}
-    return Plan(status={**before, "conditions": kept + new, "summary": summary, "observedGeneration": generation})
+    status = {**before, "conditions": kept + new, "summary": summary, "observedGeneration": generation}
+    return Plan(status=status if status != before else None)

@@ -42,7 +42,7 @@ class Run:
     memory_limit: str = ""
     message: str = ""
     waiting: str = ""
-    """Why nothing runs although something should: ImagePullBackOff, Unschedulable, ClaimNotFound, ..."""
+    """Why nothing runs although something should: ImagePullBackOff, Unschedulable, VolumeNotFound, ..."""
     finished_at: datetime | None = None
     blessing: str = ""
     data_fingerprint: str = ""

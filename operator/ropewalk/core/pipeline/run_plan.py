@@ -29,8 +29,11 @@ def spec_document(spec: PipelineSpec) -> dict[str, Any]:
 
 
 def spec_hash(spec: PipelineSpec) -> str:
-    """Digest of what a run depends on; a generation with the same digest asks for no new run."""
-    document = spec_document(spec)
+    """Digest of what a run depends on; a generation with the same digest asks for no new run.
+
+    Defaults are no part of it, so that an operator that knows one field more does not train everything again.
+    """
+    document = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return names.digest({k: v for k, v in document.items() if k not in NOT_PART_OF_A_RUN})
 
 
@@ -52,8 +55,8 @@ def run_document(owner: Json, spec: PipelineSpec, run: Run, champion: Json | Non
 
 
 def config_name(owner: Json, run: Run) -> str:
-    """The name of the run's ConfigMap."""
-    return names.run_config(name_of(owner), run.id, run.spec_hash)
+    """The name of the run's ConfigMap; the uid is in it, so that a namesake's never counts as ours."""
+    return names.run_config(name_of(owner), run.id, names.digest([metadata(owner).get("uid", ""), run.spec_hash]))
 
 
 def config_map(owner: Json, run: Run, document: Json, template: Json) -> dict[str, Any]:

@@ -9,13 +9,15 @@ from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from ..conditions import Condition, clip, set_conditions, timestamp
 from ..plan import Json
-from . import record, run_plan
+from . import record, run_plan, triggers
 from .observe import metadata
 from .outcome import awaiting
 from .record import FAILED, NOT_BLESSED, SUCCEEDED, Ledger, Run
 from .stages import current
 
 DATA_EXIT_CODE = 65
+LAST_RUN = (api.DATA_VALID, api.BLESSED)
+"""Conditions about the last run that has ended: they stay while the next one is in flight."""
 
 
 def document(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str, now: datetime) -> dict[str, Any]:
@@ -25,11 +27,14 @@ def document(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str, now:
     generation = int(metadata(owner).get("generation") or 0)
     found = _conditions(owner, spec, ledger, problem)
     previous = (owner.get("status") or {}).get("conditions") or ()
+    conditions = set_conditions(previous, found, generation=generation, now=now)
+    if run is not None and run.active:
+        conditions += [dict(c) for c in previous if c.get("type") in LAST_RUN]
     return {
         "observedGeneration": generation,
         **record.write(ledger, job_name),
         "summary": _summary(owner, spec, ledger, problem),
-        "conditions": set_conditions(previous, found, generation=generation, now=now),
+        "conditions": conditions,
     }
 
 
@@ -51,9 +56,7 @@ def _summary(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> d
 
 
 def _progress(run: Run | None, stage: Json | None) -> str:
-    if run is None or stage is None:
-        return ""
-    if not run.active:
+    if run is None or stage is None or not run.active:
         return ""
     done = sum(s.get("state") in ("Succeeded", "Cached", "Skipped") for s in run.stages)
     return str(stage.get("progress") or f"stage {min(done + 1, len(api.STAGES))}/{len(api.STAGES)}")
@@ -65,7 +68,7 @@ def _message(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> s
         return problem
     if run is not None and run.active:
         return f"{run.waiting}: {run.message}" if run.waiting else run.message
-    if ledger.consecutive_failures >= spec.stop_after_failures:
+    if triggers.halted(spec, ledger):
         last = run.message if run else ""
         return f"halted after {ledger.consecutive_failures} failed runs; a change of the spec starts another. {last}"
     if run is not None and run.state == SUCCEEDED:
@@ -93,7 +96,7 @@ def _conditions(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -
         found.append(Condition(api.STALLED, "True", api.INVALID_SPEC, problem))
     if run is not None:
         found += _of_run(run, ledger)
-    if ledger.consecutive_failures >= spec.stop_after_failures:
+    if triggers.halted(spec, ledger):
         text = f"{ledger.consecutive_failures} runs in a row have failed; only a person starts another"
         found.append(Condition(api.HALTED, "True", api.TOO_MANY_FAILURES, text))
     return found

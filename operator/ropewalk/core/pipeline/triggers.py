@@ -47,18 +47,23 @@ def model_deployment(name: str) -> Ref:
     return Ref(API_VERSION, "ModelDeployment", name)
 
 
+def halted(spec: PipelineSpec, ledger: Ledger) -> bool:
+    """So many runs have failed in a row that only a person starts another one."""
+    return ledger.consecutive_failures >= spec.stop_after_failures
+
+
 def due(
     owner: Json, spec: PipelineSpec, spec_hash: str, ledger: Ledger, related: Mapping[Ref, Json | None], now: datetime
 ) -> Trigger | None:
     """The first trigger that asks for a run now: a person, the spec, drift, the clock. Suspended: none."""
     if spec.suspend:
         return None
-    halted = ledger.consecutive_failures >= spec.stop_after_failures
+    stopped = halted(spec, ledger)
     return (
         _manual(owner, ledger)
         or _spec_change(spec, spec_hash, ledger)
-        or (None if halted else _drift(spec, ledger, related, now))
-        or (None if halted else _schedule(spec, ledger, now))
+        or (None if stopped else _drift(spec, ledger, related, now))
+        or (None if stopped else _schedule(spec, ledger, now))
     )
 
 
@@ -145,13 +150,15 @@ def _last_tick(spec: PipelineSpec, now: datetime) -> datetime | None:
 def settled_schedule(spec: PipelineSpec, ledger: Ledger, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
     """The ledger with the schedule's next time as it should stand; what was missed by too much is passed over.
 
-    There is no backfill: of several missed times the latest counts, and one missed while suspended does not.
+    There is no backfill: of several missed times the latest counts, and one missed while suspended or halted
+    does not.
     """
     upcoming = next_tick(spec, now)
     if upcoming is None or spec.suspend:
         return replace(ledger, next_schedule=None), ()
     stored = ledger.next_schedule
-    if stored is None or stored > now or next_tick(spec, stored - timedelta(seconds=1)) != stored:
+    rewritten = stored is None or next_tick(spec, stored - timedelta(seconds=1)) != stored
+    if stored is None or rewritten or stored > now or halted(spec, ledger):
         return replace(ledger, next_schedule=upcoming), ()
     latest = max(stored, _last_tick(spec, now) or stored)
     schedule = spec.triggers.schedule

@@ -1,0 +1,124 @@
+"""The network alone in the forms that serving engines take: compiled here, proved equal, timed.
+
+LiteRT and OpenVINO take one float32 input and give one float32 output; the encoding stays with `ropewalk_model`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_trainer import loader
+
+Floats = NDArray[np.float32]
+Run = Callable[[Floats], Floats]
+BATCHES = (1, 7, 256)
+TOLERANCE = 1e-5
+TIMED_ROWS = (1, 256)
+TIMES = 50
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An engine that was proved equal to the network; latency in microseconds by number of rows."""
+
+    name: str
+    file: str
+    latency_micros: dict[str, int]
+    error: float
+
+
+def write_litert(network: Any, shape: tuple[int, ...], path: Path) -> None:
+    """`litert.tflite`, weights frozen into it: a resource variable would have to be initialised before the first call."""
+    tf = loader.tensorflow()
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    function = convert_variables_to_constants_v2(network.core.get_concrete_function())
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    path.write_bytes(converter.convert())
+
+
+def write_openvino(network: Any, shape: tuple[int, ...], path: Path) -> None:
+    """`openvino.xml` and `openvino.bin`, weights kept in float32."""
+    import tempfile
+
+    tf, ov = loader.tensorflow(), loader.openvino()
+    with tempfile.TemporaryDirectory() as directory:
+        tf.saved_model.save(network, directory, signatures=network.core)
+        model = ov.convert_model(directory, input=[(-1, *shape)])
+    ov.save_model(model, str(path), compress_to_fp16=False)
+
+
+def load_litert(path: Path) -> Run:
+    """One interpreter, used by one thread, resized to each batch."""
+    interpreter = loader.litert().Interpreter(model_path=str(path), num_threads=1)
+    entry, exit_ = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    rows = [-1]
+
+    def run(x: Floats) -> Floats:
+        if rows[0] != len(x):
+            interpreter.resize_tensor_input(entry["index"], x.shape)
+            interpreter.allocate_tensors()
+            rows[0] = len(x)
+        interpreter.set_tensor(entry["index"], np.ascontiguousarray(x))
+        interpreter.invoke()
+        answer: Floats = interpreter.get_tensor(exit_["index"])
+        return answer
+
+    return run
+
+
+def load_openvino(path: Path) -> Run:
+    """float32 forced: by itself OpenVINO takes bfloat16 where the processor has it, and errs by 1e-3."""
+    ov = loader.openvino()
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+    request = ov.Core().compile_model(str(path), "CPU", settings).create_infer_request()
+
+    def run(x: Floats) -> Floats:
+        request.infer({0: np.ascontiguousarray(x)}, share_inputs=True)
+        answer: Floats = request.get_output_tensor(0).data.copy()
+        return answer
+
+    return run
+
+
+WRITERS: Mapping[str, tuple[str, Callable[[Any, tuple[int, ...], Path], None]]] = {
+    "LiteRT": ("litert.tflite", write_litert),
+    "OpenVINO": ("openvino.xml", write_openvino),
+}
+LOADERS: Mapping[str, Callable[[Path], Run]] = {"LiteRT": load_litert, "OpenVINO": load_openvino}
+
+
+def prove(run: Run, rows: Floats, expected: Floats) -> float:
+    """The greatest error over all rows in each batch size, relative above 1; infinity for a wrong shape or a NaN."""
+    worst = 0.0
+    for batch in BATCHES:
+        for start in range(0, len(rows), batch):
+            got, want = run(rows[start : start + batch]), expected[start : start + batch]
+            if got.shape != want.shape or not np.isfinite(got).all():
+                return float("inf")
+            worst = max(worst, float(np.max(np.abs(got - want) / np.maximum(1.0, np.abs(want)), initial=0.0)))
+            if batch == 1 and start >= 500:
+                break
+    return worst
+
+
+def latency(run: Run, rows: Floats) -> dict[str, int]:
+    """Median microseconds of one call by number of rows."""
+    found = {}
+    for count in TIMED_ROWS:
+        batch = np.resize(rows, (count, *rows.shape[1:]))
+        run(batch)
+        times = []
+        for _ in range(TIMES):
+            began = time.perf_counter()
+            run(batch)
+            times.append(time.perf_counter() - began)
+        found[str(count)] = max(1, round(float(np.median(times)) * 1e6))
+    return found

@@ -1,0 +1,72 @@
+"""What passes from stage to stage within one process: each stage fills in its part and reads those before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model.features import Encoder
+from ropewalk_trainer.errors import Anomaly
+from ropewalk_trainer.progress import Progress
+from ropewalk_trainer.run_document import RunDocument, Spec
+from ropewalk_trainer.store import Store
+from ropewalk_trainer.table import Table
+
+
+@dataclass
+class Context:
+    """One run in one process."""
+
+    run: RunDocument
+    store: Store
+    attempt: int
+    work: Path
+    """The pod's scratch directory, which the smoke test sees too."""
+    progress: Progress
+    splits: dict[str, Table] = field(default_factory=dict)
+    fingerprint: str = ""
+    source_rows: int = 0
+    found: list[Anomaly] = field(default_factory=list)
+    """What Source noticed; Validate judges it."""
+    anomalies: list[Anomaly] = field(default_factory=list)
+    """What is tolerated and reported."""
+    classes: tuple[str, ...] = ()
+    encoder: Encoder | None = None
+    encoded: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    network: Any = None
+    """A tf.Module with `core(x)`: encoded rows to probabilities or values."""
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    blessing: str = "NotEvaluated"
+    reasons: list[str] = field(default_factory=list)
+    candidate: Path | None = None
+    skip: tuple[str, str] | None = None
+    """Reason and message why nothing more is to be done; the run ends well without a version."""
+
+    @property
+    def spec(self) -> Spec:
+        """The frozen spec."""
+        return self.run.spec
+
+    @property
+    def examples(self) -> int:
+        """How many rows every engine has to answer as training did."""
+        return int((self.run.raw["spec"].get("smokeTest") or {}).get("examples") or 10)
+
+    @property
+    def directory(self) -> Path:
+        """`runs/<id>/` in the store."""
+        return self.store.run(self.run.run_id)
+
+    def targets(self, split: str) -> NDArray[Any]:
+        """Labels of a split as the network takes them: class indices, or float32 values."""
+        labels = self.splits[split].labels
+        if not self.spec.label.classification:
+            return labels.astype(np.float32)
+        index = {name: code for code, name in enumerate(self.classes)}
+        return np.array([index[label] for label in labels], dtype=np.int32)

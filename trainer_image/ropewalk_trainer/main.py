@@ -1,0 +1,110 @@
+"""`ropewalk-train run`: the container `train` of a run's pod."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+from ropewalk_trainer import loader, run_document, runner, store
+from ropewalk_trainer.context import Context
+from ropewalk_trainer.errors import EXIT_UNKNOWN, InvalidSpec, RunFailure
+from ropewalk_trainer.progress import Progress
+from ropewalk_trainer.stages import STAGES
+
+log = logging.getLogger("ropewalk_trainer")
+
+
+class Tail(logging.Handler):
+    """The last lines of the log, for the termination message."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: collections.deque[str] = collections.deque(maxlen=10)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line."""
+        self.lines.append(self.format(record)[:300])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and run; the exit code tells the operator about another attempt."""
+    parser = argparse.ArgumentParser(prog="ropewalk-train")
+    parser.add_argument("command", choices=["run"], help="run: do what /ropewalk/run/run.json says")
+    parser.parse_args(arguments)
+    tail = Tail()
+    form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+    stream = logging.StreamHandler(sys.stderr)
+    for handler in (stream, tail):
+        handler.setFormatter(form)
+    logging.basicConfig(level=logging.INFO, handlers=[stream, tail], force=True)
+    loader.start()
+    return _run(tail)
+
+
+def _run(tail: Tail) -> int:
+    progress = Progress(tuple(STAGES))
+    stop = progress.serve()
+    try:
+        context = _context(progress)
+    except RunFailure as error:
+        log.error("%s: %s", error.reason, error.message)
+        row = {"v": 1, "outcome": "Failed", "stage": "Source", "reason": error.reason, "message": error.message[:600]}
+        _say({**row, "stages": [], "log": list(tail.lines)[-2:]})
+        return error.exit_code
+    try:
+        failure = runner.run(context)
+    except Exception as error:  # A bug of ours or of a library: the user still gets its name and the last lines.
+        log.exception("the run crashed")
+        failure = RunFailure("Crashed", f"{type(error).__name__}: {error}"[:500])
+        for name, state, *_ in progress.stages:
+            if state == "Running":
+                progress.end(name, "Failed")
+    try:
+        runner.record(context, failure)
+    except OSError as error:
+        log.error("the record could not be written: %s", error)
+    _say(runner.message(context, failure, list(tail.lines)))
+    stop()
+    return 0 if failure is None else failure.exit_code or EXIT_UNKNOWN
+
+
+def _context(progress: Progress) -> Context:
+    path = store.root() / "run" / "run.json"
+    try:
+        run = run_document.load(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise InvalidSpec(
+            "run.json", str(error)[:100], "the operator writes this file; is its ConfigMap mounted?"
+        ) from error
+    own = store.Store.of(run.spec.artifacts_uri, run.namespace, run.pipeline)
+    own.claim(run.uid, adopt=run.adopt_store)
+    work = store.root() / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    attempt = int(os.environ.get("ROPEWALK_ATTEMPT", "1"))
+    return Context(run, own, attempt, work, progress)
+
+
+def _say(document: dict[str, object]) -> None:
+    """The container's last word, which kubelet puts into the pod's status."""
+    path = Path(os.environ.get("ROPEWALK_TERMINATION_LOG", "/dev/termination-log"))
+    try:
+        path.write_text(json.dumps(document))
+    except OSError as error:
+        log.error("the termination message could not be written: %s", error)
+
+
+def entry() -> None:
+    """The console script. `_exit`: TensorFlow's threads take a second to end, and nothing is left to do."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,144 @@
+"""A run in one process: its stages in order, the record in the store, the last word for the operator."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from ropewalk_model import digests
+from ropewalk_trainer import metrics, store
+from ropewalk_trainer.context import Context
+from ropewalk_trainer.errors import Anomaly, RunFailure
+from ropewalk_trainer.stages import STAGES
+
+log = logging.getLogger(__name__)
+MESSAGE_BYTES = 2048
+
+
+def run(context: Context) -> RunFailure | None:
+    """Run all stages; the failure that ended them, or None. The record is written either way."""
+    failure: RunFailure | None = None
+    for name, stage in STAGES.items():
+        context.progress.begin(name)
+        try:
+            state = stage(context)
+        except RunFailure as error:
+            failure = error
+        except MemoryError:
+            failure = RunFailure("MemoryExceeded", "memory ran out; raise spec.train.resources.limits.memory")
+        except OSError as error:
+            failure = _of_store(error)
+        if failure is not None:
+            context.progress.end(name, "Failed")
+            log.error("%s failed: %s: %s", name, failure.reason, failure.message)
+            break
+        context.progress.end(name, state)
+        log.info("%s: %s", name, state)
+        if context.skip is not None:
+            break
+    if failure is None:
+        _hand_over(context)
+    return failure
+
+
+def _of_store(error: OSError) -> RunFailure:
+    """A disk that is full or a file that cannot be read, in words."""
+    from ropewalk_trainer.errors import TryAgain
+
+    place = error.filename or "the store"
+    if error.errno == 28:
+        return RunFailure("StoreFull", f"{place}: no space left; enlarge the claim or delete old runs")
+    return TryAgain("StoreUnavailable", f"{place}: {error.strerror or error}")
+
+
+def _hand_over(context: Context) -> None:
+    """Tell the smoke test where the candidate lies, or that there is none and why."""
+    if context.candidate is not None:
+        document: dict[str, Any] = {"candidate": str(context.candidate), "models": str(context.store.models)}
+        document |= {
+            "uri": f"{context.store.uri}/models",
+            "smokeTest": dict(context.run.raw["spec"].get("smokeTest") or {}),
+        }
+    else:
+        reason, message = context.skip or ("NotBlessed", "; ".join(context.reasons))
+        document = {"skip": reason, "message": message}
+    store.write_json(context.work / "publish.json", document)
+
+
+def message(context: Context, failure: RunFailure | None, lines: list[str]) -> dict[str, Any]:
+    """The termination message, shortened until it fits into 2,048 bytes."""
+    path = context.directory / "record.json"
+    document: dict[str, Any] = {
+        "v": 1,
+        "outcome": "Succeeded" if failure is None else "Failed",
+        "stages": context.progress.stages,
+        "metrics": metrics.names(list(context.metrics.items())),
+        "blessing": context.blessing,
+        "reasons": context.reasons[:4],
+        "dataFingerprint": context.fingerprint,
+        "rows": {name: len(rows) for name, rows in context.splits.items()},
+        "anomalies": [_short(one) for one in context.anomalies[:5]],
+    }
+    if failure is not None:
+        failed = next((row[0] for row in context.progress.stages if row[1] == "Failed"), "")
+        document |= {"stage": failed, "reason": failure.reason, "message": failure.message[:600], "log": lines[-5:]}
+    elif context.skip is not None:
+        document |= {"reason": context.skip[0], "message": context.skip[1]}
+    elif context.blessing == "NotBlessed":
+        document |= {"reason": "NotBlessed", "message": "; ".join(context.reasons)[:600]}
+    if path.exists():
+        document["record"] = {"uri": f"{context.store.uri}/runs/{context.run.run_id}/record.json"}
+        document["record"]["digest"] = digests.of_file(path)
+    return fitted(document)
+
+
+def fitted(document: dict[str, Any]) -> dict[str, Any]:
+    """The document within the limit: the log goes first, then examples, stages' times, long words."""
+    for shorten in (_no_log, _fewer_anomalies, _no_times, _short_words):
+        if len(json.dumps(document).encode()) <= MESSAGE_BYTES:
+            break
+        document = shorten(document)
+    return document
+
+
+def _no_log(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "log": [line[:100] for line in document.get("log", [])[-2:]]}
+
+
+def _fewer_anomalies(document: dict[str, Any]) -> dict[str, Any]:
+    kept = [{k: v for k, v in one.items() if k != "example"} for one in document["anomalies"][:3]]
+    return {**document, "anomalies": kept, "log": []}
+
+
+def _no_times(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "stages": [row[:2] for row in document["stages"]]}
+
+
+def _short_words(document: dict[str, Any]) -> dict[str, Any]:
+    short = {**document, "anomalies": [], "reasons": [text[:160] for text in document["reasons"][:2]]}
+    return {**short, "message": document.get("message", "")[:300]}
+
+
+def _short(anomaly: Anomaly) -> dict[str, Any]:
+    return {k: v for k, v in anomaly.document().items() if v is not None}
+
+
+def record(context: Context, failure: RunFailure | None) -> None:
+    """`runs/<id>/record.json`: everything that is known of the run, for people and for later runs."""
+    document = {
+        "formatVersion": 1,
+        "run": dict(context.run.raw),
+        "attempt": context.attempt,
+        "outcome": "Succeeded" if failure is None else "Failed",
+        "reason": failure.reason if failure else "",
+        "message": failure.message if failure else "",
+        "stages": context.progress.stages,
+        "dataFingerprint": context.fingerprint,
+        "rows": {name: len(rows) for name, rows in context.splits.items()},
+        "anomalies": [one.document() for one in context.anomalies],
+        "training": context.training,
+        "evaluation": context.evaluation,
+        "candidate": context.candidate.name if context.candidate else None,
+    }
+    store.write_json(context.directory / "record.json", document)
