@@ -64,8 +64,8 @@ class HttpServer:
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port (a free one when `port` is 0)."""
+    async def start(self, host: str | None, port: int) -> int:
+        """Listen on `host`, None: on every address; returns the port (a free one when `port` is 0)."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(self, loop), host, port, backlog=1024)
         self._sweeper = loop.create_task(self._sweep())

@@ -145,9 +145,7 @@ class Monitor:
             totals.engine = model.engine_name
         return bucket
 
-    def answered(
-        self, version: int, model: Model, seconds: float, batch: Batch, core: NDArray[np.float32]
-    ) -> None:
+    def answered(self, version: int, model: Model, seconds: float, batch: Batch, core: NDArray[np.float32]) -> None:
         """A request that was answered with predictions."""
         bucket = self._bucket(version, model)
         rows = batch.rows
@@ -184,7 +182,7 @@ class Monitor:
         return 1 + max(self._last_rows, self._second_rows) // self._rows_a_second
 
     def failed(self, version: int, model: Model, status: int, seconds: float) -> None:
-        """A request for this version that got an error. `errors` are the server's (5xx): a client's never fail a rollout."""
+        """A request for this version that got an error. `errors` are the server's (5xx), which fail a rollout."""
         bucket = self._bucket(version, model)
         bucket.requests += 1
         if status >= 500:

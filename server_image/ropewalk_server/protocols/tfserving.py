@@ -1,0 +1,140 @@
+"""TensorFlow Serving's REST API, version 1 (https://www.tensorflow.org/tfx/serving/api_rest), and `:feedback`.
+
+One file a protocol: bytes become a Batch, answers leave as JSON; what is loaded and what is counted is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_server.http import Response
+from ropewalk_server.model import Model
+from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, shown
+from ropewalk_server.versions import Held
+
+_PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,9}))?(?:(:[a-z]+)|(/metadata))?/?")
+SIGNATURE_NAME = "serving_default"
+_DTYPES = {"FLOAT": "DT_FLOAT", "INT64": "DT_INT64", "BOOL": "DT_BOOL", "STRING": "DT_STRING", "UINT8": "DT_UINT8"}
+_STATES = {"Loading": "LOADING", "Proved": "AVAILABLE", "Failed": "END", "Skipped": "END"}
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+
+
+class Target:
+    """What a path asks for: the model's name, a version or None, and `:verb`, `metadata` or `status`."""
+
+    __slots__ = ("name", "verb", "version")
+
+    def __init__(self, name: str, version: int | None, verb: str) -> None:
+        self.name, self.version, self.verb = name, version, verb
+
+
+def route(path: bytes) -> Target | None:
+    """The target of a path, None if the path is none of this protocol's."""
+    try:
+        found = _PATH.fullmatch(path.decode("ascii"))
+    except UnicodeDecodeError:
+        return None
+    if found is None:
+        return None
+    version = int(found[2]) if found[2] else None
+    return Target(found[1], version, (found[3] or "")[1:] or ("metadata" if found[4] else "status"))
+
+
+def error(status: int, message: str) -> Response:
+    """An error as upstream words it: `{"error": "..."}`."""
+    return Response(status, orjson.dumps({"error": message}))
+
+
+def not_found(target: Target) -> Response:
+    """The model or version is not served here."""
+    wanted = f"Latest({target.name})" if target.version is None else f"Specific({target.name}, {target.version})"
+    return error(404, f"Servable not found for request: {wanted}")
+
+
+def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]:
+    """The rows of a predict request, and whether it was in row form. Raises BadRequest."""
+    document = parse_object(body)
+    name = document.get("signature_name", SIGNATURE_NAME)
+    if name not in (SIGNATURE_NAME, ""):
+        raise BadRequest(f'Serving signature name: {shown(name)} not found in signature def; use "{SIGNATURE_NAME}"')
+    return model.decoder.decode(document, max_rows)
+
+
+def write_predict(signature: Signature, core: NDArray[np.float32], row_form: bool) -> bytes:
+    """`{"predictions": [...]}` or `{"outputs": ...}`; a model with one output answers with its bare values."""
+    answer = signature.answer(core)
+    if row_form:
+        if len(answer) == 1:
+            return orjson.dumps({"predictions": next(iter(answer.values()))}, option=_OPTIONS)
+        names = tuple(answer)
+        columns = [values.tolist() if values.ndim == 1 else values for values in answer.values()]
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return orjson.dumps({"predictions": _exact(rows, answer)}, option=_OPTIONS)
+    outputs = {name: values.tolist() if values.dtype == object else values for name, values in answer.items()}
+    plain = next(iter(outputs.values())) if len(outputs) == 1 else outputs
+    return orjson.dumps({"outputs": plain}, option=_OPTIONS)
+
+
+def _exact(rows: list[dict[str, Any]], answer: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
+    """float32 scores as float32 writes them (0.97 and not 0.9700000286102295)."""
+    score = answer.get("score")
+    if score is not None:
+        for row, value in zip(rows, score, strict=True):
+            row["score"] = value
+    return rows
+
+
+def read_feedback(body: bytes) -> tuple[str, str]:
+    """`{"id": ..., "label": ...}`: a prediction's id and its true label. Raises BadRequest."""
+    document = parse_object(body)
+    found = document.get("id"), document.get("label")
+    if not isinstance(found[0], str) or not isinstance(found[1], (str, int, float)) or isinstance(found[1], bool):
+        raise BadRequest('Feedback is {"id": "<ropewalk-prediction-id of the answer>", "label": "<true class>"}')
+    return found[0], str(found[1])
+
+
+def write_status(held: Mapping[int, Held], target: Target) -> Response:
+    """`model_version_status` of all versions, newest first, or of one."""
+    chosen = {v: one for v, one in held.items() if target.version in (None, v)}
+    if not chosen:
+        return not_found(target)
+    listed = [
+        {
+            "version": str(version),
+            "state": _STATES[one.state],
+            "status": {
+                "error_code": "OK" if one.state in ("Proved", "Loading") else "UNKNOWN",
+                "error_message": f"{one.reason}: {one.message}" if one.reason else "",
+            },
+        }
+        for version, one in sorted(chosen.items(), reverse=True)
+    ]
+    return Response(200, orjson.dumps({"model_version_status": listed}))
+
+
+def write_metadata(name: str, version: int, signature: Signature) -> Response:
+    """The signature as upstream's `signature_def`."""
+    definition = {
+        "inputs": {one.name: _tensor(one) for one in signature.inputs},
+        "outputs": {one.name: _tensor(one) for one in signature.outputs},
+        "method_name": "tensorflow/serving/predict",
+    }
+    document = {
+        "model_spec": {"name": name, "signature_name": "", "version": str(version)},
+        "metadata": {"signature_def": {"signature_def": {SIGNATURE_NAME: definition}}},
+    }
+    return Response(200, orjson.dumps(document))
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    dimensions = [{"size": str(size), "name": ""} for size in spec.shape]
+    shape = {"dim": dimensions, "unknown_rank": False}
+    return {"dtype": _DTYPES[spec.dtype], "tensor_shape": shape, "name": f"{SIGNATURE_NAME}_{spec.name}:0"}

@@ -1,0 +1,110 @@
+"""`ropewalk-serve serve`: the process of a server pod, from the first poll of its routes to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+from ropewalk_server.crashmarks import CrashMarks
+from ropewalk_server.feedback import Receipts
+from ropewalk_server.http import HttpServer
+from ropewalk_server.log import log
+from ropewalk_server.monitor import Monitor
+from ropewalk_server.monitoring import Monitoring, error
+from ropewalk_server.protocols import tfserving
+from ropewalk_server.routes import RoutesFile
+from ropewalk_server.service import Service
+from ropewalk_server.versions import Versions
+
+POLL_SECONDS = 0.2
+LEAVE_SECONDS = 3.0
+"""Between SIGTERM and the last accepted connection: the time until no Service sends anything here any more."""
+GRACE_SECONDS = 20.0
+
+
+def root() -> Path:
+    """Where the pod's volumes are mounted; ROPEWALK_ROOT moves it."""
+    return Path(os.environ.get("ROPEWALK_ROOT", "/ropewalk"))
+
+
+def feedback_key() -> bytes | None:
+    """The key that makes receipts unforgeable, from the environment or a mounted file."""
+    given = os.environ.get("ROPEWALK_FEEDBACK_KEY", "").encode()
+    if given:
+        return given
+    try:
+        return (root() / "feedback" / "key").read_bytes() or None
+    except OSError:
+        return None
+
+
+class Server:
+    """One process: its two ports, its versions and its windows."""
+
+    def __init__(self, name: str, pod: str) -> None:
+        self.routes_file = RoutesFile(root() / "routes" / "routes.json")
+        self.versions = Versions(pod=pod, root=root(), marks=CrashMarks(root() / "state"))
+        self.service = Service(name, self.versions, Monitor(), Receipts(feedback_key()))
+        self.draining = False
+        monitoring = Monitoring(self.service, pod, lambda: self.draining, lambda: self.routes_file.error)
+        self.http = HttpServer(self.service.handle, tfserving.error)
+        self.monitoring = HttpServer(monitoring.handle, error)
+        self._stop = asyncio.Event()
+
+    async def run(self, http_port: int, monitoring_port: int) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        self.follow()
+        await self.monitoring.start(None, monitoring_port)
+        await self.http.start(None, http_port)
+        log("info", "serving", model=self.service.name, port=http_port, monitoring_port=monitoring_port)
+        following = loop.create_task(self._follow())
+        await self._stop.wait()
+        log("info", "stopping", grace_seconds=GRACE_SECONDS)
+        self.draining = True
+        await asyncio.sleep(float(os.environ.get("ROPEWALK_LEAVE_SECONDS", LEAVE_SECONDS)))
+        following.cancel()
+        await self.http.stop(grace_seconds=GRACE_SECONDS)
+        await self.monitoring.stop(grace_seconds=1.0)
+        self.versions.stop()
+        self.service.stop()
+
+    def follow(self) -> None:
+        """Take new routes if there are any, start what is due, close windows that ended."""
+        routes = self.routes_file.poll()
+        if routes is not None:
+            log("info", "routes", revision=routes.revision, live=routes.live, pilot=routes.pilot)
+            self.service.limits = self.http.limits = routes.limits
+            self.service.monitor.follow(routes.bucket_seconds)
+            self.versions.follow(routes)
+        self.versions.tick()
+        self.service.monitor.tick()
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            self.follow()
+
+
+def main() -> int:
+    """Run the server; 0 after an orderly stop."""
+    import uvloop
+
+    name = os.environ.get("ROPEWALK_MODEL", "")
+    if not name:
+        log("error", "ROPEWALK_MODEL is not set: it names the model in /v1/models/NAME")
+        return 64
+    pod = os.environ.get("POD_NAME") or socket.gethostname()
+    http_port = int(os.environ.get("ROPEWALK_HTTP_PORT", "8501"))
+    monitoring_port = int(os.environ.get("ROPEWALK_MONITORING_PORT", "8502"))
+
+    async def serve() -> None:
+        await Server(name, pod).run(http_port, monitoring_port)
+
+    uvloop.run(serve())
+    return 0
