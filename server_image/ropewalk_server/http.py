@@ -179,6 +179,9 @@ class Connection(asyncio.Protocol):
             self._fail(400, "Malformed HTTP request")
             return
         if self._discarding:
+            # The last answer of a connection that the client wants closed is still to be sent.
+            if self._out:
+                self._flush()
             return
         if self._in_body:
             # Raw bytes too, not only what the parser hands out: chunk extensions and trailers are bytes as well.

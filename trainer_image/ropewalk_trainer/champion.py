@@ -33,7 +33,9 @@ def scores(champion: Champion, rows: Table, classes: tuple[str, ...]) -> NDArray
         raise Unusable(f"version {champion.version} has other classes: {', '.join(signature.classes[:10])}")
     absent = [spec.name for spec in encoder.specs if spec.name not in rows.columns]
     if absent:
-        raise Unusable(f"version {champion.version} needs the feature {absent[0]!r}, which the schema no longer has")
+        raise Unusable(
+            f"version {champion.version} needs the feature {absent[0]!r}, which the schema no longer has"
+        )
     try:
         encoded = encoder.encode(rows.columns)
     except (TypeError, ValueError) as error:
@@ -49,6 +51,9 @@ def _run(verified: manifest.Manifest, encoded: NDArray[np.float32]) -> NDArray[n
     for engine in verified.engines:
         run: Any = compiled.LOADERS.get(engine.name)
         if run is not None:
-            answers: NDArray[np.float32] = run(verified.directory / engine.file)(encoded)
+            try:
+                answers: NDArray[np.float32] = run(verified.directory / engine.file)(encoded)
+            except (RuntimeError, ValueError) as error:
+                raise Unusable(f"its network does not take these rows ({str(error)[:100]})") from error
             return answers
     raise Unusable("no engine of the champion is known here")

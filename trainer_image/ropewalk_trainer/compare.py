@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 1000
+LEAST_RESAMPLES = 200
+ROWS_IN_ALL = 10_000_000
+"""Large test splits are resampled less often: their interval is narrow anyway."""
 CONFIDENCE = 0.95
 
 
@@ -25,12 +28,15 @@ class Difference:
     high: float
 
 
-def paired(score: Callable[[NDArray[np.int64]], tuple[float, float]], rows: int, seed: int, sign: float) -> Difference:
+def paired(
+    score: Callable[[NDArray[np.int64]], tuple[float, float]], rows: int, seed: int, sign: float
+) -> Difference:
     """`score(rows)` gives the metric of the new model and of the champion on those rows; `sign` -1 for a loss."""
     random = np.random.default_rng(seed)
     new, old = score(np.arange(rows))
-    differences = np.empty(RESAMPLES)
-    for index in range(RESAMPLES):
+    times = min(RESAMPLES, max(LEAST_RESAMPLES, ROWS_IN_ALL // rows))
+    differences = np.empty(times)
+    for index in range(times):
         a, b = score(random.integers(0, rows, rows))
         differences[index] = sign * (a - b)
     low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])

@@ -15,6 +15,7 @@ from ropewalk_trainer.progress import Progress
 from ropewalk_trainer.run_document import RunDocument, Spec
 from ropewalk_trainer.store import Store
 from ropewalk_trainer.table import Table
+from ropewalk_trainer.trained import Trained
 
 
 @dataclass
@@ -37,8 +38,7 @@ class Context:
     classes: tuple[str, ...] = ()
     encoder: Encoder | None = None
     encoded: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-    network: Any = None
-    """A tf.Module with `core(x)`: encoded rows to probabilities or values."""
+    trained: Trained | None = None
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)

@@ -81,9 +81,11 @@ class Anomaly:
 
     def sentence(self) -> str:
         """For people."""
+        if self.reason in ("MinRows", "RowsChanged"):
+            return f"{self.reason}: {self.example}"
         shown = "" if self.example is None else f", for example {self.example!r}"
         rows = f"{self.count} rows ({self.share:.1%})" if self.count else "the source"
-        return f"{self.feature}: {self.reason} in {rows}{shown}"
+        return f"{self.feature or 'lines'}: {self.reason} in {rows}{shown}"
 
 
 class AnomalousData(DataError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from typing import Any
 
@@ -43,7 +44,7 @@ def tensorflow() -> Any:
     with _lock:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-        import tensorflow as tf
+        tf = _without_keras()
 
         if not _configured:
             tf.config.threading.set_intra_op_parallelism_threads(processors())
@@ -51,6 +52,22 @@ def tensorflow() -> Any:
             tf.config.experimental.enable_op_determinism()
             _configured = True
         return tf
+
+
+def _without_keras() -> Any:
+    """TensorFlow imports Keras only to register its optimizers, which takes a second; nothing here needs it.
+
+    With the name blocked TensorFlow goes on without (it expects that Keras may be absent); afterwards it is free again.
+    """
+    block = "keras" not in sys.modules
+    if block:
+        sys.modules["keras"] = None  # type: ignore[assignment]
+    try:
+        import tensorflow as tf
+    finally:
+        if block:
+            del sys.modules["keras"]
+    return tf
 
 
 def litert() -> Any:

@@ -7,12 +7,13 @@ import collections
 import json
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
 from ropewalk_trainer import loader, run_document, runner, store
 from ropewalk_trainer.context import Context
-from ropewalk_trainer.errors import EXIT_UNKNOWN, InvalidSpec, RunFailure
+from ropewalk_trainer.errors import EXIT_UNKNOWN, InvalidSpec, RunFailure, TryAgain
 from ropewalk_trainer.progress import Progress
 from ropewalk_trainer.stages import STAGES
 
@@ -42,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     for handler in (stream, tail):
         handler.setFormatter(form)
     logging.basicConfig(level=logging.INFO, handlers=[stream, tail], force=True)
+    for noisy in ("tensorflow", "absl"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     loader.start()
     return _run(tail)
 
@@ -53,12 +56,20 @@ def _run(tail: Tail) -> int:
         context = _context(progress)
     except RunFailure as error:
         log.error("%s: %s", error.reason, error.message)
-        row = {"v": 1, "outcome": "Failed", "stage": "Source", "reason": error.reason, "message": error.message[:600]}
+        row = {
+            "v": 1,
+            "outcome": "Failed",
+            "stage": "Source",
+            "reason": error.reason,
+            "message": error.message[:600],
+        }
         _say({**row, "stages": [], "log": list(tail.lines)[-2:]})
         return error.exit_code
     try:
         failure = runner.run(context)
-    except Exception as error:  # A bug of ours or of a library: the user still gets its name and the last lines.
+    except (
+        Exception
+    ) as error:  # A bug of ours or of a library: the user still gets its name and the last lines.
         log.exception("the run crashed")
         failure = RunFailure("Crashed", f"{type(error).__name__}: {error}"[:500])
         for name, state, *_ in progress.stages:
@@ -98,8 +109,14 @@ def _say(document: dict[str, object]) -> None:
         log.error("the termination message could not be written: %s", error)
 
 
+def _preempted(number: int, frame: object) -> None:
+    """The pod is being evicted or drained: end the stage in an orderly way, another attempt will follow."""
+    raise TryAgain("Preempted", "the pod was told to stop before the run had ended")
+
+
 def entry() -> None:
     """The console script. `_exit`: TensorFlow's threads take a second to end, and nothing is left to do."""
+    signal.signal(signal.SIGTERM, _preempted)
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()

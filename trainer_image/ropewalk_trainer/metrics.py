@@ -36,7 +36,11 @@ def regression(truth: NDArray[np.float32], values: NDArray[np.float32]) -> dict[
 
 
 def one(
-    name: str, truth: NDArray[np.int32], probabilities: NDArray[np.float32], positive: int | None, average: str
+    name: str,
+    truth: NDArray[np.int32],
+    probabilities: NDArray[np.float32],
+    positive: int | None,
+    average: str,
 ) -> float:
     """One metric of a classification under one average (for those that have one)."""
     wide = probabilities.astype(np.float64)

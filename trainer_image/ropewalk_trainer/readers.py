@@ -48,24 +48,36 @@ def read_csv(files: Iterable[File], wanted: Sequence[str], context: Mapping[str,
     for file in files:
         if not file.data.strip():
             raise DataError("EmptySource", f"{file.path} is empty")
-        header = csv.open_csv(io.BytesIO(file.data)).schema.names
+        try:
+            header = csv.open_csv(io.BytesIO(file.data)).schema.names
+        except pa.ArrowInvalid as error:
+            raise DataError("WrongFormat", f"{file.path} is no CSV file: {str(error)[:200]}") from error
         broken: list[str] = []
 
         def skip(row: Any, broken: list[str] = broken) -> str:
             broken.append(f"{row.actual_columns} values for {row.expected_columns} columns")
             return "skip"
 
-        table = csv.read_csv(
-            io.BytesIO(file.data),
-            parse_options=csv.ParseOptions(invalid_row_handler=skip, newlines_in_values=True),
-            convert_options=csv.ConvertOptions(
-                column_types={name: pa.string() for name in header},
-                include_columns=[name for name in wanted if name in header],
-                strings_can_be_null=False,
-            ),
-        )
+        try:
+            table = csv.read_csv(
+                io.BytesIO(file.data),
+                parse_options=csv.ParseOptions(invalid_row_handler=skip, newlines_in_values=True),
+                convert_options=csv.ConvertOptions(
+                    column_types={name: pa.string() for name in header},
+                    include_columns=[name for name in wanted if name in header],
+                    strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            raise DataError("WrongFormat", f"{file.path} is no CSV file: {str(error)[:200]}") from error
         raw.broken.extend(broken)
-        _append(raw, {name: table[name].to_pylist() for name in table.column_names}, table.num_rows, header, wanted)
+        _append(
+            raw,
+            {name: table[name].to_pylist() for name in table.column_names},
+            table.num_rows,
+            header,
+            wanted,
+        )
     return raw
 
 
@@ -81,7 +93,13 @@ def read_parquet(files: Iterable[File], wanted: Sequence[str], context: Mapping[
             raise DataError("WrongFormat", f"{file.path} is no Parquet file: {error}") from error
         header = opened.schema_arrow.names
         table = opened.read(columns=[name for name in wanted if name in header])
-        _append(raw, {name: table[name].to_pylist() for name in table.column_names}, table.num_rows, header, wanted)
+        _append(
+            raw,
+            {name: table[name].to_pylist() for name in table.column_names},
+            table.num_rows,
+            header,
+            wanted,
+        )
     return raw
 
 
@@ -123,7 +141,9 @@ def read_image_folder(files: Iterable[File], wanted: Sequence[str], context: Map
             raw.broken.append(parts[-1])
             continue
         try:
-            pixels = tf.io.decode_image(file.data, channels=context["channels"], expand_animations=False).numpy()
+            pixels = tf.io.decode_image(
+                file.data, channels=context["channels"], expand_animations=False
+            ).numpy()
         except tf.errors.InvalidArgumentError:
             raw.broken.append(parts[-1])
             continue
@@ -142,7 +162,9 @@ def _append(
         before = raw.columns.get(name)
         if name in columns:
             values = columns[name]
-            raw.columns[name] = values if before is None and not raw.rows else (before or [None] * raw.rows) + values
+            raw.columns[name] = (
+                values if before is None and not raw.rows else (before or [None] * raw.rows) + values
+            )
             raw.present.add(name)
         elif before is not None:
             raw.columns[name] = before + [None] * rows

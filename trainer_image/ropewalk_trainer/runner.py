@@ -82,7 +82,12 @@ def message(context: Context, failure: RunFailure | None, lines: list[str]) -> d
     }
     if failure is not None:
         failed = next((row[0] for row in context.progress.stages if row[1] == "Failed"), "")
-        document |= {"stage": failed, "reason": failure.reason, "message": failure.message[:600], "log": lines[-5:]}
+        document |= {
+            "stage": failed,
+            "reason": failure.reason,
+            "message": failure.message[:600],
+            "log": lines[-5:],
+        }
     elif context.skip is not None:
         document |= {"reason": context.skip[0], "message": context.skip[1]}
     elif context.blessing == "NotBlessed":

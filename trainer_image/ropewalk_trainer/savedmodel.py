@@ -12,26 +12,32 @@ from typing import Any
 from ropewalk_model.features import CLIP, IMAGE_SCALE, Encoder, Encoding
 from ropewalk_model.signature import INT64_MISSING, Signature
 from ropewalk_trainer import loader
+from ropewalk_trainer.trained import Trained
 
 
-def write(network: Any, encoder: Encoder, signature: Signature, directory: Path) -> None:
-    """Save `network` with its encoding under the signature `serving_default`."""
+def write(trained: Trained, encoder: Encoder, signature: Signature, directory: Path) -> None:
+    """Save the network with its encoding under the signature `serving_default`."""
     tf = loader.tensorflow()
     types = {"FLOAT": tf.float32, "INT64": tf.int64, "BOOL": tf.bool, "STRING": tf.string, "UINT8": tf.uint8}
     module = tf.Module(name="ropewalk")
-    module.network = network
-    module.tables = {
-        f"{index}": _table(tf, one) for index, one in enumerate(encoder.encodings) if one.spec.dtype == "STRING"
-    }
+    module.weights = [tf.Variable(one, name=f"weight_{index}") for index, one in enumerate(trained.weights)]
+    module.tables = tables(encoder)
 
     def serve(**columns: Any) -> Mapping[str, Any]:
-        return _answer(tf, signature, network.core(_encode(tf, encoder, module.tables, columns)))
+        return _answer(tf, signature, trained.answer(module.weights, encode(encoder, module.tables, columns)))
 
     specs = {
-        one.name: tf.TensorSpec([None, *one.shape[1:]], types[one.dtype], name=one.name) for one in signature.inputs
+        one.name: tf.TensorSpec([None, *one.shape[1:]], types[one.dtype], name=one.name)
+        for one in signature.inputs
     }
     function = tf.function(serve, autograph=False).get_concrete_function(**specs)
     tf.saved_model.save(module, str(directory), signatures={"serving_default": function})
+
+
+def tables(encoder: Encoder) -> dict[str, Any]:
+    """Words to codes, by the index of the feature."""
+    tf = loader.tensorflow()
+    return {f"{i}": _table(tf, one) for i, one in enumerate(encoder.encodings) if one.spec.dtype == "STRING"}
 
 
 def _table(tf: Any, one: Encoding) -> Any:
@@ -45,7 +51,9 @@ def _table(tf: Any, one: Encoding) -> Any:
     return tf.lookup.StaticHashTable(initializer, default_value=len(one.vocabulary))
 
 
-def _encode(tf: Any, encoder: Encoder, tables: Mapping[str, Any], columns: Mapping[str, Any]) -> Any:
+def encode(encoder: Encoder, tables: Mapping[str, Any], columns: Mapping[str, Any]) -> Any:
+    """Raw columns to the core's input, as `Encoder.encode` does it."""
+    tf = loader.tensorflow()
     if encoder.image is not None:
         return tf.cast(columns[encoder.image.spec.name], tf.float32) * tf.constant(IMAGE_SCALE, tf.float32)
     parts = []
@@ -62,7 +70,7 @@ def _encode(tf: Any, encoder: Encoder, tables: Mapping[str, Any], columns: Mappi
 
 def _standardize(tf: Any, one: Encoding, column: Any) -> list[Any]:
     wide = tf.cast(column, tf.float64)
-    missing = tf.equal(column, INT64_MISSING) if one.spec.type == "Integer" else tf.math.is_nan(wide)
+    missing = tf.equal(wide, float(INT64_MISSING)) if one.spec.type == "Integer" else tf.math.is_nan(wide)
     scaled = (wide - tf.constant(one.mean, tf.float64)) * tf.constant(one.scale, tf.float64)
     scaled = tf.clip_by_value(scaled, tf.constant(-CLIP, tf.float64), tf.constant(CLIP, tf.float64))
     filled = tf.cast(tf.where(missing, tf.zeros_like(scaled), scaled), tf.float32)[:, None]

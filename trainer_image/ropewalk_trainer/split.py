@@ -58,7 +58,8 @@ def _seconds(value: Any, column: str | None) -> float:
         return datetime.fromisoformat(str(value).strip()).timestamp()
     except ValueError:
         raise DataError(
-            "WrongType", f"{column}: {str(value)[:40]!r} is neither a number nor an RFC 3339 time; split needs one"
+            "WrongType",
+            f"{column}: {str(value)[:40]!r} is neither a number nor an RFC 3339 time; split needs one",
         ) from None
 
 
@@ -68,6 +69,7 @@ def check(parts: NDArray[np.int8]) -> dict[str, int]:
     for name, count in counts.items():
         if count == 0:
             raise DataError(
-                "MinRows", f"the {name} split of {len(parts)} rows is empty; add rows or change spec.source.split"
+                "MinRows",
+                f"the {name} split of {len(parts)} rows is empty; add rows or change spec.source.split",
             )
     return counts

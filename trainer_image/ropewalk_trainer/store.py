@@ -112,7 +112,8 @@ class Store:
                 write_atomically(path, document)
         except PermissionError as error:
             raise UserError(
-                "StoreNotWritable", f"{self.uri} cannot be written: {error.strerror}; uid and gid 65532 need to"
+                "StoreNotWritable",
+                f"{self.uri} cannot be written: {error.strerror}; uid and gid 65532 need to",
             ) from error
 
 

@@ -27,8 +27,8 @@ class Table:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows: NDArray[Any]) -> Table:
-        """These rows (indices or a mask)."""
+    def take(self, rows: NDArray[Any] | slice) -> Table:
+        """These rows (indices, a mask or a slice)."""
         weights = None if self.weights is None else self.weights[rows]
         return Table({name: one[rows] for name, one in self.columns.items()}, self.labels[rows], weights)
 

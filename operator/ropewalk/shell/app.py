@@ -69,8 +69,8 @@ class Operator:
 
     def __init__(self, options: Options, connection: Connection) -> None:
         self._options = options
-        identity = options.identity or f"{socket.gethostname()}_{os.getpid()}_{os.urandom(3).hex()}"
-        self._lease = Lease(options.config.operator_namespace, identity)
+        self._identity = options.identity or f"{socket.gethostname()}_{os.getpid()}_{os.urandom(3).hex()}"
+        self._lease = Lease(options.config.operator_namespace, self._identity)
         self._cluster = Cluster(connection, WriteGate(self._lease.leading, options.fault))
         self._missing: str | None = "starting"
         self._stop = asyncio.Event()
@@ -188,6 +188,7 @@ class Operator:
             clusterwide=not self._options.namespaces,
             namespaces=self._options.namespaces,
             standalone=True,
+            identity=self._identity,
             stop_flag=self._stop,
         )
 

@@ -1,6 +1,6 @@
 """Evaluate: the test split judges the model, against thresholds and against the champion on the same rows.
 
-Blessed where every demand holds, NotBlessed with reasons where one does not, NotEvaluated where nothing is demanded.
+Blessed where every demand holds (all models where nothing is demanded), NotBlessed with reasons where one does not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ PLACES = 4
 
 def run(context: Context) -> str:
     """Fill in `metrics`, `evaluation`, `blessing` and `reasons`."""
-    answers = predict(context.network, context.encoded["test"])
+    assert context.trained is not None
+    answers = context.trained.predict(context.encoded["test"])
     truth = context.targets("test")
     positive = _positive(context)
     if context.spec.label.classification:
@@ -35,12 +36,6 @@ def run(context: Context) -> str:
     return "Succeeded"
 
 
-def predict(network: Any, encoded: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The network's answers, in batches that fit into memory."""
-    parts = [network.core(encoded[start : start + 4096]).numpy() for start in range(0, len(encoded), 4096)]
-    return np.concatenate(parts)
-
-
 def _positive(context: Context) -> int | None:
     positive = context.spec.label.positive
     return context.classes.index(positive) if positive is not None else None
@@ -53,15 +48,17 @@ def _bless(context: Context, truth: NDArray[Any], answers: NDArray[np.float32], 
         checks += _thresholds(context, demand, truth, answers, positive)
     checks += _against_champion(context, demands, truth, answers, positive)
     context.evaluation["checks"] = checks
-    if not checks:
-        return
     failed = [check for check in checks if check["result"] != "Pass"]
     context.reasons = [check["text"] for check in failed]
     context.blessing = "NotBlessed" if failed else "Blessed"
 
 
 def _score(
-    context: Context, demand: Mapping[str, Any], truth: NDArray[Any], answers: NDArray[np.float32], positive: int | None
+    context: Context,
+    demand: Mapping[str, Any],
+    truth: NDArray[Any],
+    answers: NDArray[np.float32],
+    positive: int | None,
 ) -> float:
     name = str(demand["name"])
     if not context.spec.label.classification:
@@ -71,7 +68,11 @@ def _score(
 
 
 def _thresholds(
-    context: Context, demand: Mapping[str, Any], truth: NDArray[Any], answers: NDArray[np.float32], positive: int | None
+    context: Context,
+    demand: Mapping[str, Any],
+    truth: NDArray[Any],
+    answers: NDArray[np.float32],
+    positive: int | None,
 ) -> list[dict[str, Any]]:
     found = []
     name, value = demand["name"], _score(context, demand, truth, answers, positive)
@@ -85,14 +86,25 @@ def _thresholds(
     return found
 
 
-def _check(demand: Mapping[str, Any], bound: str, limit: Any, value: float, result: str, text: str) -> dict[str, Any]:
-    return {"metric": demand["name"], "bound": bound, "limit": limit, "value": value, "result": result, "text": text}
+def _check(
+    demand: Mapping[str, Any], bound: str, limit: Any, value: float, result: str, text: str
+) -> dict[str, Any]:
+    return {
+        "metric": demand["name"],
+        "bound": bound,
+        "limit": limit,
+        "value": value,
+        "result": result,
+        "text": text,
+    }
 
 
 def _against_champion(
     context: Context, demands: Any, truth: NDArray[Any], answers: NDArray[np.float32], positive: int | None
 ) -> list[dict[str, Any]]:
-    compared = [d for d in demands if d.get("maxRegression") is not None or d.get("minImprovement") is not None]
+    compared = [
+        d for d in demands if d.get("maxRegression") is not None or d.get("minImprovement") is not None
+    ]
     if not compared:
         return []
     holder = context.run.champion
@@ -104,7 +116,8 @@ def _against_champion(
     try:
         theirs = champion.scores(holder, context.splits["test"], context.classes)
     except champion.Unusable as error:
-        return [_check(compared[0], "champion", holder.version, 0.0, "Fail", f"BaselineUnusable: {error}")]
+        result = "Pass" if context.spec.evaluate.get("whenInconclusive") == "Promote" else "Inconclusive"
+        return [_check(compared[0], "champion", holder.version, 0.0, result, f"Inconclusive: {error}")]
     return [_compare(context, demand, truth, answers, theirs, positive) for demand in compared]
 
 
@@ -145,5 +158,7 @@ def _compare(
         f"it must be {demanded}"
     )
     inconclusive = verdict == "Inconclusive" and context.spec.evaluate.get("whenInconclusive") == "Promote"
-    check = _check(demand, "champion", demanded, difference.estimate, "Pass" if inconclusive else verdict, text)
+    check = _check(
+        demand, "champion", demanded, difference.estimate, "Pass" if inconclusive else verdict, text
+    )
     return {**check, "interval": [difference.low, difference.high]}

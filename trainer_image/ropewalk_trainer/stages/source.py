@@ -20,6 +20,8 @@ from ropewalk_trainer.run_document import Column, Label, Spec
 from ropewalk_trainer.table import SPLITS, Table
 
 NOTES = "source.json"
+NO_CLASS = ("", "nan", "null")
+"""Words that are a missing label, unless they are declared as classes."""
 
 
 def run(context: Context) -> str:
@@ -51,7 +53,8 @@ def run(context: Context) -> str:
         "fingerprint": context.fingerprint,
         "rows": whole,
         "files": [
-            {"path": path.rsplit("/", 1)[-1], "size": len(file.data)} for path, file in zip(paths, files, strict=True)
+            {"path": path.rsplit("/", 1)[-1], "size": len(file.data)}
+            for path, file in zip(paths, files, strict=True)
         ],
         "anomalies": [one.document() for one in context.found],
     }
@@ -60,7 +63,7 @@ def run(context: Context) -> str:
 
 
 def fingerprint(files: list[readers.File]) -> str:
-    """sha256 over the names and contents of all files: the same data, the same fingerprint."""
+    """sha256 over the contents of all files in the order of their names: the same data, the same fingerprint."""
     whole = hashlib.sha256()
     for file in files:
         whole.update(hashlib.sha256(file.data).digest())
@@ -124,7 +127,9 @@ def read(spec: Spec, files: list[readers.File], found: list[Anomaly]) -> tuple[i
         raise AnomalousData([one for one in found if one.count], "no row of the source can be read")
     rows = Table(columns, labels, weights).take(usable)
     keys = raw.columns[extra[0]] if extra and extra[0] != spec.weight else None
-    return whole, Kept(rows, None if keys is None else [k for k, use in zip(keys, usable, strict=True) if use])
+    return whole, Kept(
+        rows, None if keys is None else [k for k, use in zip(keys, usable, strict=True) if use]
+    )
 
 
 def _extra_columns(spec: Spec) -> list[str]:
@@ -153,22 +158,35 @@ def _labels(
 ) -> NDArray[Any]:
     spec = FeatureSpec(label.name, "Category" if label.classification else "Number")
     converted = convert.convert(spec, readers.as_array(values))
-    for mask, reason in ((converted.bad, "WrongType"), (converted.missing, "NaNLabel")):
+    missing = converted.missing
+    if label.classification:
+        words = [
+            str(word).strip().lower() in NO_CLASS and word not in (label.classes or ())
+            for word in converted.values
+        ]
+        missing = missing | np.array(words, dtype=np.bool_)
+    for mask, reason in ((converted.bad, "WrongType"), (missing, "NaNLabel")):
         if mask.any():
             example = _example(values, mask) if reason == "WrongType" else None
             found.append(Anomaly(label.name, reason, int(mask.sum()), float(mask.sum()) / whole, example))
             usable &= ~mask
     if label.classes is not None:
-        strange = ~np.isin(converted.values, np.array(label.classes, dtype=object)) & ~converted.missing
+        strange = ~np.isin(converted.values, np.array(label.classes, dtype=object)) & ~missing
         if strange.any():
             count = int(strange.sum())
-            found.append(Anomaly(label.name, "UnknownCategory", count, count / whole, _example(values, strange)))
+            found.append(
+                Anomaly(label.name, "UnknownCategory", count, count / whole, _example(values, strange))
+            )
             usable &= ~strange
     return converted.values if label.classification else converted.values.astype(np.float64)
 
 
 def _weights(
-    name: str | None, columns: dict[str, list[Any]], usable: NDArray[np.bool_], whole: int, found: list[Anomaly]
+    name: str | None,
+    columns: dict[str, list[Any]],
+    usable: NDArray[np.bool_],
+    whole: int,
+    found: list[Anomaly],
 ) -> NDArray[np.float32] | None:
     if name is None:
         return None
@@ -176,7 +194,9 @@ def _weights(
     bad = converted.bad | converted.missing | ~(converted.values > 0)
     if bad.any():
         found.append(
-            Anomaly(name, "OutOfRange", int(bad.sum()), float(bad.sum()) / whole, _example(columns[name], bad))
+            Anomaly(
+                name, "OutOfRange", int(bad.sum()), float(bad.sum()) / whole, _example(columns[name], bad)
+            )
         )
         usable &= ~bad
     return converted.values.astype(np.float32)

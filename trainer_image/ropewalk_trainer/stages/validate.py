@@ -48,17 +48,23 @@ def _check_labels(context: Context, whole: Table) -> None:
     label = context.spec.label
     if not label.classification:
         if np.ptp(whole.labels) == 0:
-            raise DataError("SingleClassLabel", f"{label.name} has the one value {whole.labels[0]:g} in every row")
+            raise DataError(
+                "SingleClassLabel", f"{label.name} has the one value {whole.labels[0]:g} in every row"
+            )
         return
     seen = sorted(set(whole.labels.tolist()))
     if len(seen) < 2:
-        raise DataError("SingleClassLabel", f"{label.name} has the one class {seen[0]!r} in every row; two are needed")
+        raise DataError(
+            "SingleClassLabel", f"{label.name} has the one class {seen[0]!r} in every row; two are needed"
+        )
     context.classes = label.classes or tuple(seen)
     if label.positive is not None and label.positive not in context.classes:
         text = f"schema.label.positive {label.positive!r} is none of the classes {', '.join(context.classes[:10])}"
         raise DataError("UnknownCategory", text)
     if len(set(context.splits["train"].labels.tolist())) < 2:
-        raise DataError("SingleClassLabel", f"the training rows show one class of {label.name} only; add rows")
+        raise DataError(
+            "SingleClassLabel", f"the training rows show one class of {label.name} only; add rows"
+        )
 
 
 def _rules(context: Context, whole: Table) -> list[Anomaly]:
@@ -118,7 +124,9 @@ def _statistics(context: Context, found: Sequence[Anomaly]) -> dict[str, Any]:
         "splits": {name: len(rows) for name, rows in context.splits.items()},
         "anomalies": [one.document() for one in found],
         "features": {
-            column.name: _describe(column, context.splits["train"].columns[column.name], column.name in sensitive)
+            column.name: _describe(
+                column, context.splits["train"].columns[column.name], column.name in sensitive
+            )
             for column in context.spec.features
         },
         "label": _describe_label(context),
@@ -127,7 +135,9 @@ def _statistics(context: Context, found: Sequence[Anomaly]) -> dict[str, Any]:
 
 def _describe(column: Column, values: NDArray[Any], sensitive: bool) -> dict[str, Any]:
     if column.spec.type in ("Number", "Integer"):
-        present = values[~np.isnan(values)] if column.spec.type == "Number" else values[values != INT64_MISSING]
+        present = (
+            values[~np.isnan(values)] if column.spec.type == "Number" else values[values != INT64_MISSING]
+        )
         if not len(present):
             return {"count": 0, "missing": len(values)}
         wide = present.astype(np.float64)
@@ -140,7 +150,12 @@ def _describe(column: Column, values: NDArray[Any], sensitive: bool) -> dict[str
     words, counts = np.unique(values.astype(str), return_counts=True)
     order = np.argsort(-counts)[:20]
     top = {} if sensitive else {"top": {str(words[i]): int(counts[i]) for i in order}}
-    return {"count": len(values), "missing": int((values.astype(str) == "").sum()), "distinct": len(words), **top}
+    return {
+        "count": len(values),
+        "missing": int((values.astype(str) == "").sum()),
+        "distinct": len(words),
+        **top,
+    }
 
 
 def _describe_label(context: Context) -> dict[str, Any]:
