@@ -98,7 +98,9 @@ def run_finished(pipeline: str, after: int) -> Callable[[], tuple[bool, str]]:
         status = get("pipeline", pipeline).get("status", {})
         summary = status.get("summary", {})
         words = [f"pipeline/{pipeline}"]
-        words += [str(summary[k]) for k in ("run", "stage", "progress", "result", "metric", "message") if summary.get(k)]
+        words += [
+            str(summary[k]) for k in ("run", "stage", "progress", "result", "metric", "message") if summary.get(k)
+        ]
         history = [h for h in status.get("history", []) if int(h["id"]) > after]
         ended = bool(history)
         if ended and history[-1].get("result") in ("Failed", "Superseded"):
@@ -211,10 +213,11 @@ def ask(directory: Path) -> None:
         for row, label in rows[:3]:
             answer, _ = post(f"{url}/v1/models/cancer:predict", {"instances": [row]})
             short = {k: row[k] for k in list(row)[:2]}
-            say(f"  POST :predict {json.dumps(short)[:-1]}, ...}} -> {json.dumps(answer['predictions'][0])}  (truth: {label})")
+            prediction = json.dumps(answer["predictions"][0])
+            say(f"  POST :predict {json.dumps(short)[:-1]}, ...}} -> {prediction}  (truth: {label})")
         for row, label in rows[:60]:
-            _, prediction = post(f"{url}/v1/models/cancer:predict", {"instances": [row]})
-            post(f"{url}/v1/models/cancer:feedback", {"id": prediction, "label": label})
+            _, prediction_id = post(f"{url}/v1/models/cancer:predict", {"instances": [row]})
+            post(f"{url}/v1/models/cancer:feedback", {"id": prediction_id, "label": label})
         say("  60 labels sent to :feedback; column ACCURACY shows them when their window has closed")
 
 
@@ -246,7 +249,7 @@ def closing() -> None:
     for line in (
         f"kubectl -n {NAMESPACE} describe modeldeployment cancer",
         f"kubectl -n {NAMESPACE} get pipeline cancer -o yaml      # history, metrics, champion",
-        f"kubectl -n {NAMESPACE} annotate pipeline cancer ropewalk.dev/promote=<version>   # a person promotes what drift trained",
+        f"kubectl -n {NAMESPACE} annotate pipeline cancer ropewalk.dev/promote=VERSION   # promote what drift trained",
         "kubectl explain pipeline.spec.evaluate.metrics",
     ):
         text.write(f"  {line}\n")

@@ -10,7 +10,17 @@ import sys
 from localcluster import binaries, components, containers, network, packages, pki, processes, volumes
 from localcluster.settings import BINARIES, KUBECONFIG, KUBERNETES_VERSION, NODE, SOURCE, STATE
 
-ORDER = ("etcd", "apiserver", "containerd", "controller-manager", "scheduler", "kubelet", "proxy", "coredns", "recycler")
+ORDER = (
+    "etcd",
+    "apiserver",
+    "containerd",
+    "controller-manager",
+    "scheduler",
+    "kubelet",
+    "proxy",
+    "coredns",
+    "recycler",
+)
 ROLES = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
     "kind": "ClusterRoleBinding",
@@ -66,7 +76,9 @@ def up() -> None:
 
 def _recycler() -> str:
     """The recycler as a program of its own, independent of the folder it is started in."""
-    return f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); from localcluster import volumes; volumes.recycle()"
+    return (
+        f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); from localcluster import volumes; volumes.recycle()"
+    )
 
 
 def _clean() -> None:

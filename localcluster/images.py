@@ -1,4 +1,4 @@
-"""Images without a Docker engine: a base from Debian's packages, the project's Dockerfiles by buildah, loading by ctr."""
+"""Images without a Docker engine: a base of Debian's packages, the Dockerfiles by buildah, loading by ctr."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ def _buildah(*arguments: str) -> str:
 
 def exists(image: str) -> bool:
     """Whether buildah has an image of that name."""
-    return subprocess.run(["buildah", "inspect", "--type", "image", image], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(["buildah", "inspect", "--type", "image", image], capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 def build_base() -> None:

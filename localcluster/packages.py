@@ -33,15 +33,24 @@ def missing() -> list[str]:
 def ensure() -> None:
     """Install what is missing. ClusterError names the packages and the command where it cannot be done from here."""
     if os.geteuid() != 0:
-        raise ClusterError("the embedded cluster needs root (namespaces, mounts, routes): run it as root, or use CLUSTER=kind")
+        raise ClusterError(
+            "the embedded cluster needs root (namespaces, mounts, routes): run it as root, or use CLUSTER=kind"
+        )
     lacking = missing()
     if not lacking:
         return
     if shutil.which("apt-get") is None:
-        raise ClusterError(f"missing: {', '.join(lacking)}; this is no Debian, so install them by your system's own means")
+        raise ClusterError(
+            f"missing: {', '.join(lacking)}; this is no Debian, so install them by your system's own means"
+        )
     print(f"installing Debian packages: {' '.join(lacking)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *lacking]):
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *lacking],
+    ):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise ClusterError(f"missing: {', '.join(lacking)}; `{' '.join(command)}` failed: {done.stderr.strip()[-400:]}")
+            raise ClusterError(
+                f"missing: {', '.join(lacking)}; `{' '.join(command)}` failed: {done.stderr.strip()[-400:]}"
+            )

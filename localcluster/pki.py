@@ -75,7 +75,9 @@ def ensure() -> None:
     PKI.mkdir(parents=True, exist_ok=True, mode=0o700)
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     _openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.crt", "-days", "3650", "-subj", "/CN=ropewalk-ca")
-    names = ",".join([f"DNS:{n}" for n in NAMES] + [f"IP:{a}" for a in ("127.0.0.1", NODE_ADDRESS, API_SERVICE_ADDRESS)])
+    names = ",".join(
+        [f"DNS:{n}" for n in NAMES] + [f"IP:{a}" for a in ("127.0.0.1", NODE_ADDRESS, API_SERVICE_ADDRESS)]
+    )
     _certificate("apiserver", "/CN=kube-apiserver", f"subjectAltName={names}\nextendedKeyUsage=serverAuth\n")
     for name, (common, organisation) in CLIENTS.items():
         subject = (f"/O={organisation}" if organisation else "") + f"/CN={common}"

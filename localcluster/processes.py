@@ -62,7 +62,7 @@ def stop(name: str, seconds: float = 15) -> None:
 
 
 def wait(name: str, what: str, ready: Sequence[str], seconds: float = 60) -> None:
-    """Wait until the command `ready` exits 0. ClusterError with the end of the log if the process dies or stays silent."""
+    """Wait until the command `ready` exits 0. ClusterError with the log's end if the process dies or is silent."""
     end = time.monotonic() + seconds
     while subprocess.run(ready, capture_output=True, check=False).returncode:
         if pid(name) is None or time.monotonic() > end:

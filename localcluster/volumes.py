@@ -61,7 +61,15 @@ def recycle_once() -> int:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(exist_ok=True)
         folder.chmod(0o777)
-        kubectl("patch", "persistentvolume", name, "--type=json", "-p", '[{"op":"remove","path":"/spec/claimRef"}]', check=False)
+        kubectl(
+            "patch",
+            "persistentvolume",
+            name,
+            "--type=json",
+            "-p",
+            '[{"op":"remove","path":"/spec/claimRef"}]',
+            check=False,
+        )
     return len(released)
 
 

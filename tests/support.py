@@ -1,4 +1,4 @@
-"""What the tests on a real cluster share: kubectl, a namespace of their own, and polling that shows what it last saw."""
+"""What the tests on a real cluster share: kubectl, a namespace, and polling that shows what it last saw."""
 
 from __future__ import annotations
 

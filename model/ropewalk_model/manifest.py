@@ -54,8 +54,7 @@ class Manifest:
     def engines(self) -> tuple[Engine, ...]:
         """Compiled forms, the preferred one first."""
         return tuple(
-            Engine(one["name"], one["file"], dict(one.get("latencyMicros", {})))
-            for one in self.document["engines"]
+            Engine(one["name"], one["file"], dict(one.get("latencyMicros", {}))) for one in self.document["engines"]
         )
 
     @property
@@ -83,11 +82,7 @@ class Manifest:
 
 def model_digest(directory: Path) -> str:
     """Digest over weights and encoding only: variables/, features.json and signature.json."""
-    chosen = [
-        path
-        for path in _files(directory)
-        if path.startswith("variables/") or path in (FEATURES, SIGNATURE)
-    ]
+    chosen = [path for path in _files(directory) if path.startswith("variables/") or path in (FEATURES, SIGNATURE)]
     return digests.of_document([[path, digests.of_file(directory / path)] for path in chosen])
 
 

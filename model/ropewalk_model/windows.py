@@ -162,9 +162,7 @@ def _sum(one: Sequence[int], two: Sequence[int]) -> tuple[int, ...]:
     return tuple(a + b for a, b in zip(one, two, strict=True))
 
 
-def _sum_matrix(
-    one: tuple[tuple[int, ...], ...], two: tuple[tuple[int, ...], ...]
-) -> tuple[tuple[int, ...], ...]:
+def _sum_matrix(one: tuple[tuple[int, ...], ...], two: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
     if not one or not two or len(one) != len(two):
         return one or two
     return tuple(_sum(a, b) for a, b in zip(one, two, strict=True))

@@ -131,10 +131,7 @@ def category(**more: Any) -> dict[str, Any]:
 
 def plans(strange: str) -> str:
     """120 rows of which three have a strange plan."""
-    lines = [
-        f"{strange if i % 40 == 0 else ('free', 'pro')[i % 2]},{('no', 'yes')[i // 2 % 2]}"
-        for i in range(120)
-    ]
+    lines = [f"{strange if i % 40 == 0 else ('free', 'pro')[i % 2]},{('no', 'yes')[i // 2 % 2]}" for i in range(120)]
     return "plan,churned\n" + "\n".join(lines)
 
 

@@ -88,9 +88,7 @@ def test_image(pod: Pod) -> None:
     digits = load_digits()
     pixels = (digits.data * 255 / 16).round().astype("uint8")
     out = io.BytesIO()
-    pd.DataFrame({"pixels": [row.tolist() for row in pixels], "digit": digits.target.astype(str)}).to_parquet(
-        out
-    )
+    pd.DataFrame({"pixels": [row.tolist() for row in pixels], "digit": digits.target.astype(str)}).to_parquet(out)
     pod.write("digits/digits.parquet", out.getvalue())
     result = pod.run(small("digits", 8))
     assert result.code == 0, result.message

@@ -33,9 +33,7 @@ def scores(champion: Champion, rows: Table, classes: tuple[str, ...]) -> NDArray
         raise Unusable(f"version {champion.version} has other classes: {', '.join(signature.classes[:10])}")
     absent = [spec.name for spec in encoder.specs if spec.name not in rows.columns]
     if absent:
-        raise Unusable(
-            f"version {champion.version} needs the feature {absent[0]!r}, which the schema no longer has"
-        )
+        raise Unusable(f"version {champion.version} needs the feature {absent[0]!r}, which the schema no longer has")
     try:
         encoded = encoder.encode(rows.columns)
     except (TypeError, ValueError) as error:

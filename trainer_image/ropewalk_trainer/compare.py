@@ -28,9 +28,7 @@ class Difference:
     high: float
 
 
-def paired(
-    score: Callable[[NDArray[np.int64]], tuple[float, float]], rows: int, seed: int, sign: float
-) -> Difference:
+def paired(score: Callable[[NDArray[np.int64]], tuple[float, float]], rows: int, seed: int, sign: float) -> Difference:
     """`score(rows)` gives the metric of the new model and of the champion on those rows; `sign` -1 for a loss."""
     random = np.random.default_rng(seed)
     new, old = score(np.arange(rows))

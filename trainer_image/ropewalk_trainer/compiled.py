@@ -28,9 +28,7 @@ TIMES = 50
 def write_litert(trained: Trained, path: Path) -> None:
     """`litert.tflite`; the weights are constants, so that nothing has to be initialised before the first call."""
     tf = loader.tensorflow()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [trained.core.get_concrete_function()], tf.Module()
-    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([trained.core.get_concrete_function()], tf.Module())
     path.write_bytes(converter.convert())
 
 

@@ -97,9 +97,7 @@ def _epoch(network: Network, weights: list[Any], rows: Rows, settings: Settings)
             output = network.apply(weights, tf.gather(x, chosen), seed)
             loss = tf.reduce_mean(_losses(tf, settings, output, tf.gather(y, chosen)) * tf.gather(w, chosen))
             if settings.l2:
-                loss += settings.l2 * tf.add_n(
-                    [tf.reduce_sum(tf.square(weights[i])) for i in network.kernels]
-                )
+                loss += settings.l2 * tf.add_n([tf.reduce_sum(tf.square(weights[i])) for i in network.kernels])
         update(tape.gradient(loss, weights))
         return at + batch
 
@@ -129,9 +127,7 @@ def _adam(tf: Any, weights: list[Any], rate: float) -> tuple[Callable[[list[Any]
     return update, steps
 
 
-def _judge(
-    network: Network, weights: list[Any], rows: Rows, settings: Settings
-) -> Callable[[], tuple[float, float]]:
+def _judge(network: Network, weights: list[Any], rows: Rows, settings: Settings) -> Callable[[], tuple[float, float]]:
     """A function that gives the mean loss and the accuracy on these rows."""
     tf = loader.tensorflow()
 
@@ -148,8 +144,7 @@ def _judge(
     graph = tf.function(sums, input_signature=shapes, autograph=False)
     starts = range(0, len(rows.x), ROWS_AT_ONCE)
     parts = [
-        (tf.constant(rows.x[at : at + ROWS_AT_ONCE]), tf.constant(rows.y[at : at + ROWS_AT_ONCE]))
-        for at in starts
+        (tf.constant(rows.x[at : at + ROWS_AT_ONCE]), tf.constant(rows.y[at : at + ROWS_AT_ONCE])) for at in starts
     ]
 
     def judge() -> tuple[float, float]:

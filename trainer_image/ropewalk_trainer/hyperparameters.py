@@ -48,9 +48,7 @@ def parse(given: Mapping[str, str], known: Mapping[str, Kind]) -> Values:
     """Values by name with defaults filled in. InvalidSpec names the first that is unknown or out of bounds."""
     unknown = [name for name in given if name not in known]
     if unknown:
-        raise InvalidSpec(
-            "spec.train.hyperparameters", unknown[0], f"this template has {', '.join(sorted(known))}"
-        )
+        raise InvalidSpec("spec.train.hyperparameters", unknown[0], f"this template has {', '.join(sorted(known))}")
     return {name: _one(name, given.get(name), kind) for name, kind in known.items()}
 
 

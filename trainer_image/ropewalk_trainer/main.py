@@ -67,9 +67,7 @@ def _run(tail: Tail) -> int:
         return error.exit_code
     try:
         failure = runner.run(context)
-    except (
-        Exception
-    ) as error:  # A bug of ours or of a library: the user still gets its name and the last lines.
+    except Exception as error:  # A bug of ours or of a library: the user still gets its name and the last lines.
         log.exception("the run crashed")
         failure = RunFailure("Crashed", f"{type(error).__name__}: {error}"[:500])
         for name, state, *_ in progress.stages:

@@ -34,9 +34,7 @@ def encoding(encoder: Encoder, columns: Columns, encoded: NDArray[np.float32]) -
     )
 
 
-def saved_model(
-    directory: Path, signature: Signature, columns: Columns, expected: NDArray[np.float32]
-) -> None:
+def saved_model(directory: Path, signature: Signature, columns: Columns, expected: NDArray[np.float32]) -> None:
     """The saved file itself, loaded anew, answers raw rows as the network answers encoded ones, at every batch size."""
     tf = loader.tensorflow()
     serve = tf.saved_model.load(str(directory)).signatures["serving_default"]
@@ -45,17 +43,11 @@ def saved_model(
         for at in range(len(expected) - rows, len(expected), batch):
             part = {one.name: columns[one.name][at : at + batch] for one in signature.inputs}
             answer = serve(**{one.name: _tensor(tf, one.dtype, part[one.name]) for one in signature.inputs})
-            core = (
-                answer["probabilities"].numpy()
-                if signature.classes
-                else answer["value"].numpy().reshape(-1, 1)
-            )
+            core = answer["probabilities"].numpy() if signature.classes else answer["value"].numpy().reshape(-1, 1)
             want = expected[at : at + batch]
             error = float(np.max(np.abs(core - want) / np.maximum(1.0, np.abs(want)), initial=0.0))
             if not error <= TOLERANCE:
-                raise RunFailure(
-                    "SkewedModel", f"the SavedModel's answers differ from the network's by {error:.3g}"
-                )
+                raise RunFailure("SkewedModel", f"the SavedModel's answers differ from the network's by {error:.3g}")
             if signature.classes:
                 _labels(signature, answer, want)
 
@@ -65,9 +57,7 @@ def _labels(signature: Signature, answer: Any, expected: NDArray[np.float32]) ->
     got = [signature.classes.index(word.decode()) for word in answer["label"].numpy()]
     behind = expected.max(axis=1) - expected[np.arange(len(got)), got]
     if behind.max(initial=0.0) > TOLERANCE:
-        raise RunFailure(
-            "SkewedModel", "the SavedModel's labels are not the classes of the greatest probability"
-        )
+        raise RunFailure("SkewedModel", "the SavedModel's labels are not the classes of the greatest probability")
 
 
 def _tensors(encoder: Encoder, columns: Columns) -> dict[str, Any]:

@@ -141,9 +141,7 @@ def read_image_folder(files: Iterable[File], wanted: Sequence[str], context: Map
             raw.broken.append(parts[-1])
             continue
         try:
-            pixels = tf.io.decode_image(
-                file.data, channels=context["channels"], expand_animations=False
-            ).numpy()
+            pixels = tf.io.decode_image(file.data, channels=context["channels"], expand_animations=False).numpy()
         except tf.errors.InvalidArgumentError:
             raw.broken.append(parts[-1])
             continue
@@ -162,9 +160,7 @@ def _append(
         before = raw.columns.get(name)
         if name in columns:
             values = columns[name]
-            raw.columns[name] = (
-                values if before is None and not raw.rows else (before or [None] * raw.rows) + values
-            )
+            raw.columns[name] = values if before is None and not raw.rows else (before or [None] * raw.rows) + values
             raw.present.add(name)
         elif before is not None:
             raw.columns[name] = before + [None] * rows

@@ -151,9 +151,7 @@ def _spec(spec: Mapping[str, Any]) -> Spec:
         if feature.name in seen or feature.name == label.name:
             raise InvalidSpec("spec.schema.features", feature.name, "every name may be given once")
         if feature.name.lower() in lower:
-            raise InvalidSpec(
-                "spec.schema.features", feature.name, "names may not differ in upper and lower case only"
-            )
+            raise InvalidSpec("spec.schema.features", feature.name, "names may not differ in upper and lower case only")
         seen.add(feature.name)
         lower.add(feature.name.lower())
     return Spec(
@@ -200,21 +198,15 @@ def _feature(one: Mapping[str, Any], index: int) -> Column:
     where = f"spec.schema.features[{index}]"
     name = str(one.get("name", ""))
     if not _NAME.fullmatch(name):
-        raise InvalidSpec(
-            f"{where}.name", name, "use letters, digits and _; put the source's name into `column`"
-        )
+        raise InvalidSpec(f"{where}.name", name, "use letters, digits and _; put the source's name into `column`")
     if name.startswith("_") or name == "self" or keyword.iskeyword(name):
-        remedy = (
-            "TensorFlow can save no input of this name; choose another, the source's name goes into `column`"
-        )
+        remedy = "TensorFlow can save no input of this name; choose another, the source's name goes into `column`"
         raise InvalidSpec(f"{where}.name", name, remedy)
     kind = _choice(one.get("type"), FEATURE_TYPES, f"{where}.type")
     shape = tuple(int(size) for size in one.get("shape") or ())
     optional = bool(one.get("optional", False))
     if kind == "Image" and (len(shape) != 3 or min(shape) < 1 or shape[2] not in (1, 3, 4) or optional):
-        raise InvalidSpec(
-            where, name, "an Image needs a shape [height, width, 1 or 3 or 4] and cannot be optional"
-        )
+        raise InvalidSpec(where, name, "an Image needs a shape [height, width, 1 or 3 or 4] and cannot be optional")
     values = one.get("values")
     spec = FeatureSpec(
         name=name,
@@ -238,9 +230,7 @@ def _label(one: Mapping[str, Any]) -> Label:
     stated = tuple(str(value) for value in classes) if classes else None
     positive = one.get("positive")
     if stated and positive is not None and positive not in stated:
-        raise InvalidSpec(
-            "spec.schema.label.positive", positive, f"it is none of the classes {', '.join(stated)}"
-        )
+        raise InvalidSpec("spec.schema.label.positive", positive, f"it is none of the classes {', '.join(stated)}")
     if stated and (len(set(stated)) != len(stated) or len(stated) < 2):
         raise InvalidSpec("spec.schema.label.classes", list(stated), "give at least two different classes")
     name = str(one.get("name", ""))
@@ -264,7 +254,5 @@ def _split(one: Mapping[str, Any]) -> Split:
         )
     by = _choice(one.get("by", "Hash"), ("Hash", "Time"), "spec.source.split.by")
     if by == "Time" and not one.get("column"):
-        raise InvalidSpec(
-            "spec.source.split.column", None, "a Time split needs the column that holds the time"
-        )
+        raise InvalidSpec("spec.source.split.column", None, "a Time split needs the column that holds the time")
     return Split(by, one.get("key"), one.get("column"), evaluate, test)

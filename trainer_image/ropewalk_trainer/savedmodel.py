@@ -27,8 +27,7 @@ def write(trained: Trained, encoder: Encoder, signature: Signature, directory: P
         return _answer(tf, signature, trained.answer(module.weights, encode(encoder, module.tables, columns)))
 
     specs = {
-        one.name: tf.TensorSpec([None, *one.shape[1:]], types[one.dtype], name=one.name)
-        for one in signature.inputs
+        one.name: tf.TensorSpec([None, *one.shape[1:]], types[one.dtype], name=one.name) for one in signature.inputs
     }
     function = tf.function(serve, autograph=False).get_concrete_function(**specs)
     tf.saved_model.save(module, str(directory), signatures={"serving_default": function})

@@ -86,9 +86,7 @@ def _thresholds(
     return found
 
 
-def _check(
-    demand: Mapping[str, Any], bound: str, limit: Any, value: float, result: str, text: str
-) -> dict[str, Any]:
+def _check(demand: Mapping[str, Any], bound: str, limit: Any, value: float, result: str, text: str) -> dict[str, Any]:
     return {
         "metric": demand["name"],
         "bound": bound,
@@ -102,9 +100,7 @@ def _check(
 def _against_champion(
     context: Context, demands: Any, truth: NDArray[Any], answers: NDArray[np.float32], positive: int | None
 ) -> list[dict[str, Any]]:
-    compared = [
-        d for d in demands if d.get("maxRegression") is not None or d.get("minImprovement") is not None
-    ]
+    compared = [d for d in demands if d.get("maxRegression") is not None or d.get("minImprovement") is not None]
     if not compared:
         return []
     holder = context.run.champion
@@ -158,7 +154,5 @@ def _compare(
         f"it must be {demanded}"
     )
     inconclusive = verdict == "Inconclusive" and context.spec.evaluate.get("whenInconclusive") == "Promote"
-    check = _check(
-        demand, "champion", demanded, difference.estimate, "Pass" if inconclusive else verdict, text
-    )
+    check = _check(demand, "champion", demanded, difference.estimate, "Pass" if inconclusive else verdict, text)
     return {**check, "interval": [difference.low, difference.high]}

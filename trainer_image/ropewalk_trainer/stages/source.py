@@ -53,8 +53,7 @@ def run(context: Context) -> str:
         "fingerprint": context.fingerprint,
         "rows": whole,
         "files": [
-            {"path": path.rsplit("/", 1)[-1], "size": len(file.data)}
-            for path, file in zip(paths, files, strict=True)
+            {"path": path.rsplit("/", 1)[-1], "size": len(file.data)} for path, file in zip(paths, files, strict=True)
         ],
         "anomalies": [one.document() for one in context.found],
     }
@@ -127,9 +126,7 @@ def read(spec: Spec, files: list[readers.File], found: list[Anomaly]) -> tuple[i
         raise AnomalousData([one for one in found if one.count], "no row of the source can be read")
     rows = Table(columns, labels, weights).take(usable)
     keys = raw.columns[extra[0]] if extra and extra[0] != spec.weight else None
-    return whole, Kept(
-        rows, None if keys is None else [k for k, use in zip(keys, usable, strict=True) if use]
-    )
+    return whole, Kept(rows, None if keys is None else [k for k, use in zip(keys, usable, strict=True) if use])
 
 
 def _extra_columns(spec: Spec) -> list[str]:
@@ -161,8 +158,7 @@ def _labels(
     missing = converted.missing
     if label.classification:
         words = [
-            str(word).strip().lower() in NO_CLASS and word not in (label.classes or ())
-            for word in converted.values
+            str(word).strip().lower() in NO_CLASS and word not in (label.classes or ()) for word in converted.values
         ]
         missing = missing | np.array(words, dtype=np.bool_)
     for mask, reason in ((converted.bad, "WrongType"), (missing, "NaNLabel")):
@@ -174,9 +170,7 @@ def _labels(
         strange = ~np.isin(converted.values, np.array(label.classes, dtype=object)) & ~missing
         if strange.any():
             count = int(strange.sum())
-            found.append(
-                Anomaly(label.name, "UnknownCategory", count, count / whole, _example(values, strange))
-            )
+            found.append(Anomaly(label.name, "UnknownCategory", count, count / whole, _example(values, strange)))
             usable &= ~strange
     return converted.values if label.classification else converted.values.astype(np.float64)
 
@@ -194,9 +188,7 @@ def _weights(
     bad = converted.bad | converted.missing | ~(converted.values > 0)
     if bad.any():
         found.append(
-            Anomaly(
-                name, "OutOfRange", int(bad.sum()), float(bad.sum()) / whole, _example(columns[name], bad)
-            )
+            Anomaly(name, "OutOfRange", int(bad.sum()), float(bad.sum()) / whole, _example(columns[name], bad))
         )
         usable &= ~bad
     return converted.values.astype(np.float32)

@@ -38,12 +38,8 @@ def run(context: Context) -> str:
         context.training = json.loads((directory / NOTES).read_text())
         context.trained = _load(directory / WEIGHTS, network, context, scale)
         return "Cached"
-    held = fitting.Rows(
-        context.encoded["evaluate"], _targets(context, "evaluate", scale), np.ones(1, np.float32)
-    )
-    rows = fitting.Rows(
-        context.encoded["train"], _targets(context, "train", scale), _weights(context, values)
-    )
+    held = fitting.Rows(context.encoded["evaluate"], _targets(context, "evaluate", scale), np.ones(1, np.float32))
+    rows = fitting.Rows(context.encoded["train"], _targets(context, "train", scale), _weights(context, values))
     found = fitting.fit(network, rows, held, _settings(context, values), context.progress.epoch)
     context.trained = Trained(network, found.weights, spec.label.classification, scale)
     context.training = {

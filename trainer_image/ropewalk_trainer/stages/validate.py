@@ -48,23 +48,17 @@ def _check_labels(context: Context, whole: Table) -> None:
     label = context.spec.label
     if not label.classification:
         if np.ptp(whole.labels) == 0:
-            raise DataError(
-                "SingleClassLabel", f"{label.name} has the one value {whole.labels[0]:g} in every row"
-            )
+            raise DataError("SingleClassLabel", f"{label.name} has the one value {whole.labels[0]:g} in every row")
         return
     seen = sorted(set(whole.labels.tolist()))
     if len(seen) < 2:
-        raise DataError(
-            "SingleClassLabel", f"{label.name} has the one class {seen[0]!r} in every row; two are needed"
-        )
+        raise DataError("SingleClassLabel", f"{label.name} has the one class {seen[0]!r} in every row; two are needed")
     context.classes = label.classes or tuple(seen)
     if label.positive is not None and label.positive not in context.classes:
         text = f"schema.label.positive {label.positive!r} is none of the classes {', '.join(context.classes[:10])}"
         raise DataError("UnknownCategory", text)
     if len(set(context.splits["train"].labels.tolist())) < 2:
-        raise DataError(
-            "SingleClassLabel", f"the training rows show one class of {label.name} only; add rows"
-        )
+        raise DataError("SingleClassLabel", f"the training rows show one class of {label.name} only; add rows")
 
 
 def _rules(context: Context, whole: Table) -> list[Anomaly]:
@@ -124,9 +118,7 @@ def _statistics(context: Context, found: Sequence[Anomaly]) -> dict[str, Any]:
         "splits": {name: len(rows) for name, rows in context.splits.items()},
         "anomalies": [one.document() for one in found],
         "features": {
-            column.name: _describe(
-                column, context.splits["train"].columns[column.name], column.name in sensitive
-            )
+            column.name: _describe(column, context.splits["train"].columns[column.name], column.name in sensitive)
             for column in context.spec.features
         },
         "label": _describe_label(context),
@@ -135,9 +127,7 @@ def _statistics(context: Context, found: Sequence[Anomaly]) -> dict[str, Any]:
 
 def _describe(column: Column, values: NDArray[Any], sensitive: bool) -> dict[str, Any]:
     if column.spec.type in ("Number", "Integer"):
-        present = (
-            values[~np.isnan(values)] if column.spec.type == "Number" else values[values != INT64_MISSING]
-        )
+        present = values[~np.isnan(values)] if column.spec.type == "Number" else values[values != INT64_MISSING]
         if not len(present):
             return {"count": 0, "missing": len(values)}
         wide = present.astype(np.float64)
