@@ -1,0 +1,63 @@
+"""A version is believed only if every byte is what its manifest says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ropewalk_model import manifest
+from ropewalk_model.manifest import TamperedModel, build_manifest, verify, write_manifest
+
+
+@pytest.fixture
+def version(tmp_path: Path) -> tuple[Path, str]:
+    """A directory with a few files and its manifest; and the manifest's digest."""
+    for name, data in (("saved_model.pb", b"graph"), ("variables/data", b"weights"), (manifest.FEATURES, b"{}")):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (tmp_path / manifest.SIGNATURE).write_bytes(b"{}")
+    return tmp_path, write_manifest(tmp_path, build_manifest(tmp_path, made_from={"runId": 1}, engines=[]))
+
+
+def test_an_untouched_version_is_verified(version: tuple[Path, str]) -> None:
+    """With and without the digest that the cluster's status carries."""
+    directory, digest = version
+    assert verify(directory, digest).digest == digest
+    assert verify(directory).model_digest.startswith("sha256:")
+
+
+@pytest.mark.parametrize("file", ["saved_model.pb", "variables/data"])
+def test_one_changed_byte_is_named(version: tuple[Path, str], file: str) -> None:
+    """The message names the file."""
+    directory, digest = version
+    path = directory / file
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(TamperedModel, match=file):
+        verify(directory, digest)
+
+
+def test_added_missing_and_linked_files_are_named(version: tuple[Path, str]) -> None:
+    """Nothing may lie there that the manifest does not list, and nothing may be gone."""
+    directory, digest = version
+    (directory / "extra.so").write_bytes(b"")
+    with pytest.raises(TamperedModel, match=r"extra\.so"):
+        verify(directory, digest)
+    (directory / "extra.so").unlink()
+    (directory / "variables/data").rename(directory / "elsewhere")
+    (directory / "elsewhere").unlink()
+    with pytest.raises(TamperedModel, match="variables/data"):
+        verify(directory, digest)
+    (directory / "variables/data").symlink_to("/etc/hostname")
+    with pytest.raises(TamperedModel, match="link"):
+        verify(directory, digest)
+
+
+def test_a_rewritten_manifest_has_another_digest(version: tuple[Path, str]) -> None:
+    """Whoever changes a file and its entry still cannot change what status says."""
+    directory, digest = version
+    (directory / "saved_model.pb").write_bytes(b"evil")
+    write_manifest(directory, build_manifest(directory, made_from={"runId": 1}, engines=[]))
+    with pytest.raises(TamperedModel, match="digest"):
+        verify(directory, digest)
