@@ -1,0 +1,216 @@
+"""The bookkeeping of a cluster as plain data, enough to carry out the plans for one ModelDeployment.
+
+Servers here do what the routes say as the real ones do (C3): load what is listed, switch when it is proved, keep the
+live version otherwise. A crash can be put before any write; every stored status is checked against the schema.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ropewalk.api.modeldeployment import ModelDeploymentStatus
+from ropewalk.core.deployment import plan, related, scrapes
+from ropewalk.core.deployment.fleet import BASELINE_PATH, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
+from ropewalk.core.plan import Annotate, Apply, Config, Delete, Effect, Event, Json, Observed, Plan, Ref, Scraped
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+START = datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC)
+CONFIG = Config("trainer:1", "server:1")
+
+
+class Crash(Exception):
+    """The operator dies at this write."""
+
+
+def champion(version: int) -> dict[str, Any]:
+    """A version as a Pipeline's status names it."""
+    digest = f"sha256:{version:064x}"
+    uri = f"pvc://models/ropewalk/demo/cancer/models/{version}"
+    return {"version": version, "uri": uri, "digest": digest, "manifestDigest": digest}
+
+
+class Server:
+    """One pod: what kubelet and it itself say."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.routes: dict[str, Any] | None = None
+        self.live: int | None = None
+        self.held: dict[int, dict[str, Any]] = {}
+        self.broken: set[int] = set()
+        self.waiting: dict[str, Any] | None = None
+        self.silent = False
+        self.windows: list[dict[str, Any]] = []
+        self.annotations: dict[str, str] = {}
+
+    def follow(self, routes: dict[str, Any]) -> None:
+        """Load what is listed, one look later switch to what is live and proved."""
+        if self.waiting is not None:
+            return
+        self.routes = routes
+        listed = {one["version"]: one for one in routes["versions"]}
+        for number, one in listed.items():
+            if (number not in self.held and routes["pilot"] in (None, self.name)) or number == routes["live"]:
+                state = "Failed" if number in self.broken else "Proved"
+                reason = "TamperedModel" if number in self.broken else ""
+                entry = {"version": number, "digest": one["digest"], "state": state, "engine": "LiteRT"}
+                self.held[number] = {
+                    **entry,
+                    "reason": reason,
+                    "message": "a file has another sha256" if reason else "",
+                }
+        wanted = self.held.get(routes["live"])
+        if wanted is not None and wanted["state"] == "Proved":
+            self.live = routes["live"]
+        self.held = {n: one for n, one in self.held.items() if n in listed or n == self.live}
+
+    @property
+    def ready(self) -> bool:
+        """Answers predictions."""
+        return self.live is not None and self.waiting is None
+
+    def pod(self, labels: dict[str, str]) -> dict[str, Any]:
+        """The object."""
+        state = {"waiting": self.waiting} if self.waiting else {"running": {"startedAt": "2026-01-02T03:04:05Z"}}
+        owner = {"kind": "ReplicaSet", "name": "cancer-server-abc", "controller": True}
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": self.name,
+                "uid": f"uid-{self.name}",
+                "labels": labels,
+                "annotations": dict(self.annotations),
+                "creationTimestamp": "2026-01-02T03:04:05Z",
+                "ownerReferences": [owner],
+            },
+            "status": {
+                "phase": "Running",
+                "podIP": "10.0.0.9",
+                "conditions": [{"type": "Ready", "status": "True" if self.ready else "False"}],
+                "containerStatuses": [{"name": "server", "state": state, "ready": self.ready}],
+            },
+        }
+
+
+class World:
+    """One ModelDeployment, the Pipeline that it follows, its children and its servers."""
+
+    def __init__(self, crash_at: int | None = None, **spec: Any) -> None:
+        self.owner: dict[str, Any] = yaml.safe_load((EXAMPLES / "tabular/modeldeployment.yaml").read_text())
+        self.owner["spec"] |= spec
+        self.owner["metadata"] |= {"namespace": "demo", "uid": "md-uid", "generation": 1}
+        self.pipeline: dict[str, Any] | None = {"status": {"champion": champion(1)}}
+        self.claim: dict[str, Any] | None = {"spec": {"accessModes": ["ReadWriteOnce"]}}
+        self.objects: dict[tuple[str, str], dict[str, Any]] = {}
+        self.servers: list[Server] = []
+        self.baseline: dict[str, Any] | None = None
+        self.now = START
+        self.events: list[Event] = []
+        self.writes = 0
+        self.crash_at = crash_at
+        self.lives: list[int | None] = []
+        self.on_new_server = lambda server: None
+
+    # --- the operator ------------------------------------------------------------------------------------------------
+
+    def look(self) -> Plan:
+        """The plan for now, carried out by nobody."""
+        labels = {"ropewalk.dev/modeldeployment": "cancer"}
+        pods = tuple(server.pod(labels) for server in self.servers)
+        children = (*copy.deepcopy(tuple(self.objects.values())), *pods)
+        answers = {(r.pod, r.path): self._answer(r.pod, r.path) for r in scrapes(self.owner, children)}
+        refs = {ref: self._related(ref) for ref in related(self.owner)}
+        return plan(Observed(copy.deepcopy(self.owner), CONFIG, children, frozenset(), refs, answers), self.now)
+
+    def step(self) -> float | None:
+        """One pass, then the servers do what they were told; a crash ends the pass early."""
+        found = self.look()
+        try:
+            for effect in found.effects:
+                self._write()
+                self._do(effect)
+            if found.status is not None and found.status != self.owner.get("status"):
+                self._write()
+                ModelDeploymentStatus.model_validate_json(json.dumps(found.status), strict=True)
+                self.owner["status"] = json.loads(json.dumps(found.status))
+        except Crash:
+            return 0.0
+        self.events += found.events
+        self._servers()
+        return found.requeue_after
+
+    def settle(self, passes: int = 40, seconds: float = 0.5) -> None:
+        """Passes until three in a row change nothing."""
+        quiet = 0
+        for _ in range(passes):
+            before = self.writes
+            self.step()
+            self.now += timedelta(seconds=seconds)
+            quiet = quiet + 1 if self.writes == before else 0
+            if quiet == 3:
+                return
+        raise AssertionError(f"passes without end: {json.dumps(self.owner.get('status'), indent=1)}")
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The stored status."""
+        return dict(self.owner.get("status") or {})
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        """A condition of the stored status."""
+        return next((c for c in self.status.get("conditions", ()) if c["type"] == kind), {})
+
+    # --- plumbing ----------------------------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        self.writes += 1
+        if self.writes == self.crash_at:
+            raise Crash
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Apply(body):
+                self.objects[body["kind"], body["metadata"]["name"]] = copy.deepcopy(dict(body))
+            case Annotate(ref, _, key, value):
+                assert key == NUDGE_ANNOTATION
+                next(s for s in self.servers if s.name == ref.name).annotations[key] = value
+            case Delete(ref, _):
+                self.objects.pop((ref.kind, ref.name), None)
+                self.servers = [s for s in self.servers if s.name != ref.name]
+
+    def _servers(self) -> None:
+        deployment = self.objects.get(("Deployment", "cancer-server"))
+        config = self.objects.get(("ConfigMap", "cancer-routes"))
+        if deployment is None or config is None:
+            return
+        while len(self.servers) < int(deployment["spec"].get("replicas", 1)):
+            server = Server(f"cancer-server-abc-{len(self.servers)}")
+            self.on_new_server(server)
+            self.servers.append(server)
+        for server in self.servers:
+            if not server.silent:
+                server.follow(json.loads(config["data"]["routes.json"]))
+            self.lives.append(server.live)
+
+    def _answer(self, pod: str, path: str) -> Scraped:
+        server = next(s for s in self.servers if s.name == pod)
+        if path == STATUS_PATH:
+            revision = server.routes["revision"] if server.routes else 0
+            held = list(server.held.values())
+            return Scraped({"formatVersion": 1, "revision": revision, "live": server.live, "versions": held}, None)
+        if path == WINDOWS_PATH:
+            return Scraped({"formatVersion": 1, "bucketSeconds": 10, "buckets": server.windows}, None)
+        assert path == BASELINE_PATH
+        return Scraped({"version": server.live, "baseline": self.baseline}, None)
+
+    def _related(self, ref: Ref) -> Json | None:
+        return self.pipeline if ref.kind == "Pipeline" else self.claim

@@ -1,0 +1,231 @@
+"""A ModelDeployment from creation over new and broken versions to drift, every decision on plain data."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ropewalk.core.deployment.monitor import quantile
+from ropewalk_model import baseline
+from ropewalk_model.features import FeatureSpec
+from tests.core.deployment_world import World, champion
+
+
+def serving(**spec: Any) -> World:
+    """A world in which version 1 is served."""
+    world = World(**spec)
+    world.settle()
+    assert world.condition("Ready")["status"] == "True", world.status
+    return world
+
+
+def test_creation_to_ready_takes_few_writes_and_then_none() -> None:
+    """Each child once, and a status that a user can read."""
+    world = serving()
+    assert world.writes <= 12
+    kinds = sorted(kind for kind, _ in world.objects)
+    expected = ["ConfigMap", "Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount"]
+    assert kinds == expected
+    assert world.status["live"]["version"] == 1
+    assert world.status["summary"]["ready"] == "1/1"
+    before = world.writes
+    for _ in range(20):
+        world.step()
+        world.now += timedelta(seconds=15)
+    assert world.writes == before, "nothing is written in steady state"
+
+
+def test_a_new_champion_is_tried_by_one_pod_then_all_then_switched_to() -> None:
+    """No pod is ever without a live version, and the old one is let go only at the end."""
+    world = serving(replicas=3)
+    assert world.pipeline is not None
+    world.pipeline["status"]["champion"] = champion(2)
+    world.lives.clear()
+    world.settle()
+    assert set(world.lives) == {1, 2}
+    assert world.lives[-3:] == [2, 2, 2]
+    assert world.status["live"]["version"] == 2
+    routes = json.loads(world.objects["ConfigMap", "cancer-routes"]["data"]["routes.json"])
+    assert [one["version"] for one in routes["versions"]] == [2]
+    assert [h["version"] for h in world.status["history"] if h["result"] == "Live"] == [1, 2]
+
+
+def test_a_version_that_fails_never_serves_and_is_not_tried_again() -> None:
+    """What is live stays live, the failure is told, and only another champion ends it."""
+    world = serving()
+    world.servers[0].broken = {2}
+    assert world.pipeline is not None
+    world.pipeline["status"]["champion"] = champion(2)
+    world.settle()
+    assert set(world.lives) == {1} or set(world.lives) == {None, 1}
+    assert world.status["live"]["version"] == 1
+    assert world.condition("Ready")["status"] == "True"
+    assert world.condition("RolledBack")["reason"] == "TamperedModel"
+    assert world.status["lastFailure"]["reason"] == "TamperedModel"
+    assert "TamperedModel" in world.status["summary"]["message"]
+    world.pipeline["status"]["champion"] = champion(3)
+    world.settle()
+    assert world.status["live"]["version"] == 3
+    assert "RolledBack" not in {c["type"] for c in world.status["conditions"]}
+
+
+def test_a_broken_first_version_is_replaced_by_the_next_champion() -> None:
+    """With no pod ready at all, a version that the pilot has proved goes live directly."""
+    world = World()
+    world.on_new_server = lambda server: server.broken.add(1)
+    world.settle()
+    assert world.condition("Ready")["status"] == "False"
+    assert world.condition("Ready")["reason"] == "TamperedModel"
+    assert world.pipeline is not None
+    world.pipeline["status"]["champion"] = champion(2)
+    world.settle()
+    assert world.condition("Ready")["status"] == "True"
+    assert world.status["live"]["version"] == 2
+
+
+def test_an_absent_champion_unloads_nothing() -> None:
+    """A deleted Pipeline is told, and what is live goes on."""
+    world = serving()
+    world.pipeline = None
+    world.settle()
+    assert world.status["live"]["version"] == 1
+    assert world.condition("Ready")["status"] == "True"
+    assert "PipelineNotFound" in world.status["summary"]["message"]
+
+
+@pytest.mark.parametrize(("pipeline", "reason"), [(None, "PipelineNotFound"), ({"status": {}}, "WaitingForChampion")])
+def test_without_a_version_nothing_is_created_and_the_reason_stands(pipeline: Any, reason: str) -> None:
+    """Ready False, with the reason of the wait."""
+    world = World()
+    world.pipeline = pipeline
+    world.settle()
+    assert world.objects == {}
+    assert world.condition("Ready")["reason"] == reason
+
+
+def test_a_missing_claim_and_an_image_that_cannot_be_pulled_are_named() -> None:
+    """The thing, in the words of whoever found it out."""
+    world = World()
+    world.claim = None
+    world.on_new_server = lambda server: setattr(server, "waiting", {"reason": "ContainerCreating"})
+    world.settle()
+    assert world.condition("Ready")["reason"] == "ClaimNotFound"
+    world = World()
+    waiting = {"reason": "ErrImagePull", "message": "no such image localhost/nobody:1"}
+    world.on_new_server = lambda server: setattr(server, "waiting", waiting)
+    world.settle()
+    assert world.condition("Ready")["reason"] == "ImagePullFailed"
+    assert "localhost/nobody:1" in world.status["lastFailure"]["message"]
+
+
+def test_with_an_autoscaler_replicas_are_never_written() -> None:
+    """And without one again, it is deleted."""
+    world = World(autoscaling={"minReplicas": 1, "maxReplicas": 3})
+    world.settle()
+    assert "replicas" not in world.objects["Deployment", "cancer-server"]["spec"]
+    assert ("HorizontalPodAutoscaler", "cancer-server") in world.objects
+    del world.owner["spec"]["autoscaling"]
+    world.owner["metadata"]["generation"] += 1
+    world.settle()
+    assert ("HorizontalPodAutoscaler", "cancer-server") not in world.objects
+
+
+def test_a_pinned_version_and_a_uri_are_served_as_named() -> None:
+    """The champion does not matter then."""
+    world = World(model={"pipeline": "cancer", "version": 7})
+    assert world.pipeline is not None
+    world.pipeline["spec"] = {"artifacts": {"uri": "pvc://models/ropewalk"}}
+    world.settle()
+    assert world.status["live"]["uri"] == "pvc://models/ropewalk/demo/cancer/models/7"
+    digest = champion(3)["digest"]
+    world = World(model={"uri": "pvc://models/elsewhere/3", "digest": digest})
+    world.settle()
+    assert (world.status["live"]["version"], world.status["live"]["digest"]) == (3, digest)
+
+
+def test_a_pod_that_hears_nothing_is_nudged_and_at_last_replaced() -> None:
+    """With growing pauses; one pod at a time."""
+    world = serving()
+    world.servers[0].silent = True
+    assert world.pipeline is not None
+    world.pipeline["status"]["champion"] = champion(2)
+    nudges = set()
+    for _ in range(200):
+        world.step()
+        world.now += timedelta(seconds=0.5)
+        if not world.servers[0].silent:
+            break
+        nudges |= set(world.servers[0].annotations.values())
+    assert 3 <= len(nudges) <= 12
+    world.settle()
+    assert world.status["live"]["version"] == 2
+
+
+@pytest.mark.parametrize("crash_at", range(1, 22))
+def test_a_crash_at_any_write_leads_to_the_same_end(crash_at: int) -> None:
+    """Creation and one new champion, the operator dying once at each write."""
+    world = World(crash_at=crash_at)
+    world.settle()
+    assert world.pipeline is not None
+    world.pipeline["status"]["champion"] = champion(2)
+    world.settle()
+    assert world.status["live"]["version"] == 2
+    assert world.condition("Ready")["status"] == "True"
+
+
+def drifting(shift: float) -> World:
+    """A served model with one closed window of 300 rows whose `x` is shifted."""
+    specs = [FeatureSpec("x", "Number")]
+    random = np.random.default_rng(3)
+    train = {"x": random.normal(0, 1, 3000).astype(np.float32)}
+    labels = np.array(["a"] * 3000, dtype=object)
+    world = serving()
+    world.baseline = baseline.build(specs, train, labels, classes=("a", "b"))
+    bins = baseline.Baseline.from_document(world.baseline).bins["x"]
+    counts = bins.count(random.normal(shift, 1, 300).astype(np.float32)).tolist()
+    world.now = world.now.replace(second=0) + timedelta(minutes=2, seconds=5)
+    start = int(world.now.timestamp()) - 65
+    latency = {"edgesSeconds": [0.001, 0.01], "counts": [290, 10, 0]}
+    found = {"version": 1, "digest": champion(1)["digest"], "requests": 300, "errors": 0, "rows": 300}
+    labels_seen = {"count": 30, "correct": 27, "confusion": [[15, 1], [2, 12]]}
+    world.servers[0].windows = [
+        {
+            "start": start,
+            **found,
+            "latency": latency,
+            "features": {"x": counts},
+            "predictions": [],
+            "labels": labels_seen,
+        }
+    ]
+    world.settle()
+    return world
+
+
+def test_drift_is_a_condition_with_feature_score_threshold_and_rows() -> None:
+    """And quality by the labels that came in."""
+    world = drifting(3.0)
+    drift = world.condition("DataDrift")
+    assert (drift["status"], drift["reason"]) == ("True", "Drifted")
+    for word in ("x", "0.2", "300"):
+        assert word in drift["message"]
+    assert world.status["traffic"]["requestsPerSecond"] == "5"
+    metrics = {m["name"]: float(m["value"]) for m in world.status["performance"]["metrics"]}
+    assert metrics["accuracy"] == 0.9
+    assert metrics["precision"] == pytest.approx((15 / 17 + 12 / 13) / 2, abs=1e-4)
+    assert metrics["recall"] == pytest.approx((15 / 16 + 12 / 14) / 2, abs=1e-4)
+
+
+def test_no_drift_is_said_too() -> None:
+    """Stable is a finding, not the absence of one."""
+    assert drifting(0.0).condition("DataDrift")["reason"] == "Stable"
+
+
+def test_quantiles_are_interpolated_within_their_bucket() -> None:
+    """The median of ten requests between 1 and 10 ms lies between them."""
+    assert quantile((0.001, 0.01), (0, 10, 0), 0.5) == pytest.approx(0.0055)
+    assert quantile((0.001, 0.01), (0, 0, 0), 0.5) is None
