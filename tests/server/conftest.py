@@ -1,0 +1,184 @@
+"""A real version, made by the trainer and tried by the smoke test, and a server process that serves it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from ropewalk_server import smoke_test
+from tests.trainer.support import Pod, example
+
+Answer = tuple[int, dict[str, Any], dict[str, str]]
+
+
+def cancer_csv() -> str:
+    """The tabular example's CSV."""
+    frame = load_breast_cancer(as_frame=True).frame.sample(frac=1.0, random_state=7)
+    frame["diagnosis"] = frame.pop("target").map({0: "malignant", 1: "benign"})
+    return str(frame.to_csv(index=False))
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A malignant tumour as an instance, some of its values replaced."""
+    frame = load_breast_cancer(as_frame=True).frame
+    found = {k.replace(" ", "_"): float(v) for k, v in frame.iloc[0].items() if k != "target"}
+    return {**found, **changes}
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """A pod's root with versions 1 and 2 in the store, and what the smoke test said of each."""
+    root = tmp_path_factory.mktemp("published")
+    said = []
+    with pytest.MonkeyPatch.context() as patch:
+        pod = Pod(root, patch)
+        pod.write("cancer/train.csv", cancer_csv())
+        for run in (1, 2):
+            spec = example("tabular")
+            spec["train"] = {**spec["train"], "seed": run}
+            result = pod.run(spec, run=run)
+            assert result.code == 0, result.message
+            assert smoke_test.main() == 0
+            said.append(json.loads((root / "termination-log").read_text()))
+    return root, said
+
+
+class Server:
+    """A `ropewalk-serve serve` process over a root of its own."""
+
+    def __init__(self, root: Path, ports: tuple[int, int]) -> None:
+        self.root = root
+        self.ports = ports
+        self._revision = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        for name in ("routes", "state"):
+            (root / name).mkdir(exist_ok=True)
+
+    def tell(self, live: int | None, versions: list[dict[str, Any]], **more: Any) -> None:
+        """The next revision of the routes, swapped in as kubelet does."""
+        self._revision += 1
+        listed = [
+            {
+                "version": one["version"],
+                "path": f"/ropewalk/claims/{one['uri'].removeprefix('pvc://')}",
+                "manifestDigest": one["manifestDigest"],
+                "digest": one["digest"],
+            }
+            for one in versions
+        ]
+        document = {"formatVersion": 1, "revision": self._revision, "model": "cancer", "pilot": None, "live": live}
+        document |= {"versions": listed, "bucketSeconds": 2, "engine": "Auto", "limits": {}, **more}
+        partial = self.root / "routes" / "new"
+        partial.write_text(json.dumps(document))
+        partial.rename(self.root / "routes" / "routes.json")
+
+    def start(self) -> None:
+        """Start the process; it answers on its monitoring port when this returns."""
+        environment = {
+            **os.environ,
+            "ROPEWALK_ROOT": str(self.root),
+            "ROPEWALK_MODEL": "cancer",
+            "POD_NAME": "pod-a",
+            "ROPEWALK_LEAVE_SECONDS": "0",
+            "ROPEWALK_HTTP_PORT": str(self.ports[0]),
+            "ROPEWALK_MONITORING_PORT": str(self.ports[1]),
+        }
+        command = [sys.executable, "-m", "ropewalk_server.main", "serve"]
+        self._process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        self.until(lambda: self.get("/healthz", monitoring=True)[0] == 200)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(30)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+
+    def until(self, look: Any, seconds: float = 15) -> None:
+        """Wait for `look` to hold."""
+        end = time.monotonic() + seconds
+        while not look():
+            assert time.monotonic() < end, self.status()
+            time.sleep(0.02)
+
+    def request(self, method: str, path: str, body: bytes | None, *, monitoring: bool = False) -> Answer:
+        """One request on a connection of its own; status 0 where nothing answers."""
+        url = f"http://127.0.0.1:{self.ports[1 if monitoring else 0]}{path}"
+        request = urllib.request.Request(url, body, {"content-type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, _document(answer.read()), dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, _document(error.read()), dict(error.headers)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return 0, {}, {}
+
+    def get(self, path: str, *, monitoring: bool = False) -> Answer:
+        """GET."""
+        return self.request("GET", path, None, monitoring=monitoring)
+
+    def post(self, path: str, body: Any) -> Answer:
+        """POST of bytes as they are, or of anything else as JSON."""
+        return self.request("POST", path, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    def predict(self, *rows: dict[str, Any]) -> Answer:
+        """POST :predict in row form."""
+        return self.post("/v1/models/cancer:predict", {"instances": list(rows)})
+
+    def status(self) -> dict[str, Any]:
+        """GET /status."""
+        return self.get("/status", monitoring=True)[1]
+
+
+def _document(raw: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(raw)
+    except ValueError:
+        return {"text": raw.decode(errors="replace")}
+    return found if isinstance(found, dict) else {"value": found}
+
+
+_ports = iter(range(28501, 28700, 2))
+
+
+@pytest.fixture
+def server(tmp_path: Path, published: tuple[Path, list[dict[str, Any]]]) -> Iterator[Server]:
+    """A server with a copy of the store, not started and told nothing yet."""
+    shutil.copytree(published[0] / "claims", tmp_path / "claims")
+    port = next(_ports)
+    found = Server(tmp_path, (port, port + 1))
+    yield found
+    if found._process is not None and found._process.poll() is None:
+        found.kill()
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory, published: tuple[Path, list[dict[str, Any]]]) -> Iterator[Server]:
+    """A server that serves version 1, shared by the tests of a file, none of which may change what is served."""
+    root = tmp_path_factory.mktemp("serving")
+    shutil.copytree(published[0] / "claims", root / "claims")
+    port = next(_ports)
+    found = Server(root, (port, port + 1))
+    found.tell(1, published[1][:1])
+    found.start()
+    found.until(lambda: found.get("/readyz", monitoring=True)[0] == 200)
+    yield found
+    assert found.stop() == 0

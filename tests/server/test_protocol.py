@@ -1,0 +1,134 @@
+"""TensorFlow Serving's REST over a real model: both forms, metadata, errors that name field, value and remedy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.server.conftest import Server, row
+
+PREDICT = "/v1/models/cancer:predict"
+
+
+def test_row_and_column_form_agree(serving: Server) -> None:
+    """The same rows, the same answers, and an id for feedback."""
+    status, rows, headers = serving.predict(row(), row(mean_radius=9.0))
+    assert status == 200
+    assert headers["ropewalk-prediction-id"]
+    columns = {name: [row()[name], row(mean_radius=9.0)[name]] for name in row()}
+    status, by_column, _ = serving.post(PREDICT, {"inputs": columns})
+    assert status == 200
+    assert [one["label"] for one in rows["predictions"]] == by_column["outputs"]["label"]
+    assert rows["predictions"][0]["label"] == "malignant"
+    assert rows["predictions"][0]["probabilities"] == by_column["outputs"]["probabilities"][0]
+
+
+def test_the_saved_model_itself_answers_alike(serving: Server, published: tuple[Path, list[dict[str, Any]]]) -> None:
+    """The engine's answer over HTTP is what TensorFlow gives for the raw row."""
+    directory = published[0] / "claims" / published[1][0]["uri"].removeprefix("pvc://")
+    serve = tf.saved_model.load(str(directory)).signatures["serving_default"]
+    raw = {name: tf.constant([value], tf.float32) for name, value in row().items()}
+    expected = serve(**raw)
+    answer = serving.predict(row())[1]["predictions"][0]
+    assert answer["label"] == expected["label"].numpy()[0].decode()
+    assert np.allclose(answer["probabilities"], expected["probabilities"].numpy()[0], atol=1e-5)
+
+
+def test_status_and_metadata(serving: Server) -> None:
+    """As upstream's documents show them."""
+    listed = serving.get("/v1/models/cancer")[1]["model_version_status"]
+    assert [(one["version"], one["state"]) for one in listed] == [("1", "AVAILABLE")]
+    assert serving.get("/v1/models/cancer/versions/1")[0] == 200
+    metadata = serving.get("/v1/models/cancer/metadata")[1]
+    definition = metadata["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    assert definition["inputs"]["mean_radius"]["dtype"] == "DT_FLOAT"
+    assert set(definition["outputs"]) == {"label", "score", "probabilities"}
+
+
+DEEP = b'{"instances": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 400, ["JSON Parse error"]),
+        (b'{"instances": [', 400, ["JSON Parse error"]),
+        (DEEP, 400, ["depth limit"]),
+        (b"[1, 2]", 400, ["object"]),
+        ({"rows": []}, 400, ["instances"]),
+        ({"instances": []}, 400, ["instances"]),
+        ({"instances": [{"mean_radius": 1.0}]}, 400, ["mean_texture", "missing"]),
+        ({"instances": [row(mean_radius="wide")]}, 400, ["mean_radius", "wide"]),
+        ({"instances": [row(mean_radius=[1, 2])]}, 400, ["mean_radius"]),
+        ({"instances": [row(mean_radius=None)]}, 400, ["mean_radius"]),
+        ({"instances": [row(diameter=1.0)]}, 400, ["diameter"]),
+        ({"instances": [row()], "signature_name": "other"}, 400, ["other", "serving_default"]),
+        ({"instances": [row()], "inputs": {}}, 400, ["only one"]),
+        (json.dumps({"instances": [row()]}).replace("17.99", "NaN").encode(), 400, ["mean_radius"]),
+        (b"x" * (5 * 1024 * 1024), 413, ["4194304"]),
+    ],
+)
+def test_bad_requests_name_what_is_wrong(serving: Server, body: Any, status: int, words: list[str]) -> None:
+    """And the server goes on."""
+    got, answer, _ = serving.post(PREDICT, body)
+    assert got == status, answer
+    for word in words:
+        assert word in answer["error"]
+    assert serving.predict(row())[0] == 200
+
+
+def test_unknown_models_versions_paths_and_methods(serving: Server) -> None:
+    """404 and 405, and no word about what else is here."""
+    assert serving.post("/v1/models/other:predict", {"instances": [row()]})[0] == 404
+    assert serving.post("/v1/models/cancer/versions/9:predict", {"instances": [row()]})[0] == 404
+    assert serving.get("/v2/models/cancer")[0] == 404
+    assert serving.get(PREDICT)[0] == 405
+    assert serving.post("/status", {})[0] == 404, "the monitoring port's paths are not here"
+
+
+def test_too_many_rows(serving: Server) -> None:
+    """Refused with the limit."""
+    status, answer, _ = serving.post(PREDICT, {"inputs": {name: [value] * 10_001 for name, value in row().items()}})
+    assert status in (400, 413)
+    assert "10000" in answer["error"]
+
+
+def test_feedback_is_counted_once_for_the_version_that_answered(serving: Server) -> None:
+    """And a made-up id or an unknown class is refused with the reason."""
+    ident = serving.predict(row())[2]["ropewalk-prediction-id"]
+    path = "/v1/models/cancer:feedback"
+    assert serving.post(path, {"id": ident, "label": "malignant"})[0] == 200
+    assert serving.post(path, {"id": ident, "label": "malignant"})[0] == 200
+
+    def counted() -> bool:
+        buckets = serving.get("/windows", monitoring=True)[1]["buckets"]
+        return sum(one["labels"]["count"] for one in buckets) == 1
+
+    serving.until(counted)
+    assert serving.post(path, {"id": "x" + ident[1:], "label": "malignant"})[0] == 400
+    status, answer, _ = serving.post(path, {"id": ident, "label": "purple"})
+    assert (status, "purple" in answer["error"], "benign" in answer["error"]) == (400, True, True)
+
+
+def test_windows_count_every_row_in_the_baselines_bins(serving: Server) -> None:
+    """What was asked is what is counted, feature by feature."""
+    before = sum(b["rows"] for b in serving.get("/windows", monitoring=True)[1]["buckets"])
+    assert serving.predict(*[row() for _ in range(50)])[0] == 200
+
+    def counted() -> bool:
+        buckets = serving.get("/windows", monitoring=True)[1]["buckets"]
+        return sum(b["rows"] for b in buckets) >= before + 50
+
+    serving.until(counted)
+    baseline = serving.get("/baseline", monitoring=True)[1]["baseline"]
+    bucket = max(serving.get("/windows", monitoring=True)[1]["buckets"], key=lambda b: b["rows"])
+    for feature in baseline["features"]:
+        assert len(bucket["features"][feature["name"]]) == len(feature["counts"])
+        assert sum(bucket["features"][feature["name"]]) == bucket["rows"]
+    text = serving.get("/metrics", monitoring=True)[1]["text"]
+    assert 'ropewalk_server_requests_total{model="cancer",version="1",code="200"}' in text

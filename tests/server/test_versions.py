@@ -1,0 +1,126 @@
+"""What a pod holds and answers with: switching under load, tampering, crashes, pilots, old revisions, its end."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import Any
+
+from tests.server.conftest import Server, row
+
+Published = tuple[Path, list[dict[str, Any]]]
+
+
+def live(server: Server, version: int) -> bool:
+    """Whether that version answers."""
+    return server.status().get("live") == version
+
+
+def state(server: Server, version: int) -> tuple[str, str]:
+    """State and reason of a version in this pod."""
+    found = [one for one in server.status().get("versions", []) if one["version"] == version]
+    return (found[0]["state"], found[0]["reason"]) if found else ("", "")
+
+
+def test_not_ready_before_a_version_has_answered(server: Server) -> None:
+    """Alive, not ready, and it says why."""
+    server.start()
+    status, answer, _ = server.get("/readyz", monitoring=True)
+    assert status == 503
+    assert "routes" in answer["text"]
+    assert server.predict(row())[0] == 503
+
+
+def test_a_switch_under_load_fails_no_request(server: Server, published: Published) -> None:
+    """Requests before, during and after are all answered."""
+    server.tell(1, published[1][:1])
+    server.start()
+    server.until(lambda: live(server, 1))
+    statuses: list[int] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            statuses.append(server.predict(row())[0])
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    server.tell(1, published[1])
+    server.until(lambda: state(server, 2)[0] == "Proved")
+    assert live(server, 1)
+    server.tell(2, published[1])
+    server.until(lambda: live(server, 2))
+    server.tell(2, published[1][1:])
+    server.until(lambda: state(server, 1) == ("", ""))
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert len(statuses) > 20
+    assert set(statuses) == {200}
+
+
+def test_a_tampered_version_never_serves_and_takes_nothing_down(server: Server, published: Published) -> None:
+    """One byte of the newcomer is another; the file is named."""
+    server.tell(1, published[1][:1])
+    server.start()
+    server.until(lambda: live(server, 1))
+    directory = server.root / "claims" / published[1][1]["uri"].removeprefix("pvc://")
+    path = directory / "saved_model.pb"
+    path.write_bytes(path.read_bytes() + b"x")
+    server.tell(2, published[1])
+    server.until(lambda: state(server, 2) == ("Failed", "TamperedModel"))
+    assert "saved_model.pb" in server.status()["versions"][1]["message"]
+    assert live(server, 1)
+    assert server.get("/readyz", monitoring=True)[0] == 200
+    assert server.predict(row())[0] == 200
+
+
+def test_a_version_that_killed_the_process_is_skipped_in_the_next_one(server: Server, published: Published) -> None:
+    """The mark of the load that never ended outlives the container; the live version comes back."""
+    marks = server.root / "state"
+    digest = published[1][1]["digest"]
+    (marks / f"loading-{hashlib.sha256(digest.encode()).hexdigest()[:32]}").write_text(digest)
+    server.tell(1, published[1])
+    server.start()
+    server.until(lambda: live(server, 1))
+    assert state(server, 2) == ("Skipped", "CrashedWhileLoading")
+
+
+def test_only_the_pilot_loads_a_newcomer(server: Server, published: Published) -> None:
+    """Another pod keeps to the live version until the pilot's turn is over."""
+    server.tell(1, published[1], pilot="pod-b")
+    server.start()
+    server.until(lambda: live(server, 1))
+    assert state(server, 2) == ("", "")
+    server.tell(1, published[1], pilot="pod-a")
+    server.until(lambda: state(server, 2)[0] == "Proved")
+
+
+def test_a_lower_revision_is_ignored(server: Server, published: Published) -> None:
+    """An operator that slept cannot turn the routes back."""
+    server.tell(1, published[1])
+    server.start()
+    server.until(lambda: live(server, 1) and state(server, 2)[0] == "Proved")
+    server.tell(2, published[1], revision=1)
+    server.tell(1, published[1])
+    server.until(lambda: server.status()["revision"] == 3)
+    assert live(server, 1)
+
+
+def test_an_orderly_end_is_quick_and_leaves_no_mark(server: Server, published: Published) -> None:
+    """SIGTERM gives exit code 0 and a clean state directory."""
+    server.tell(1, published[1][:1])
+    server.start()
+    server.until(lambda: live(server, 1))
+    assert server.stop() == 0
+    assert list((server.root / "state").iterdir()) == []
+
+
+def test_the_smoke_test_claims_one_number_for_a_run(published: Published) -> None:
+    """Two runs, two numbers; both proved on both engines."""
+    assert [one["version"] for one in published[1]] == [1, 2]
+    for one in published[1]:
+        assert sorted(one["engines"]) == ["LiteRT", "OpenVINO"]
+        assert one["uri"].endswith(f"/models/{one['version']}")
