@@ -41,7 +41,10 @@ def main() -> int:
     except OSError as error:
         what = "the store is full; enlarge its claim" if error.errno == errno.ENOSPC else str(error)
         document, code = {"outcome": "Failed", "reason": "StoreUnavailable", "message": what[:600]}, 75
-    log("info" if code == 0 else "error", "smoke test ended", **document)
+    except Exception as error:  # A bug of ours or of an engine: the user still gets its name.
+        document = {"outcome": "Failed", "reason": "Crashed", "message": f"{type(error).__name__}: {error}"[:600]}
+        code = 1
+    log("info" if code == 0 else "error", "smoke test ended", result=document)
     path = Path(os.environ.get("ROPEWALK_TERMINATION_LOG", "/dev/termination-log"))
     try:
         path.write_text(json.dumps({"v": 1, **document}))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from ropewalk_server import smoke_test
 from tests.server.conftest import Server, row
 
 Published = tuple[Path, list[dict[str, Any]]]
@@ -124,3 +128,19 @@ def test_the_smoke_test_claims_one_number_for_a_run(published: Published) -> Non
     for one in published[1]:
         assert sorted(one["engines"]) == ["LiteRT", "OpenVINO"]
         assert one["uri"].endswith(f"/models/{one['version']}")
+
+
+def test_a_run_without_a_version_is_skipped_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not good enough is no failure of the smoke test."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "publish.json").write_text('{"skip": "NotBlessed", "message": "accuracy 0.8 is below 0.9"}')
+    monkeypatch.setenv("ROPEWALK_ROOT", str(tmp_path))
+    monkeypatch.setenv("ROPEWALK_TERMINATION_LOG", str(tmp_path / "said"))
+    assert smoke_test.main() == 0
+    said = json.loads((tmp_path / "said").read_text())
+    assert (said["outcome"], said["reason"]) == ("Skipped", "NotBlessed")
+    (tmp_path / "work" / "publish.json").write_text(
+        '{"candidate": "/nowhere", "models": "/nowhere", "uri": "pvc://m/x"}'
+    )
+    assert smoke_test.main() == 1
+    assert json.loads((tmp_path / "said").read_text())["outcome"] == "Failed"

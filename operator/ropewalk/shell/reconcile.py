@@ -80,6 +80,10 @@ CORES = {
 """A new kind of resource is one entry."""
 
 
+class NamespaceEnds(Exception):
+    """The namespace is being deleted with all that is in it: there is nothing left to do for the resource."""
+
+
 class Reconciler:
     """Carries out passes. `interests` maps each resource to what its decision reads, for those who listen."""
 
@@ -103,6 +107,9 @@ class Reconciler:
             return delay
         except NotLeading:
             result = "not_leading"
+            return None
+        except NamespaceEnds:
+            result = "namespace_ends"
             return None
         except Retry:
             result = "conflict"
@@ -173,6 +180,8 @@ class Reconciler:
             except Conflict as error:
                 raise Retry from error
             except ApiError as error:
+                if error.status == 403 and "because it is being terminated" in error.message:
+                    raise NamespaceEnds from error
                 if error.status in (400, 403, 404, 405, 413, 415, 422):
                     return f"the API server rejected {_named(effect)}: {error.message}"
                 raise
