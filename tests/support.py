@@ -63,6 +63,10 @@ class Namespace:
         found: list[dict[str, Any]] = json.loads(done.stdout)["items"]
         return found
 
+    def try_exec(self, pod: str, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a shell script in a pod, whatever comes of it."""
+        return kubectl("-n", self.name, "exec", pod, "--", "sh", "-c", script, check=False)
+
     def pod_exec(self, pod: str, script: str, stdin: str | None = None) -> str:
         """Run a shell script in a pod."""
         return kubectl("-n", self.name, "exec", "-i", pod, "--", "sh", "-c", script, stdin=stdin or "").stdout

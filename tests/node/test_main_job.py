@@ -61,7 +61,13 @@ def ask(namespace: Namespace, service: str, path: str, body: object) -> tuple[in
         "try:\n a=urllib.request.urlopen(r,timeout=10)\nexcept urllib.error.HTTPError as e:\n a=e\n"
         'print(a.status);print(a.read().decode())"'
     )
-    status, answer = namespace.pod_exec("files", script).split("\n", 1)
+    done = eventually(
+        lambda: namespace.try_exec("files", script),
+        until=lambda one: one.returncode == 0 or "refused" not in one.stderr,
+        seconds=5,  # kube-proxy programs a Service within a second or two of its first ready pod
+    )
+    assert done.returncode == 0, done.stderr
+    status, answer = done.stdout.split("\n", 1)
     return int(status), json.loads(answer)
 
 

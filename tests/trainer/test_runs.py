@@ -105,7 +105,7 @@ def test_image_folder(pod: Pod) -> None:
         kind, level = (("dark", 40), ("light", 200))[index % 2]
         picture = np.clip(random.normal(level, 20, (8, 8, 3)), 0, 255).astype(np.uint8)
         pod.write(f"pictures/{kind}/{index}.png", tf.io.encode_png(picture).numpy())
-    spec = small("digits", 5, source={"uri": "pvc://data/pictures", "format": "ImageFolder"})
+    spec = small("digits", 60, source={"uri": "pvc://data/pictures", "format": "ImageFolder"})
     spec["schema"] = {
         "label": {"name": "brightness", "type": "Category"},
         "features": [{"name": "picture", "type": "Image", "shape": [8, 8, 3]}],

@@ -119,7 +119,7 @@ def category(value: Any) -> str | None:
 
 def image(value: Any, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     """Pixels 0..255: an array, nested lists, a JSON list or numbers separated by spaces; None if missing."""
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value):
         return None
     if isinstance(value, str):
         text = value.strip()

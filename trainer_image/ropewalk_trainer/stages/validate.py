@@ -22,7 +22,6 @@ REMEDY = "correct the data, or allow it with spec.validate"
 def run(context: Context) -> str:
     """Fill in `anomalies` and `classes`. AnomalousData where the spec does not tolerate what was found."""
     whole = concatenate(list(context.splits.values()))
-    _check_labels(context, whole)
     found = [*context.found, *_rules(context, whole)]
     failing = [one for one in found if _action(context, one.reason) == "Fail"]
     context.anomalies = [one for one in found if _action(context, one.reason) == "Warn"]
@@ -30,6 +29,7 @@ def run(context: Context) -> str:
     if failing:
         context.anomalies = failing
         raise AnomalousData(failing, REMEDY)
+    _check_labels(context, whole)
     return "Succeeded"
 
 
@@ -58,7 +58,10 @@ def _check_labels(context: Context, whole: Table) -> None:
         text = f"schema.label.positive {label.positive!r} is none of the classes {', '.join(context.classes[:10])}"
         raise DataError("UnknownCategory", text)
     if len(set(context.splits["train"].labels.tolist())) < 2:
-        raise DataError("SingleClassLabel", f"the training rows show one class of {label.name} only; add rows")
+        text = (
+            f"the training rows show one class of {label.name} only; add rows, or spread equal rows by source.split.key"
+        )
+        raise DataError("SingleClassLabel", text)
 
 
 def _rules(context: Context, whole: Table) -> list[Anomaly]:
