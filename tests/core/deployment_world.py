@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +48,11 @@ class Server:
         self.broken: set[int] = set()
         self.waiting: dict[str, Any] | None = None
         self.silent = False
+        self.mute = False
         self.windows: list[dict[str, Any]] = []
         self.annotations: dict[str, str] = {}
+        self.claims: frozenset[str] = frozenset({"models"})
+        self.extra: dict[str, Any] = {}
 
     def follow(self, routes: dict[str, Any]) -> None:
         """Load what is listed, one look later switch to what is live and proved."""
@@ -57,8 +62,9 @@ class Server:
         listed = {one["version"]: one for one in routes["versions"]}
         for number, one in listed.items():
             if (number not in self.held and routes["pilot"] in (None, self.name)) or number == routes["live"]:
-                state = "Failed" if number in self.broken else "Proved"
-                reason = "TamperedModel" if number in self.broken else ""
+                absent = one["path"].split("/")[3] not in self.claims
+                bad = absent or number in self.broken
+                state, reason = ("Failed", "NotFound" if absent else "TamperedModel") if bad else ("Proved", "")
                 entry = {"version": number, "digest": one["digest"], "state": state, "engine": "LiteRT"}
                 self.held[number] = {
                     **entry,
@@ -90,11 +96,13 @@ class Server:
                 "creationTimestamp": "2026-01-02T03:04:05Z",
                 "ownerReferences": [owner],
             },
+            "spec": {"volumes": [{"name": c, "persistentVolumeClaim": {"claimName": c}} for c in self.claims]},
             "status": {
                 "phase": "Running",
                 "podIP": "10.0.0.9",
                 "conditions": [{"type": "Ready", "status": "True" if self.ready else "False"}],
                 "containerStatuses": [{"name": "server", "state": state, "ready": self.ready}],
+                **self.extra,
             },
         }
 
@@ -102,7 +110,7 @@ class Server:
 class World:
     """One ModelDeployment, the Pipeline that it follows, its children and its servers."""
 
-    def __init__(self, crash_at: int | None = None, **spec: Any) -> None:
+    def __init__(self, crash_at: int | None = None, crash_after: bool = False, **spec: Any) -> None:
         self.owner: dict[str, Any] = yaml.safe_load((EXAMPLES / "tabular/modeldeployment.yaml").read_text())
         self.owner["spec"] |= spec
         self.owner["metadata"] |= {"namespace": "demo", "uid": "md-uid", "generation": 1}
@@ -115,6 +123,9 @@ class World:
         self.events: list[Event] = []
         self.writes = 0
         self.crash_at = crash_at
+        self.crash_after = crash_after
+        self.born = 0
+        self.baseline_reads = 0
         self.lives: list[int | None] = []
         self.on_new_server = lambda server: None
 
@@ -131,19 +142,22 @@ class World:
 
     def step(self) -> float | None:
         """One pass, then the servers do what they were told; a crash ends the pass early."""
+        delay = self.step_without_servers()
+        self._servers()
+        return delay
+
+    def step_without_servers(self) -> float | None:
+        """One pass."""
         found = self.look()
         try:
             for effect in found.effects:
-                self._write()
-                self._do(effect)
+                self._write(partial(self._do, effect))
             if found.status is not None and found.status != self.owner.get("status"):
-                self._write()
                 ModelDeploymentStatus.model_validate_json(json.dumps(found.status), strict=True)
-                self.owner["status"] = json.loads(json.dumps(found.status))
+                self._write(lambda: self.owner.update(status=json.loads(json.dumps(found.status))))
         except Crash:
             return 0.0
         self.events += found.events
-        self._servers()
         return found.requeue_after
 
     def settle(self, passes: int = 40, seconds: float = 0.5) -> None:
@@ -171,15 +185,28 @@ class World:
 
     # --- plumbing ----------------------------------------------------------------------------------------------------
 
-    def _write(self) -> None:
+    def _write(self, effect: Callable[[], None]) -> None:
         self.writes += 1
+        if self.writes == self.crash_at and not self.crash_after:
+            raise Crash
+        effect()
         if self.writes == self.crash_at:
             raise Crash
 
     def _do(self, effect: Effect) -> None:
         match effect:
             case Apply(body):
-                self.objects[body["kind"], body["metadata"]["name"]] = copy.deepcopy(dict(body))
+                key = body["kind"], body["metadata"]["name"]
+                there = self.objects.get(key, {"metadata": {}})
+                stated = body["metadata"].get("resourceVersion")
+                assert stated in (None, there["metadata"].get("resourceVersion")), "a stale write"
+                applied = json.loads(json.dumps(body))
+                if body["kind"] == "Deployment":
+                    self._replicas(applied, there)
+                applied["metadata"]["resourceVersion"] = str(self.writes)
+                without = {**applied["metadata"], "resourceVersion": ""}
+                assert {**there["metadata"], "resourceVersion": ""} != without, f"{key}: a write without effect"
+                self.objects[key] = applied
             case Annotate(ref, _, key, value):
                 assert key == NUDGE_ANNOTATION
                 next(s for s in self.servers if s.name == ref.name).annotations[key] = value
@@ -187,15 +214,33 @@ class World:
                 self.objects.pop((ref.kind, ref.name), None)
                 self.servers = [s for s in self.servers if s.name != ref.name]
 
+    def _replicas(self, applied: dict[str, Any], there: dict[str, Any]) -> None:
+        """As the API server: a number that its only owner gives up falls back to 1; another owner's stands."""
+        ours = [{"manager": "ropewalk", "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
+        if "replicas" in applied["spec"]:
+            applied["metadata"]["managedFields"] = ours
+        else:
+            owned = there["metadata"].get("managedFields") == ours
+            applied["spec"]["replicas"] = 1 if owned else there.get("spec", {}).get("replicas", 1)
+
     def _servers(self) -> None:
         deployment = self.objects.get(("Deployment", "cancer-server"))
         config = self.objects.get(("ConfigMap", "cancer-routes"))
         if deployment is None or config is None:
             return
-        while len(self.servers) < int(deployment["spec"].get("replicas", 1)):
-            server = Server(f"cancer-server-abc-{len(self.servers)}")
+        volumes = deployment["spec"]["template"]["spec"]["volumes"]
+        claims = frozenset(v["persistentVolumeClaim"]["claimName"] for v in volumes if "persistentVolumeClaim" in v)
+        wanted = int(deployment["spec"]["replicas"])
+        old = [server for server in self.servers if server.claims != claims]
+        surge = 1 if old else 0
+        while len(self.servers) < wanted + surge:
+            server = Server(f"cancer-server-abc-{self.born}")
+            server.claims = claims
+            self.born += 1
             self.on_new_server(server)
             self.servers.append(server)
+        if len(self.servers) > wanted and all(server.ready for server in self.servers):
+            self.servers.remove(old[0] if old else self.servers[-1])
         for server in self.servers:
             if not server.silent:
                 server.follow(json.loads(config["data"]["routes.json"]))
@@ -207,10 +252,21 @@ class World:
             revision = server.routes["revision"] if server.routes else 0
             held = list(server.held.values())
             return Scraped({"formatVersion": 1, "revision": revision, "live": server.live, "versions": held}, None)
+        if path == WINDOWS_PATH and server.mute:
+            return Scraped(None, "timed out")
         if path == WINDOWS_PATH:
             return Scraped({"formatVersion": 1, "bucketSeconds": 10, "buckets": server.windows}, None)
         assert path == BASELINE_PATH
+        self.baseline_reads += self.baseline is not None
         return Scraped({"version": server.live, "baseline": self.baseline}, None)
 
     def _related(self, ref: Ref) -> Json | None:
         return self.pipeline if ref.kind == "Pipeline" else self.claim
+
+
+def serving(**spec: Any) -> World:
+    """A world in which version 1 is served."""
+    world = World(**spec)
+    world.settle()
+    assert world.condition("Ready")["status"] == "True", world.status
+    return world

@@ -43,3 +43,15 @@ def test_the_process_ends_at_the_second_write(when: str, seen: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (137, seen), done.stderr
+
+
+def test_a_write_that_others_overtake_is_still_the_one() -> None:
+    """Numbers are given when writes begin; the fault strikes after the first, though a second began meanwhile."""
+    program = (
+        "import asyncio\nfrom ropewalk.shell.gate import WriteGate\n"
+        "gate = WriteGate(lambda: True, 'crash:1:after')\n"
+        "async def write(): await gate.write('apply', 'Job', lambda: asyncio.sleep(0.1))\n"
+        "async def main(): await asyncio.gather(write(), write())\n"
+        "asyncio.run(main())"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 137

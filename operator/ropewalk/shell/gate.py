@@ -38,12 +38,13 @@ class WriteGate:
         if not self._leading():
             raise NotLeading(f"{verb} {kind}")
         self._count += 1
-        self._crash("before")
+        number = self._count  # of this write: others may begin before it ends
+        self._crash(number, "before")
         result = await action()
         metrics.WRITES.labels(verb, kind).inc()
-        self._crash("after")
+        self._crash(number, "after")
         return result
 
-    def _crash(self, when: str) -> None:
-        if self._count == self._crash_at and when == self._crash_when:
+    def _crash(self, number: int, when: str) -> None:
+        if number == self._crash_at and when == self._crash_when:
             os._exit(137)

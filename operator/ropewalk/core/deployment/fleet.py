@@ -59,11 +59,14 @@ class Pod:
     uid: str
     ip: str
     created: datetime | None
+    started: datetime | None
+    """When the container that runs now was started."""
     running: bool
     ready: bool
     deleting: bool
     nudge: str
     report: Report | None
+    claims: frozenset[str]
     raw: Json
 
     def holds(self, version: Version | None) -> Held | None:
@@ -74,6 +77,10 @@ class Pod:
             if held.version == version.number and version.digest in (None, held.digest):
                 return held
         return None
+
+    def mounts(self, version: Version) -> bool:
+        """It could load that version: the claim that holds it is mounted."""
+        return version.claim in self.claims
 
     def proved(self, version: Version | None) -> bool:
         """It has loaded, verified and tried that version."""
@@ -116,11 +123,15 @@ def _pod(pod: Json, scrapes: Mapping[tuple[str, str], Scraped]) -> Pod:
         uid=str(get(pod, "metadata", "uid")),
         ip=str(status.get("podIP") or ""),
         created=parse_timestamp(get(pod, "metadata", "creationTimestamp")),
+        started=parse_timestamp(get(server, "state", "running", "startedAt")),
         running=get(server, "state", "running") is not None and not deleting,
         ready=ready and not deleting,
         deleting=deleting,
         nudge=str(get(pod, "metadata", "annotations", NUDGE_ANNOTATION) or ""),
         report=report(scraped.body) if scraped is not None and scraped.body is not None else None,
+        claims=frozenset(
+            str(get(volume, "persistentVolumeClaim", "claimName")) for volume in get(pod, "spec", "volumes") or ()
+        ),
         raw=pod,
     )
 

@@ -17,7 +17,10 @@ from ropewalk_model.windows import Bucket, InvalidBucket, add, parse, windows
 from ..conditions import parse_timestamp, timestamp
 from ..plan import Json, Scraped
 from ..quantities import words
+from . import ledger as ledgers
 from .fleet import BASELINE_PATH, WINDOWS_PATH, Pod
+from .kept import Kept
+from .ledger import Ledger
 from .memory import Live, Memory
 from .wishes import Monitoring
 
@@ -29,15 +32,25 @@ MAX_FEATURES = 20
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The pods' buckets. `complete` is False where a pod that counts did not answer: nothing is concluded then."""
+    """The live version's buckets of all pods. `complete` is False where a pod that counts did not answer: nothing is
+    concluded then."""
 
     buckets: tuple[Bucket, ...]
+    baseline_document: Json | None
     baseline: Baseline | None
+    ledger: Ledger | None
     complete: bool
     unreachable: tuple[str, ...] = ()
 
 
-def observe(pods: Sequence[Pod], scrapes: Mapping[tuple[str, str], Scraped]) -> Observation:
+def observe(
+    pods: Sequence[Pod],
+    scrapes: Mapping[tuple[str, str], Scraped],
+    kept: Kept,
+    live: Live | None,
+    settings: Monitoring,
+    now: datetime,
+) -> Observation:
     """Parse what the ready pods answered; what cannot be believed counts as no answer."""
     buckets: list[Bucket] = []
     unreachable = []
@@ -47,17 +60,38 @@ def observe(pods: Sequence[Pod], scrapes: Mapping[tuple[str, str], Scraped]) -> 
             buckets += parse(scrapes[pod.name, WINDOWS_PATH].body)
         except InvalidBucket:
             unreachable.append(pod.name)
-    return Observation(tuple(buckets), _baseline(scrapes), bool(asked) and not unreachable, tuple(unreachable))
+    mine = [b for b in buckets if _is_of(live, b)]
+    complete = bool(asked) and not unreachable
+    ledger = kept.ledger
+    if live is not None and complete:
+        ledger = ledgers.advance(ledger, mine, live, settings.performance_window, _closed_by(now))
+    document, baseline = _baseline(scrapes, kept, live)
+    return Observation(tuple(mine), document, baseline, ledger, complete, tuple(unreachable))
 
 
-def _baseline(scrapes: Mapping[tuple[str, str], Scraped]) -> Baseline | None:
-    for (_, path), scraped in scrapes.items():
-        if path == BASELINE_PATH and scraped.body is not None:
-            try:
-                return Baseline.from_document(scraped.body["baseline"])
-            except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-                return None
-    return None
+def _is_of(live: Live | None, bucket: Bucket) -> bool:
+    return live is not None and bucket.version == live.version.number and live.version.digest in (None, bucket.digest)
+
+
+def _closed_by(now: datetime) -> float:
+    return now.timestamp() - CLOSING_SECONDS
+
+
+def _baseline(
+    scrapes: Mapping[tuple[str, str], Scraped], kept: Kept, live: Live | None
+) -> tuple[Json | None, Baseline | None]:
+    """The live version's baseline: the one kept, else what a pod says; no pod's word is believed unparsed."""
+    said = [scraped.body for (_, path), scraped in scrapes.items() if path == BASELINE_PATH and scraped.body]
+    if live is None:
+        return None, None
+    fresh = [one.get("baseline") for one in said if one.get("version") == live.version.number]
+    for document in (kept.baseline_of(live), *fresh):
+        try:
+            if isinstance(document, Mapping):
+                return document, Baseline.from_document(document)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            continue
+    return None, None
 
 
 def remember(memory: Memory, seen: Observation, settings: Monitoring, now: datetime) -> Memory:
@@ -65,17 +99,26 @@ def remember(memory: Memory, seen: Observation, settings: Monitoring, now: datet
     live = memory.live
     if live is None or not seen.complete:
         return memory
-    mine = [b for b in seen.buckets if b.version == live.version.number and live.version.digest in (None, b.digest)]
-    closed_by = now.timestamp() - CLOSING_SECONDS
-    memory = replace(memory, traffic=_traffic(memory.traffic, mine, closed_by))
-    memory = replace(memory, drift=_drift(_current(memory.drift, live), mine, seen.baseline, settings, closed_by))
-    return replace(memory, performance=_performance(memory.performance, mine, live, settings, now))
+    closed_by, drift_before = _closed_by(now), _current(memory.drift, live, settings)
+    return replace(
+        memory,
+        traffic=_traffic(memory.traffic, seen.buckets, closed_by),
+        drift=_drift(drift_before, seen.buckets, seen.baseline, settings, closed_by),
+        performance=_performance(memory.performance, seen, live, settings, now),
+    )
 
 
-def _current(document: Json | None, live: Live) -> Json | None:
-    """What was found about an earlier version says nothing about this one."""
+def _current(document: Json | None, live: Live, settings: Monitoring) -> Json | None:
+    """What was found about an earlier version, or by another yardstick, says nothing now."""
     at = parse_timestamp((document or {}).get("at"))
-    return document if at is not None and at >= live.since - timedelta(seconds=1) else None
+    if document is None or at is None or at < live.since - timedelta(seconds=1):
+        return None
+    same = document.get("threshold") == _short(settings.threshold) and document.get("window") == _window(settings)
+    return document if same else None
+
+
+def _window(settings: Monitoring) -> str:
+    return words(timedelta(seconds=settings.window))
 
 
 def _traffic(before: Json | None, buckets: Iterable[Bucket], closed_by: float) -> Json | None:
@@ -121,40 +164,48 @@ def quantile(edges: Sequence[float], counts: Sequence[int], share: float) -> flo
 def _drift(
     before: Json | None, buckets: Iterable[Bucket], baseline: Baseline | None, settings: Monitoring, closed_by: float
 ) -> Json | None:
-    """The verdict on the latest window that says something, and how many in a row said `Drifted`."""
+    """The verdict on the latest window that says something, and how many in a row said `Drifted`.
+
+    Windows up to `before` are judged already: pods remember about a day, a row of windows may be longer.
+    """
     if baseline is None:
         return before
-    verdicts = [
-        (window, drift.verdict(window, baseline, settings.threshold, *_gates(settings), settings.features))
-        for window in windows(buckets, settings.window, closed_by)
-    ]
-    conclusive = [(w, v) for w, v in verdicts if v.state != "Inconclusive"]
-    if not conclusive:
-        if before is None and verdicts:
-            window, verdict = verdicts[-1]
-            return _drift_document(window, verdict, 0, settings)
-        return before
-    run = 0
-    for _, verdict in reversed(conclusive):
-        if verdict.state != "Drifted":
+    judged = parse_timestamp(before.get("at")) if before and before.get("state") != "Inconclusive" else None
+    since = judged.timestamp() if judged is not None else 0.0
+    closed = [window for window in windows(buckets, settings.window, closed_by) if window.end > since]
+    found: tuple[Bucket, drift.DriftVerdict] | None = None
+    run, row_ended = 0, False
+    for window in reversed(closed):
+        if window.rows < settings.min_samples or window.requests < settings.min_requests:
+            continue
+        verdict = _verdict(window, baseline, settings)
+        if verdict.state == "Inconclusive":
+            continue
+        found = found or (window, verdict)
+        row_ended = verdict.state != "Drifted"
+        run += not row_ended
+        if row_ended or run >= settings.consecutive_windows:
             break
-        run += 1
-    window, verdict = conclusive[-1]
-    document = _drift_document(window, verdict, run, settings)
-    return before if before is not None and _same_drift(before, document, settings) else document
+    if found is None:
+        if before is not None or not closed:
+            return before
+        return _drift_document(closed[-1], _verdict(closed[-1], baseline, settings), 0, settings)
+    if not row_ended and before is not None and before.get("state") == "Drifted":
+        run += int(before.get("consecutiveWindows") or 0)
+    document = _drift_document(*found, min(run, settings.consecutive_windows), settings)
+    return before if before is not None and _same_drift(before, document) else document
 
 
-def _same_drift(before: Json, after: Json, settings: Monitoring) -> bool:
+def _verdict(window: Bucket, baseline: Baseline, settings: Monitoring) -> drift.DriftVerdict:
+    return drift.verdict(
+        window, baseline, settings.threshold, settings.min_samples, settings.min_requests, settings.features
+    )
+
+
+def _same_drift(before: Json, after: Json) -> bool:
     """The same verdict on the same feature, with a similar score, and no nearer to an alarm."""
-    if any(before.get(k) != after.get(k) for k in ("state", "worstFeature", "threshold", "window")):
-        return False
-    needed = settings.consecutive_windows
-    runs = [min(int(one.get("consecutiveWindows") or 0), needed) for one in (before, after)]
-    return runs[0] == runs[1] and _similar(before.get("score"), after.get("score"))
-
-
-def _gates(settings: Monitoring) -> tuple[int, int]:
-    return settings.min_samples, settings.min_requests
+    same = ("state", "worstFeature", "threshold", "window", "consecutiveWindows")
+    return all(before.get(k) == after.get(k) for k in same) and _similar(before.get("score"), after.get("score"))
 
 
 def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, settings: Monitoring) -> dict[str, Any]:
@@ -163,7 +214,7 @@ def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, setti
         for one in verdict.features[:MAX_FEATURES]
     ]
     document: dict[str, Any] = {
-        "window": words(timedelta(seconds=settings.window)),
+        "window": _window(settings),
         "at": _time(window.end),
         "state": verdict.state,
         "worstFeature": verdict.worst,
@@ -177,44 +228,26 @@ def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, setti
 
 
 def _performance(
-    before: Json | None, buckets: Iterable[Bucket], live: Live, settings: Monitoring, now: datetime
+    before: Json | None, seen: Observation, live: Live, settings: Monitoring, now: datetime
 ) -> Json | None:
-    since = now.timestamp() - settings.performance_window
-    labelled = [b for b in buckets if b.label_count and b.start >= since]
-    if not labelled:
+    total = ledgers.total(seen.ledger, seen.buckets, now.timestamp() - settings.performance_window)
+    if not total.count:
         return before if before and before.get("version") == live.version.number else None
-    total = add(labelled)
     document: dict[str, Any] = {
         "window": words(timedelta(seconds=settings.performance_window)),
         "at": timestamp(now),
         "version": live.version.number,
-        "labels": total.label_count,
+        "labels": total.count,
     }
-    if total.label_count >= settings.min_labels:
-        document["metrics"] = [{"name": name, "value": f"{value:.4f}"} for name, value in quality(total)]
-    if before is not None and before.get("version") == document["version"]:
+    if total.count >= settings.min_labels:
+        document["metrics"] = [{"name": name, "value": f"{value:.4f}"} for name, value in total.quality()]
+    if before is not None and all(before.get(key) == document[key] for key in ("version", "window")):
         same = [m.get("value", "")[:4] for m in before.get("metrics") or ()] == [
             m["value"][:4] for m in document.get("metrics") or ()
         ]
         if same and _similar(str(before.get("labels")), str(document["labels"])):
             return before
     return document
-
-
-def quality(total: Bucket) -> list[tuple[str, float]]:
-    """Accuracy, and precision and recall averaged over the classes that came up (macro), from confusion counts."""
-    found = [("accuracy", total.label_correct / total.label_count)]
-    matrix = total.confusion
-    if not matrix:
-        return found
-    size = range(len(matrix))
-    predicted = [sum(matrix[t][p] for t in size) for p in size]
-    true = [sum(matrix[t]) for t in size]
-    precisions = [matrix[c][c] / predicted[c] for c in size if predicted[c]]
-    recalls = [matrix[c][c] / true[c] for c in size if true[c]]
-    if precisions and recalls:
-        found += [("precision", sum(precisions) / len(precisions)), ("recall", sum(recalls) / len(recalls))]
-    return found
 
 
 def _similar(one: object, two: object) -> bool:

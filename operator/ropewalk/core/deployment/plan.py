@@ -9,199 +9,138 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from ropewalk.api import conditions as api
 
-from ..conditions import Condition, clip, set_conditions
-from ..plan import Annotate, Apply, Delete, Effect, Json, Observed, Plan, Ref
-from . import exposure, fleet, memory, monitor, pods, problems, rollout, routes, status, target, wishes
-from .applied import stamped, up_to_date
-from .fleet import NUDGE_ANNOTATION, Pod
-from .memory import Memory, Routes
-from .versions import get
+from ..conditions import Condition, clip, find, set_conditions
+from ..names import digest
+from ..plan import Json, Observed, Plan
+from . import children, fleet, happened, kept, memory, monitor, nudges, pods, problems, rollout, routes, status
+from . import target as targets
+from . import wishes as wish
+from .fleet import Pod
+from .memory import Memory
+from .versions import Version, get
 
-REST = 15.0
-"""Seconds between two looks at the windows of pods that serve."""
+MINUTE = 60.0
+"""Pods that serve are asked for their windows once a minute, when one has closed; events tell all else."""
+CLOSED = 3.0
+"""After this long all pods have closed their buckets; up to ten seconds more spread the deployments."""
 FOLLOW = 0.25
 """Seconds between two looks while a version changes: pods say that they have it, no event does."""
 STARTING = 1.0
-FIRST_NUDGE, LONGEST_NUDGE = 1.0, 30.0
-SILENT = 60.0
-"""A pod that still follows older routes after so long is replaced."""
+SLOW = 5.0
 
 
 def plan(observed: Observed, now: datetime) -> Plan:
     """The plan for a ModelDeployment. A spec that cannot be honoured stalls it; what serves goes on serving."""
     owner = observed.owner
     try:
-        wanted = wishes.read(owner)
-    except (wishes.InvalidSpec, ValueError, TypeError) as error:
+        wanted = wish.read(owner)
+    except (ValueError, TypeError, AttributeError) as error:
         return _invalid(owner, str(error), now)
     if "Pod" in observed.unknown or "ConfigMap" in observed.unknown:
-        return Plan(requeue_after=5.0)
-    config = _child(observed, "ConfigMap", pods.routes_name(wanted))
-    told = routes.observed_routes(config)
-    remembered = _generation_changed(owner, memory.read(owner, told))
+        return Plan(requeue_after=SLOW)
+    told = routes.observed_routes(children.child(observed, "ConfigMap", pods.routes_name(wanted)))
+    remembered = memory.read(owner, told)
     fleet_now = fleet.pods(wanted, observed.children, observed.scrapes)
-    aim = target.wanted(wanted, observed)
-    replicas = _replicas(observed, wanted)
+    aim = targets.wanted(wanted, observed)
+    replicas = children.replicas(observed, wanted)
     step = rollout.advance(remembered, aim, fleet_now, replicas, now)
-    after = _settings_changed(step.memory, remembered, wanted, told, now)
-    seen = monitor.observe(fleet_now, observed.scrapes)
+    after = _told_anew(step.memory, remembered, wanted, told, now)
+    stored = kept.read(wanted.name, observed.children)
+    seen = monitor.observe(fleet_now, observed.scrapes, stored, after.live, wanted.monitoring, now)
     after = monitor.remember(after, seen, wanted.monitoring, now)
-    one_node = _one_node(observed, wanted, after.routes)
+    held = _held(remembered)
+    one_node = _one_node(observed, wanted, held)
+    deployment = children.child(observed, "Deployment", pods.server_name(wanted))
     view = status.View(
         wishes=wanted,
         memory=after,
         target=aim,
         pods=fleet_now,
-        problem=problems.of(fleet_now),
-        blocked=_blocked(observed, after.routes),
+        problem=problems.of(fleet_now, deployment, after),
+        blocked=_blocked(observed, held),
         seen=seen,
         replicas=replicas,
         image=observed.config.server_image,
         one_node=one_node,
     )
     document = status.document(owner, view, now)
+    events = (*step.events, *happened.events(owner.get("status") or {}, document))
     if after.routes is None or remembered.routes is None or after.routes.revision != remembered.routes.revision:
-        return Plan(status=document, events=step.events, requeue_after=0.0 if after.routes else REST)
+        return Plan(status=document, events=events, requeue_after=0.0 if after.routes else MINUTE)
+    more = kept.bodies(wanted, after.live, stored, seen.baseline_document, seen.ledger)
+    claims = {version.claim for version in held}
     effects = [
-        *_children(observed, wanted, after.routes, one_node),
-        *_nudges(fleet_now, after.routes, told, now),
+        *children.effects(observed, wanted, after.routes, claims, one_node, more),
+        *nudges.effects(fleet_now, after.routes, told, replicas, now),
     ]
-    return Plan(tuple(effects), document, step.events, _again(after, fleet_now, replicas))
+    return Plan(tuple(effects), document, events, _again(wanted.uid, after, fleet_now, replicas, now))
 
 
-def _again(after: Memory, fleet_now: Sequence[Pod], replicas: int) -> float:
+def _again(uid: str, after: Memory, fleet_now: Sequence[Pod], replicas: int, now: datetime) -> float | None:
+    """Often while pods move from one version to another, less so the longer it takes; once a minute while they serve."""
     if replicas == 0 and not fleet_now:
-        return 10 * REST
-    behind = any(p.report is not None and after.routes and p.report.revision < after.routes.revision for p in fleet_now)
-    if (after.candidate is not None and any(p.running for p in fleet_now)) or behind:
-        return FOLLOW
-    if not any(p.ready for p in fleet_now) and any(p.running for p in fleet_now):
-        return STARTING
-    return REST
-
-
-def _generation_changed(owner: Json, remembered: Memory) -> Memory:
-    """After an edit of the spec nothing of an old failure stands in the way, the failure itself is still told."""
-    generation = int(get(owner, "metadata", "generation") or 0)
-    return remembered if remembered.generation == generation else replace(remembered, quarantined=())
-
-
-def _settings_changed(after: Memory, before: Memory, wanted: wishes.Wishes, told: Json | None, now: datetime) -> Memory:
-    """Limits, engine and bucket length are told under a revision of their own where no other one is under way."""
-    same_routes = (
-        after.routes is not None and before.routes is not None and after.routes.revision == before.routes.revision
-    )
-    if after.routes is None or not same_routes or told is None or told.get("revision") != after.routes.revision:
-        return after
-    if all(told.get(key) == value for key, value in routes.settings(wanted).items()):
-        return after
-    return replace(after, routes=replace(after.routes, revision=after.routes.revision + 1, at=now))
-
-
-def _child(observed: Observed, kind: str, name: str) -> Json | None:
-    found = (c for c in observed.children if c.get("kind") == kind and get(c, "metadata", "name") == name)
-    return next(found, None)
-
-
-def _replicas(observed: Observed, wanted: wishes.Wishes) -> int:
-    """How many pods there should be; an autoscaler's word counts where there is one."""
-    if wanted.autoscaling is None:
-        return wanted.replicas
-    scaled = get(_child(observed, "Deployment", pods.server_name(wanted)), "spec", "replicas")
-    return scaled if isinstance(scaled, int) else wanted.autoscaling.min_replicas
-
-
-def _claims(told: Routes | None) -> set[str]:
-    return {version.claim for version in told.versions} if told else set()
-
-
-def _one_node(observed: Observed, wanted: wishes.Wishes, told: Routes | None) -> bool:
-    deployment = _child(observed, "Deployment", pods.server_name(wanted))
-    before = get(deployment, "spec", "template", "spec", "affinity", "podAffinity") is not None
-    return target.one_node(_claims(told), observed, before)
-
-
-def _blocked(observed: Observed, told: Routes | None) -> tuple[str, str] | None:
-    for version in told.versions if told else ():
-        problem = target.claim_problem(version, observed)
-        if problem is not None:
-            return problem
-    return None
-
-
-def _children(observed: Observed, wanted: wishes.Wishes, told: Routes, one_node: bool) -> list[Effect]:
-    """Apply what is not as it should be, what others refer to first."""
-    scaling = wanted.autoscaling
-    bodies: list[dict[str, Any]] = [
-        routes.config_map(wanted, told),
-        pods.deployment(
-            wanted,
-            image=observed.config.server_image,
-            claims=_claims(told),
-            one_node=one_node,
-            replicas=None if scaling else wanted.replicas,
-        ),
-        exposure.service(wanted),
-        exposure.network_policy(wanted, observed.config.operator_namespace),
-        exposure.disruption_budget(wanted),
-    ]
-    if wanted.service_account is None:
-        bodies.insert(0, pods.service_account(wanted))
-    if scaling is not None:
-        bodies.append(exposure.autoscaler(wanted, scaling))
-    effects: list[Effect] = []
-    for body in map(stamped, bodies):
-        there = _child(observed, body["kind"], body["metadata"]["name"])
-        if body["kind"] not in observed.unknown and not up_to_date(body, there):
-            effects.append(Apply(body))
-    if scaling is None:
-        effects += [
-            Delete(Ref("autoscaling/v2", "HorizontalPodAutoscaler", str(get(c, "metadata", "name"))), _uid(c))
-            for c in observed.children
-            if c.get("kind") == "HorizontalPodAutoscaler" and not get(c, "metadata", "deletionTimestamp")
-        ]
-    return effects
-
-
-def _nudges(fleet_now: Sequence[Pod], told: Routes, stored: Json | None, now: datetime) -> list[Effect]:
-    """Make kubelet sync the routes of pods that follow older ones, again with growing pauses; replace a deaf pod."""
-    effects: list[Effect] = []
-    for pod in fleet_now:
-        if pod.report is None or pod.report.revision >= told.revision or pod.deleting:
-            continue
-        if (now - told.at).total_seconds() > SILENT and stored and stored.get("revision") == told.revision:
-            return [Delete(Ref("v1", "Pod", pod.name), pod.uid)]
-        value = _next_nudge(pod.nudge, told.revision, now)
-        if value is not None:
-            effects.append(Annotate(Ref("v1", "Pod", pod.name), pod.uid, NUDGE_ANNOTATION, value))
-    return effects
-
-
-def _next_nudge(before: str, revision: int, now: datetime) -> str | None:
-    """`<revision>.<count>.<epoch>`, or None while the pause after the last one lasts."""
-    parts = before.split(".")
-    seconds = int(now.timestamp())
-    if len(parts) != 3 or not all(p.isdecimal() for p in parts) or int(parts[0]) != revision:
-        return f"{revision}.1.{seconds}"
-    count, at = int(parts[1]), int(parts[2])
-    if seconds - at < min(LONGEST_NUDGE, FIRST_NUDGE * 2 ** min(count, 10)):
         return None
-    return f"{revision}.{count + 1}.{seconds}"
+    told, candidate = after.routes, after.candidate
+    running = [pod for pod in fleet_now if pod.running]
+    behind = told is not None and any(nudges.is_behind(pod, told, now) for pod in running)
+    if told is not None and running and (candidate is not None or behind):
+        since = max(told.at, candidate.since if candidate else told.at, *(pod.started or told.at for pod in running))
+        age = (now - since).total_seconds()
+        return FOLLOW if age < 10 else STARTING if age < 60 else SLOW
+    if running and not any(pod.ready for pod in running):
+        young = any(pod.started is None or (now - pod.started).total_seconds() < 60 for pod in running)
+        return STARTING if young else SLOW
+    spread = int(digest(uid, 4), 16) % 10
+    return MINUTE - now.timestamp() % MINUTE + CLOSED + spread
 
 
-def _uid(child: Json) -> str:
-    return str(get(child, "metadata", "uid") or "")
+def _told_anew(after: Memory, before: Memory, wanted: wish.Wishes, told: Json | None, now: datetime) -> Memory:
+    """A revision of their own for limits, engine and bucket length where no other change is under way; and one above
+    all that servers may have heard where status is older than the ConfigMap (restored from a backup, for instance)."""
+    if after.routes is None or before.routes is None or told is None:
+        return after
+    heard = int(told["revision"])
+    if heard > before.routes.revision:
+        return replace(after, routes=replace(after.routes, revision=heard + 1, at=now))
+    settled = after.routes.revision == before.routes.revision == heard
+    if not settled or all(told.get(key) == value for key, value in routes.settings(wanted).items()):
+        return after
+    return replace(after, routes=replace(after.routes, revision=heard + 1, at=now))
+
+
+def _held(remembered: Memory) -> tuple[Version, ...]:
+    """The versions whose claims pods need, as stored: what was only just decided is not acted on yet."""
+    listed = remembered.routes.versions if remembered.routes else ()
+    candidate = remembered.candidate
+    return (*listed, candidate.version) if candidate is not None else listed
+
+
+def _one_node(observed: Observed, wanted: wish.Wishes, held: Sequence[Version]) -> bool:
+    deployment = children.child(observed, "Deployment", pods.server_name(wanted))
+    before = get(deployment, "spec", "template", "spec", "affinity", "podAffinity") is not None
+    return targets.one_node({version.claim for version in held}, observed, before)
+
+
+def _blocked(observed: Observed, held: Sequence[Version]) -> tuple[str, str] | None:
+    found = (targets.claim_problem(version, observed) for version in held)
+    return next((problem for problem in found if problem is not None), None)
 
 
 def _invalid(owner: Json, message: str, now: datetime) -> Plan:
     before = dict(owner.get("status") or {})
-    kept = [c for c in before.get("conditions") or () if c.get("type") != api.STALLED]
+    stood = before.get("conditions") or ()
     generation = int(get(owner, "metadata", "generation") or 0)
-    condition = Condition(api.STALLED, "True", api.INVALID_SPEC, message)
-    new = set_conditions(before.get("conditions") or (), [condition], generation=generation, now=now)
-    summary = {**(before.get("summary") or {}), "message": clip(message, 512)}
-    return Plan(status={**before, "conditions": kept + new, "summary": summary, "observedGeneration": generation})
+    found = [Condition(api.STALLED, "True", api.INVALID_SPEC, message)]
+    if find(stood, api.READY) is None:
+        found.append(Condition(api.READY, "False", api.INVALID_SPEC, message))
+    replaced = {one.type for one in found}
+    conditions = [
+        *(c for c in stood if c.get("type") not in replaced),
+        *set_conditions(stood, found, generation=generation, now=now),
+    ]
+    summary = {**(before.get("summary") or {}), "message": clip(f"{api.INVALID_SPEC}: {message}", 512)}
+    status_now = {**before, "conditions": conditions, "summary": summary, "observedGeneration": generation}
+    return Plan(status=status_now)

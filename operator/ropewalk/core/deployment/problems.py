@@ -9,10 +9,13 @@ from typing import Any
 from ropewalk.api import conditions as api
 
 from ..conditions import clip
+from ..plan import Json
 from .fleet import Pod, container_status
+from .memory import Memory
 from .versions import get
 
 IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
+BACK_OFF = "ImagePullBackOff"
 CREATE = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
 
@@ -24,32 +27,54 @@ class Problem:
     message: str
     pod: str
     exit_code: int | None = None
+    location: str = "Pod"
+
+    @property
+    def words(self) -> str:
+        """The message, with the pod that it is about."""
+        return f"pod {self.pod}: {self.message}" if self.pod else self.message
 
     def document(self, at: str, before: Any) -> dict[str, Any]:
         """As `status.lastFailure`; the time stays while the problem is the same one."""
         body: dict[str, Any] = {
-            "location": "Pod",
+            "location": self.location,
             "reason": self.reason,
             "message": self.message,
-            "pod": self.pod,
         }
+        if self.pod:
+            body["pod"] = self.pod
         if self.exit_code is not None:
             body["exitCode"] = self.exit_code
         same = isinstance(before, dict) and all(before.get(k) == v for k, v in body.items())
         return {**body, "at": before["at"] if same and before.get("at") else at}
 
 
-def of(pods: Sequence[Pod]) -> Problem | None:
-    """The first problem of the newest pod that has one; a ready pod has none."""
+def of(pods: Sequence[Pod], deployment: Json | None, memory: Memory) -> Problem | None:
+    """The first problem of the newest pod that has one, else why there are no pods; a ready pod has none."""
     for pod in reversed(pods):
         if not pod.ready and not pod.deleting:
-            found = _of_pod(pod)
+            found = _of_pod(pod, memory.last_failure) or _of_model(pod, memory)
             if found is not None:
                 return found
+    for condition in get(deployment, "status", "conditions") or ():
+        if get(condition, "type") == "ReplicaFailure" and get(condition, "status") == "True":
+            message = clip(str(get(condition, "message") or "pods cannot be created"), 500)
+            reason = api.QUOTA_EXCEEDED if "exceeded quota" in message else api.ADMISSION_DENIED
+            return Problem(reason, message, "", location="Deployment")
     return None
 
 
-def _of_pod(pod: Pod) -> Problem | None:
+def _of_model(pod: Pod, memory: Memory) -> Problem | None:
+    """A pod that will not load what is live in others, in its own words."""
+    live = memory.routes.version(memory.routes.live) if memory.routes else None
+    held = pod.holds(live)
+    if held is None or not held.refused:
+        return None
+    text = f"version {held.version}: {held.message or 'it could not be loaded'}"
+    return Problem(held.reason or api.NOT_READY, text, pod.name, location="Model")
+
+
+def _of_pod(pod: Pod, before: Json | None) -> Problem | None:
     status = pod.raw.get("status") or {}
     for condition in status.get("conditions") or ():
         if get(condition, "type") == "PodScheduled" and get(condition, "status") == "False":
@@ -57,6 +82,9 @@ def _of_pod(pod: Pod) -> Problem | None:
     server = container_status(pod.raw)
     waiting = get(server, "state", "waiting") or {}
     reason, message = str(waiting.get("reason") or ""), clip(str(waiting.get("message") or ""), 500)
+    if reason == BACK_OFF and _told_of(before, pod):
+        # kubelet's pauses between two tries: the try itself said more, and a status that alternates is written for ever
+        return Problem(api.IMAGE_PULL_FAILED, str(get(before, "message")), pod.name)
     if reason in IMAGE:
         return Problem(api.IMAGE_PULL_FAILED, f"{reason}: {message}", pod.name)
     if reason in CREATE:
@@ -68,6 +96,10 @@ def _of_pod(pod: Pod) -> Problem | None:
         text = f"{status.get('reason') or 'Failed'}: {status.get('message') or 'the pod failed'}"
         return Problem(api.CRASHED, clip(text, 500), pod.name)
     return None
+
+
+def _told_of(before: Json | None, pod: Pod) -> bool:
+    return bool(get(before, "reason") == api.IMAGE_PULL_FAILED and get(before, "pod") == pod.name)
 
 
 def _crash(pod: Pod, ended: dict[str, Any]) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..plan import Json, Ref, ScrapeRequest
-from . import fleet, memory, wishes
+from . import fleet, kept, memory, wishes
 from .pods import MONITORING_PORT
 from .target import claim_ref, pipeline_ref
 from .versions import Version, get
@@ -15,8 +15,10 @@ def related(owner: Json) -> tuple[Ref, ...]:
     pipeline = get(owner, "spec", "model", "pipeline")
     if pipeline:
         refs[pipeline_ref(str(pipeline))] = None
-    routes = memory.read(owner, None).routes
-    versions = list(routes.versions) if routes else []
+    remembered = memory.read(owner, None)
+    versions = list(remembered.routes.versions) if remembered.routes else []
+    if remembered.candidate is not None:
+        versions.append(remembered.candidate.version)
     stated = Version.from_document({"version": 1, "uri": get(owner, "spec", "model", "uri")})
     for version in [*versions, *([stated] if stated else [])]:
         refs[claim_ref(version.claim)] = None
@@ -24,10 +26,10 @@ def related(owner: Json) -> tuple[Ref, ...]:
 
 
 def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:
-    """Every pod's status; its windows too while no version is changing, and the baseline from one of them."""
+    """Every pod's status; its windows too while no version is changing, and once the baseline from one of them."""
     try:
         wanted = wishes.read(owner)
-    except wishes.InvalidSpec:
+    except (ValueError, TypeError, AttributeError):
         return ()
     asked = [pod for pod in fleet.pods(wanted, children, {}) if pod.running and pod.ip]
     requests = [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.STATUS_PATH) for pod in asked]
@@ -35,5 +37,6 @@ def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...
     if remembered.live is not None and remembered.candidate is None:
         ready = [pod for pod in asked if pod.ready]
         requests += [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.WINDOWS_PATH) for pod in ready]
-        requests += [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.BASELINE_PATH) for pod in ready[:1]]
+        if kept.read(wanted.name, children).baseline_of(remembered.live) is None:
+            requests += [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.BASELINE_PATH) for pod in ready[:1]]
     return tuple(requests)

@@ -83,7 +83,7 @@ def _settle(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod
 
 
 def _try_on_pilot(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Memory:
-    pilot = _choose_pilot(pods)
+    pilot = _choose_pilot(pods, version)
     if pilot is None:
         if memory.candidate is not None and memory.candidate.version.same(version):
             return memory
@@ -169,12 +169,13 @@ def _failed(memory: Memory, version: Version, pod: Pod, held: Held, now: datetim
 def _refusal(pods: Sequence[Pod], version: Version) -> tuple[Pod, Held] | None:
     for pod in pods:
         held = pod.holds(version)
-        if held is not None and held.refused and not pod.deleting:
+        if held is not None and held.refused and not pod.deleting and pod.mounts(version):
             return pod, held
     return None
 
 
-def _choose_pilot(pods: Sequence[Pod]) -> Pod | None:
-    """The oldest ready pod, else the oldest that runs."""
-    candidates = [pod for pod in pods if pod.ready] or [pod for pod in pods if pod.running]
+def _choose_pilot(pods: Sequence[Pod], version: Version) -> Pod | None:
+    """The oldest ready pod that could load it, else the oldest that runs."""
+    able = [pod for pod in pods if pod.mounts(version)]
+    candidates = [pod for pod in able if pod.ready] or [pod for pod in able if pod.running]
     return candidates[0] if candidates else None

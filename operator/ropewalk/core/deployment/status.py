@@ -119,7 +119,7 @@ def _reasons(view: View) -> list[tuple[str, str]]:
     if view.blocked is not None:
         found.append(view.blocked)
     if view.problem is not None:
-        found.append((view.problem.reason, f"pod {view.problem.pod}: {view.problem.message}"))
+        found.append((view.problem.reason, view.problem.words))
     if quarantined is not None:
         text = f"version {quarantined.get('version')}: {quarantined.get('message', '')}"
         found.append((str(quarantined.get("reason") or api.QUARANTINED), text))
@@ -216,7 +216,9 @@ def _message(view: View, found: Sequence[Condition]) -> str:
     if view.target.version is None and view.target.reason:
         return f"{view.target.reason}: {view.target.message}"
     if view.problem is not None:
-        return f"{view.problem.reason}: pod {view.problem.pod}: {view.problem.message}"
+        return f"{view.problem.reason}: {view.problem.words}"
+    if view.blocked is not None:
+        return f"{view.blocked[0]}: {view.blocked[1]}"
     drift = find_condition(found, api.DATA_DRIFT)
     if drift is not None and drift.status == "True":
         return f"Drifted: {drift.message}"

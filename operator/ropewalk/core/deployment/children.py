@@ -1,0 +1,89 @@
+"""The writes that make the children what they should be: none where they already are (D10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..plan import Apply, Delete, Effect, Json, Observed, Ref
+from . import exposure, pods, routes
+from .applied import stamped, up_to_date
+from .memory import Routes
+from .versions import get
+from .wishes import Wishes
+
+MANAGER = "ropewalk"
+
+
+def child(observed: Observed, kind: str, name: str) -> Json | None:
+    """The child of that kind and name, if it is there."""
+    found = (c for c in observed.children if c.get("kind") == kind and get(c, "metadata", "name") == name)
+    return next(found, None)
+
+
+def replicas(observed: Observed, wanted: Wishes) -> int:
+    """How many pods there should be; an autoscaler's word counts where there is one."""
+    if wanted.autoscaling is None:
+        return wanted.replicas
+    scaled = get(child(observed, "Deployment", pods.server_name(wanted)), "spec", "replicas")
+    return scaled if isinstance(scaled, int) else wanted.autoscaling.min_replicas
+
+
+def effects(
+    observed: Observed, wanted: Wishes, told: Routes, claims: set[str], one_node: bool, more: Iterable[Any]
+) -> list[Effect]:
+    """Apply what is not as it should be, what others refer to first; `more` are ConfigMaps with a version each."""
+    scaling = wanted.autoscaling
+    deployment = child(observed, "Deployment", pods.server_name(wanted))
+    bodies: list[dict[str, Any]] = [
+        routes.config_map(wanted, told),
+        pods.deployment(
+            wanted,
+            image=observed.config.server_image,
+            claims=claims,
+            one_node=one_node,
+            replicas=_handed_over(deployment) if scaling else wanted.replicas,
+        ),
+        exposure.service(wanted),
+        exposure.network_policy(wanted, observed.config.operator_namespace),
+        exposure.disruption_budget(wanted),
+    ]
+    if wanted.service_account is None:
+        bodies.insert(0, pods.service_account(wanted))
+    if scaling is not None:
+        bodies.append(exposure.autoscaler(wanted, scaling))
+    found: list[Effect] = []
+    for body in map(stamped, [*bodies, *more]):
+        there = child(observed, body["kind"], body["metadata"]["name"])
+        if body["kind"] not in observed.unknown and not up_to_date(body, there):
+            found.append(Apply(_fenced(body, there) if body["kind"] == "ConfigMap" else body))
+    if scaling is None:
+        found += [
+            Delete(Ref("autoscaling/v2", "HorizontalPodAutoscaler", str(get(c, "metadata", "name"))), _uid(c))
+            for c in observed.children
+            if c.get("kind") == "HorizontalPodAutoscaler" and not get(c, "metadata", "deletionTimestamp")
+        ]
+    return found
+
+
+def _fenced(body: dict[str, Any], there: Json | None) -> dict[str, Any]:
+    """Refused by the API server if someone wrote since: a leader that slept must not undo its successor (D2)."""
+    version = get(there, "metadata", "resourceVersion")
+    if not version:
+        return body
+    return {**body, "metadata": {**body["metadata"], "resourceVersion": version}}
+
+
+def _handed_over(deployment: Json | None) -> int | None:
+    """None: leave the number alone. While it is ours alone, giving it up would reset it to 1, so it stands as it is
+    until the autoscaler has changed it for the first time."""
+    for entry in get(deployment, "metadata", "managedFields") or ():
+        ours = get(entry, "manager") == MANAGER and get(entry, "operation") == "Apply"
+        if ours and get(entry, "fieldsV1", "f:spec", "f:replicas") is not None:
+            found = get(deployment, "spec", "replicas")
+            return found if isinstance(found, int) else None
+    return None
+
+
+def _uid(one: Json) -> str:
+    return str(get(one, "metadata", "uid") or "")

@@ -1,0 +1,30 @@
+"""Events, read off the difference between the status that is stored and the one that replaces it.
+
+So each happens once, whichever operator writes that status and however often a pass is repeated.
+"""
+
+from __future__ import annotations
+
+from ropewalk.api import conditions as api
+
+from ..conditions import find
+from ..plan import Event, Json
+from .versions import get
+
+
+def events(before: Json, after: Json) -> tuple[Event, ...]:
+    """What a person would want to read in `kubectl describe`."""
+    found = []
+    live, old = after.get("live"), before.get("live")
+    if live is not None and any(get(live, key) != get(old, key) for key in ("version", "digest")):
+        instead = f", instead of version {get(old, 'version')}" if old else ""
+        found.append(Event("Normal", "Live", f"version {get(live, 'version')} answers predictions{instead}"))
+    failure, known = after.get("lastFailure"), before.get("lastFailure")
+    news = any(get(failure, key) != get(known, key) for key in ("reason", "message"))
+    if failure is not None and news and get(failure, "location") != "Model":
+        where = f"pod {get(failure, 'pod')}: " if get(failure, "pod") else ""
+        found.append(Event("Warning", str(get(failure, "reason")), f"{where}{get(failure, 'message')}"))
+    drift, stood = find(after.get("conditions"), api.DATA_DRIFT), find(before.get("conditions"), api.DATA_DRIFT)
+    if get(drift, "status") == "True" and get(stood, "status") != "True":
+        found.append(Event("Warning", api.DRIFTED, str(get(drift, "message"))))
+    return tuple(found)
