@@ -127,7 +127,7 @@ class World:
         self.born = 0
         self.baseline_reads = 0
         self.lives: list[int | None] = []
-        self.on_new_server = lambda server: None
+        self.on_new_server: Callable[[Server], object] = lambda server: None
 
     # --- the operator ------------------------------------------------------------------------------------------------
 

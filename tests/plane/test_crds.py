@@ -179,7 +179,9 @@ def test_status_keeps_what_an_operator_adds_and_columns_show_it(namespace: Names
     # The answer to the patch itself: an operator that runs in the cluster has its own word on this status next.
     command = ["patch", "pl", "churn", "--subresource=status", "--type=merge", "-p", patch]
     stored = json.loads(kubectl("-n", namespace.name, *command, "-o", "json").stdout)["status"]
+    summary = status.pop("summary")
     assert {key: stored[key] for key in status} == status
+    assert {key: stored["summary"][key] for key in summary} == summary
     row = kubectl("-n", namespace.name, "get", "pl", "churn", "--no-headers").stdout.split()
     assert row[:6] == ["churn", "1", "Train", "epoch", "3/30", "3"]
 

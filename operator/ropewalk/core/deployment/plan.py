@@ -80,7 +80,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
 
 
 def _again(uid: str, after: Memory, fleet_now: Sequence[Pod], replicas: int, now: datetime) -> float | None:
-    """Often while pods move from one version to another, less so the longer it takes; once a minute while they serve."""
+    """Often while pods change versions, less so the longer it takes; once a minute while they serve."""
     if replicas == 0 and not fleet_now:
         return None
     told, candidate = after.routes, after.candidate
