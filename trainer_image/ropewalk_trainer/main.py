@@ -92,6 +92,7 @@ def _context(progress: Progress) -> Context:
         ) from error
     own = store.Store.of(run.spec.artifacts_uri, run.namespace, run.pipeline)
     own.claim(run.uid, adopt=run.adopt_store)
+    own.begin(run.run_id, run.uid)
     work = store.root() / "work"
     work.mkdir(parents=True, exist_ok=True)
     attempt = int(os.environ.get("ROPEWALK_ATTEMPT", "1"))

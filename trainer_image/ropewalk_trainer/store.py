@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -90,6 +91,13 @@ class Store:
         """Where a run works."""
         return self.directory / "runs" / str(run_id)
 
+    def begin(self, run_id: int, uid: str) -> None:
+        """Make the run's directory this Pipeline's: what a namesake before it left under the number is no cache."""
+        mark = self.run(run_id) / "pipeline-uid"
+        if not mark.exists() or mark.read_text() != uid:
+            shutil.rmtree(self.run(run_id), ignore_errors=True)
+            write_atomically(mark, uid.encode())
+
     def claim(self, uid: str, *, adopt: bool) -> None:
         """Make this root the Pipeline's, once. StoreOwnedByAnother if it bears another uid."""
         try:
@@ -107,7 +115,7 @@ class Store:
                     raise UserError(
                         "StoreOwnedByAnother",
                         f"{self.uri} belongs to the Pipeline with uid {owner}; give another spec.artifacts.uri, "
-                        "or set the annotation ropewalk.dev/adopt-store to take it over",
+                        "or set the annotation ropewalk.dev/adopt-store=true to take it over",
                     )
                 write_atomically(path, document)
         except PermissionError as error:

@@ -16,8 +16,11 @@ from ..plan import Json
 from . import job
 from .observe import metadata, name_of, of_kind
 from .record import PART, Run
+from .triggers import annotation
 
 FORMAT_VERSION = 1
+ADOPT_STORE = f"{names.GROUP}/adopt-store"
+"""Annotation, `"true"`: this Pipeline may take over a store that bears the uid of another (D4)."""
 NOT_PART_OF_A_RUN = ("suspend", "promotion", "triggers", "concurrencyPolicy", "stopAfterFailures")
 """Fields that decide when to run or what becomes of the result: editing them starts no run."""
 
@@ -51,6 +54,7 @@ def run_document(owner: Json, spec: PipelineSpec, run: Run, champion: Json | Non
         "trigger": {"type": run.trigger, "reason": run.reason},
         "spec": spec_document(spec),
         "champion": {k: champion[k] for k in keys if k in champion} if champion else None,
+        "adoptStore": annotation(owner, ADOPT_STORE) == "true",
     }
 
 
