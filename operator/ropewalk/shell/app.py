@@ -27,6 +27,8 @@ from .scrape import DirectReader, PodReader
 
 LOG = logging.getLogger(__name__)
 RESYNC = 600.0
+CHILD_PAUSE = 0.1
+"""Children change in bursts (a Deployment, its pod, the pod again): one pass sees them all."""
 WATCHED_CHILDREN = (
     ("batch", "v1", "jobs"),
     ("", "v1", "pods"),
@@ -216,7 +218,8 @@ def _of_child(queue: Queue) -> Any:
         labels = meta.get("labels") or {}
         for label, kind in OWNER_LABELS.items():
             if label in labels:
-                queue.add(Key(kind, meta["namespace"], _owner_name(meta, labels[label])))
+                key = Key(kind, meta["namespace"], _owner_name(meta, labels[label]))
+                queue.add(key, CHILD_PAUSE)
 
     return heard
 
