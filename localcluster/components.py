@@ -30,6 +30,7 @@ AUDIT_POLICY = {
 KUBELET = {
     "apiVersion": "kubelet.config.k8s.io/v1beta1",
     "kind": "KubeletConfiguration",
+    "makeIPTablesUtilChains": False,
     "address": NODE_ADDRESS,
     "authentication": {
         "anonymous": {"enabled": False},
