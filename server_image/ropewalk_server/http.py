@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import httptools
@@ -29,12 +30,22 @@ REASONS = {
 _HEAD = {status: b"HTTP/1.1 %d %s\r\ncontent-type: " % (status, text) for status, text in REASONS.items()}
 
 
+NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
+
+
 class Request(NamedTuple):
     """A complete request; `path` has no query string."""
 
     method: bytes
     path: bytes
     body: bytes
+    headers: Mapping[bytes, bytes] = NO_HEADERS
+    """By lower-case name; those that the server was told to keep."""
+
+    @property
+    def shown(self) -> str:
+        """Method and path for an error message, bounded."""
+        return f"{self.method.decode('latin-1')[:20]} {self.path.decode('latin-1')[:200]}"
 
 
 class Response(NamedTuple):
@@ -54,9 +65,14 @@ ErrorForm = Callable[[int, str], Response]
 class HttpServer:
     """One port: its connections, its limits (replaced when routes change) and its drain."""
 
-    def __init__(self, handler: Handler, error: ErrorForm, limits: Limits | None = None) -> None:
+    def __init__(
+        self, handler: Handler, error: ErrorForm, limits: Limits | None = None, *, keep: Iterable[bytes] = ()
+    ) -> None:
+        """`keep` names the request headers, in lower case, that the handler wants to see."""
         self.handler = handler
         self.error = error
+        self.kept = frozenset(keep)
+        self.kept_sizes = frozenset(map(len, self.kept))
         self.limits = limits or Limits()
         self.connections: set[Connection] = set()
         self.buffered = 0
@@ -100,7 +116,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_body_bytes", "_closing", "_deadline", "_discarding", "_encoding", "_expect", "_head_bytes",
-        "_in_body", "_keep_alive", "_loop", "_message_bytes", "_out", "_parser", "_paused", "_pending", "_queue",
+        "_headers", "_in_body", "_keep_alive", "_loop", "_message_bytes", "_out", "_parser", "_paused", "_pending", "_queue",
         "_server", "_transport", "_url",
     )  # fmt: skip
 
@@ -121,6 +137,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._body: list[bytes] = []
         self._body_bytes = 0
+        self._headers: dict[bytes, bytes] = {}
         self._encoding = b""
         self._expect = False
         self._keep_alive = True
@@ -206,6 +223,8 @@ class Connection(asyncio.Protocol):
         size = len(name)
         if size == 16 and name.lower() == b"content-encoding":
             self._encoding = value.lower()
+        elif size in self._server.kept_sizes and (lower := name.lower()) in self._server.kept:
+            self._headers[lower] = value
         elif size == 6 and name.lower() == b"expect":
             self._expect = value.lower() == b"100-continue"
         elif size == 14 and name.lower() == b"content-length" and value.isdigit():
@@ -251,7 +270,7 @@ class Connection(asyncio.Protocol):
         if mark >= 0:
             path = path[:mark]
         self._deadline = time.monotonic() + self._server.limits.idle_seconds
-        request = Request(self._parser.get_method(), path, body)
+        request = Request(self._parser.get_method(), path, body, self._headers)
         if self._pending is not None or self._queue or self._paused:
             self._queue.append((request, self._keep_alive))
             self._transport.pause_reading()

@@ -8,7 +8,7 @@ import orjson
 
 from ropewalk_server.http import TEXT, Request, Response
 from ropewalk_server.monitor import LATENCY_EDGES
-from ropewalk_server.service import Service
+from ropewalk_server.predictor import Predictor
 
 FORMAT_VERSION = 1
 PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
@@ -17,8 +17,10 @@ PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
 class Monitoring:
     """The handler of the monitoring port. It can change nothing."""
 
-    def __init__(self, service: Service, pod: str, draining: Callable[[], bool], trouble: Callable[[], str]) -> None:
-        self._service = service
+    def __init__(
+        self, predictor: Predictor, pod: str, draining: Callable[[], bool], trouble: Callable[[], str]
+    ) -> None:
+        self._predictor = predictor
         self._pod = pod
         self._draining = draining
         self._trouble = trouble
@@ -43,7 +45,7 @@ class Monitoring:
 
     def why_not_ready(self) -> str:
         """Why predictions are not answered, empty if they are."""
-        versions = self._service.versions
+        versions = self._predictor.versions
         if self._draining():
             return "shutting down"
         if versions.live_model is not None:
@@ -64,7 +66,7 @@ class Monitoring:
         return Response(503 if why else 200, f"{why or 'ok'}\n".encode(), TEXT)
 
     def _status(self) -> Response:
-        versions = self._service.versions
+        versions = self._predictor.versions
         document = {
             "formatVersion": FORMAT_VERSION,
             "revision": versions.routes.revision if versions.routes else 0,
@@ -75,7 +77,7 @@ class Monitoring:
         return Response(200, orjson.dumps(document))
 
     def _windows(self) -> Response:
-        monitor = self._service.monitor
+        monitor = self._predictor.monitor
         document = {
             "formatVersion": FORMAT_VERSION,
             "pod": self._pod,
@@ -85,7 +87,7 @@ class Monitoring:
         return Response(200, orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY))
 
     def _baseline(self) -> Response:
-        versions = self._service.versions
+        versions = self._predictor.versions
         model = versions.live_model
         if model is None:
             return error(404, "no version is live")
@@ -96,24 +98,24 @@ class Monitoring:
 
     def _lines(self) -> Iterable[str]:
         """Prometheus' text format: base units, labels bounded by the versions and bins of this pod."""
-        service = self._service
-        model = f'model="{service.name}"'
+        predictor = self._predictor
+        model = f'model="{predictor.name}"'
         yield "# TYPE ropewalk_server_ready gauge"
         yield f"ropewalk_server_ready{{{model}}} {0 if self.why_not_ready() else 1}"
         yield "# TYPE ropewalk_server_live_version gauge"
-        yield f"ropewalk_server_live_version{{{model}}} {service.versions.live or 0}"
+        yield f"ropewalk_server_live_version{{{model}}} {predictor.versions.live or 0}"
         yield "# TYPE ropewalk_server_rejected_total counter"
-        for reason, count in sorted(service.rejected.items()):
+        for reason, count in sorted(predictor.rejected.items()):
             yield f'ropewalk_server_rejected_total{{{model},reason="{reason}"}} {count}'
         yield "# TYPE ropewalk_server_feedback_rejected_total counter"
-        yield f"ropewalk_server_feedback_rejected_total{{{model}}} {service.monitor.feedback_rejected}"
+        yield f"ropewalk_server_feedback_rejected_total{{{model}}} {predictor.monitor.feedback_rejected}"
         yield "# TYPE ropewalk_server_requests_total counter"
         yield "# TYPE ropewalk_server_rows_total counter"
         yield "# TYPE ropewalk_server_labels_total counter"
         yield "# TYPE ropewalk_server_feature_rows_total counter"
         yield "# TYPE ropewalk_server_prediction_rows_total counter"
         yield "# TYPE ropewalk_server_request_seconds histogram"
-        for version, totals, bucket in service.monitor.counts():
+        for version, totals, bucket in predictor.monitor.counts():
             labels = f'{model},version="{version}"'
             for code, count in sorted(totals.codes.items()):
                 yield f'ropewalk_server_requests_total{{{labels},code="{code}"}} {count}'

@@ -14,6 +14,7 @@ from ropewalk_server.http import HttpServer
 from ropewalk_server.log import log
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.monitoring import Monitoring, error
+from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import tfserving
 from ropewalk_server.routes import RoutesFile
 from ropewalk_server.service import Service
@@ -47,10 +48,10 @@ class Server:
     def __init__(self, name: str, pod: str) -> None:
         self.routes_file = RoutesFile(root() / "routes" / "routes.json")
         self.versions = Versions(pod=pod, root=root(), marks=CrashMarks(root() / "state"))
-        self.service = Service(name, self.versions, Monitor(), Receipts(feedback_key()))
+        self.predictor = Predictor(name, self.versions, Monitor(), Receipts(feedback_key()))
         self.draining = False
-        monitoring = Monitoring(self.service, pod, lambda: self.draining, lambda: self.routes_file.error)
-        self.http = HttpServer(self.service.handle, tfserving.error)
+        monitoring = Monitoring(self.predictor, pod, lambda: self.draining, lambda: self.routes_file.error)
+        self.http = HttpServer(Service(self.predictor).handle, tfserving.error)
         self.monitoring = HttpServer(monitoring.handle, error)
         self._stop = asyncio.Event()
 
@@ -62,7 +63,7 @@ class Server:
         self.follow()
         await self.monitoring.start(None, monitoring_port)
         await self.http.start(None, http_port)
-        log("info", "serving", model=self.service.name, port=http_port, monitoring_port=monitoring_port)
+        log("info", "serving", model=self.predictor.name, port=http_port, monitoring_port=monitoring_port)
         following = loop.create_task(self._follow())
         await self._stop.wait()
         log("info", "stopping", grace_seconds=GRACE_SECONDS)
@@ -72,18 +73,18 @@ class Server:
         await self.http.stop(grace_seconds=GRACE_SECONDS)
         await self.monitoring.stop(grace_seconds=1.0)
         self.versions.stop()
-        self.service.stop()
+        self.predictor.stop()
 
     def follow(self) -> None:
         """Take new routes if there are any, start what is due, close windows that ended."""
         routes = self.routes_file.poll()
         if routes is not None:
             log("info", "routes", revision=routes.revision, live=routes.live, pilot=routes.pilot)
-            self.service.limits = self.http.limits = routes.limits
-            self.service.monitor.follow(routes.bucket_seconds)
+            self.predictor.limits = self.http.limits = routes.limits
+            self.predictor.monitor.follow(routes.bucket_seconds)
             self.versions.follow(routes)
         self.versions.tick()
-        self.service.monitor.tick()
+        self.predictor.monitor.tick()
 
     async def _follow(self) -> None:
         while True:

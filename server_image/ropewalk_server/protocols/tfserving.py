@@ -1,11 +1,13 @@
 """TensorFlow Serving's REST API, version 1 (https://www.tensorflow.org/tfx/serving/api_rest), and `:feedback`.
 
-One file a protocol: bytes become a Batch, answers leave as JSON; what is loaded and what is counted is not known here.
+One file a protocol: a request becomes a Batch, the answer leaves as JSON; which version answers, where it runs and
+what is counted is the predictor's.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +16,11 @@ import orjson
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature, TensorSpec
-from ropewalk_server.http import Response
+from ropewalk_server.feedback import InvalidReceipt
+from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.model import Model
+from ropewalk_server.predictor import Core, Predictor, Refused, digest_bytes
+from ropewalk_server.protocols.answering import answered
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, shown
 from ropewalk_server.versions import Held
@@ -25,6 +30,8 @@ SIGNATURE_NAME = "serving_default"
 _DTYPES = {"FLOAT": "DT_FLOAT", "INT64": "DT_INT64", "BOOL": "DT_BOOL", "STRING": "DT_STRING", "UINT8": "DT_UINT8"}
 _STATES = {"Loading": "LOADING", "Proved": "AVAILABLE", "Failed": "END", "Skipped": "END"}
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+PREFIX = b"/v1/"
+RECEIPT = b"ropewalk-prediction-id"
 
 
 class Target:
@@ -34,6 +41,90 @@ class Target:
 
     def __init__(self, name: str, version: int | None, verb: str) -> None:
         self.name, self.version, self.verb = name, version, verb
+
+
+class TensorFlowServing:
+    """The handler of paths under /v1/."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self._predict_path = f"/v1/models/{predictor.name}:predict".encode()
+        self._latest = Target(predictor.name, None, "predict")
+
+    def handle(self, request: Request) -> Answer:
+        """Answer at once, or with a future where the model is slow."""
+        if request.path == self._predict_path:
+            return self._predict(request, self._latest)
+        target = route(request.path)
+        if target is None:
+            return malformed(request)
+        if target.name != self._predictor.name:
+            return not_found(target)
+        if target.verb == "predict":
+            return self._predict(request, target)
+        if target.verb == "feedback":
+            return self._feedback(request)
+        if request.method not in (b"GET", b"HEAD"):
+            return error(405, f"{request.shown}: this path supports GET")
+        if target.verb == "status":
+            return write_status(self._predictor.versions.held, target)
+        if target.verb == "metadata":
+            found = self._predictor.find(target.version)
+            if found is None:
+                return self._absent(target)
+            return write_metadata(self._predictor.name, found.version, found.model.signature)
+        return malformed(request)
+
+    def _absent(self, target: Target) -> Response:
+        if target.version is None:
+            name = self._predictor.name
+            return error(503, f"No version of {name} is loaded yet; GET /v1/models/{name} tells why")
+        return not_found(target)
+
+    def _predict(self, request: Request, target: Target) -> Answer:
+        if request.method != b"POST":
+            return error(405, f"{request.shown}: predict supports POST")
+        predictor = self._predictor
+        found = predictor.find(target.version)
+        if found is None:
+            return self._absent(target)
+        began = time.perf_counter()
+        signature = found.model.signature
+        try:
+            batch, row_form = read_predict(found.model, request.body, predictor.limits.max_rows)
+        except BadRequest as why:
+            refused = predictor.failed(found, began, Refused(why.status, str(why)))
+            return error(refused.status, str(refused))
+
+        def write(core: Core, receipt: bytes | None) -> Response:
+            body = write_predict(signature, core, row_form)
+            return Response(200, body, headers=((RECEIPT, receipt),) if receipt is not None else ())
+
+        return answered(lambda: predictor.predict(found, batch, began, write), error)
+
+    def _feedback(self, request: Request) -> Response:
+        if request.method != b"POST":
+            return error(405, f"{request.shown}: feedback supports POST")
+        predictor = self._predictor
+        held = predictor.versions.held.items()
+        digests = {version: digest_bytes(one.model) for version, one in held if one.model is not None}
+        try:
+            ident, label = read_feedback(request.body)
+            receipt = predictor.receipts.read(ident, digests)
+        except (BadRequest, InvalidReceipt) as why:
+            predictor.monitor.feedback_rejected += 1
+            return error(400, str(why))
+        model = predictor.versions.model(receipt.version)
+        if model is None or receipt.predicted is None:
+            return error(400, "Labels are counted for classifications; this model predicts a value")
+        if label not in model.classes:
+            predictor.monitor.feedback_rejected += 1
+            known = ", ".join(model.classes[:20])
+            return error(400, f"label {label[:60]!r} is none of the classes {known}")
+        if predictor.receipts.first_label(ident):
+            truth = model.classes.index(label)
+            predictor.monitor.labelled(receipt.version, model, predicted=receipt.predicted, truth=truth)
+        return Response(200, b"{}")
 
 
 def route(path: bytes) -> Target | None:
@@ -51,6 +142,11 @@ def route(path: bytes) -> Target | None:
 def error(status: int, message: str) -> Response:
     """An error as upstream words it: `{"error": "..."}`."""
     return Response(status, orjson.dumps({"error": message}))
+
+
+def malformed(request: Request) -> Response:
+    """The path is none of this protocol's."""
+    return error(404, f"Malformed request: {request.shown}")
 
 
 def not_found(target: Target) -> Response:

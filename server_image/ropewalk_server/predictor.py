@@ -1,0 +1,126 @@
+"""From a batch of rows to an answer, whatever protocol they came in: which version, where it runs, what is counted.
+
+A protocol decodes a request into a `Batch` once, hands it over with a function that writes the answer, and turns a
+`Refused` into its own form of error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_server.feedback import Receipts
+from ropewalk_server.limits import Limits
+from ropewalk_server.log import log
+from ropewalk_server.model import Model
+from ropewalk_server.monitor import Monitor
+from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.versions import Versions
+
+T = TypeVar("T")
+Core = NDArray[np.float32]
+INLINE_MICROS = 2000.0
+"""A request that costs less is computed on the event loop: handing it to a thread and back costs about 100 us."""
+
+
+class Refused(Exception):
+    """No prediction; `status` is the HTTP status that says why, the message is for the client."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Loaded(NamedTuple):
+    """A version that can be asked now."""
+
+    version: int
+    model: Model
+
+
+class Predictor:
+    """One model's versions behind all protocols. Lives on the event loop; `limits` are replaced with the routes."""
+
+    def __init__(self, name: str, versions: Versions, monitor: Monitor, receipts: Receipts) -> None:
+        self.name = name
+        self.versions = versions
+        self.monitor = monitor
+        self.receipts = receipts
+        self.limits = Limits()
+        self.in_flight = 0
+        self.rejected: dict[str, int] = {}
+        self._pool = ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0))), thread_name_prefix="predict")
+
+    def find(self, version: int | None) -> Loaded | None:
+        """The version that is asked for, the live one where none is named; None if it is not loaded."""
+        wanted = self.versions.live if version is None else version
+        model = None if wanted is None else self.versions.model(wanted)
+        return None if model is None or wanted is None else Loaded(wanted, model)
+
+    def predict(
+        self, loaded: Loaded, batch: Batch, began: float, write: Callable[[Core, bytes | None], T]
+    ) -> T | asyncio.Future[T]:
+        """What `write(core, receipt)` makes of the prediction: at once, or as a future where the model is slow.
+
+        `began` is time.perf_counter() at the request's arrival. Raises Refused, at once or in the future.
+        """
+        model = loaded.model
+        if batch.rows * model.micros_a_row <= INLINE_MICROS:
+            return self._answer(loaded, batch, model.predict(batch), began, write)
+        if self.in_flight >= self.limits.max_concurrency:
+            self.reject("concurrency")
+            message = f"{self.in_flight} requests are being computed already; try again later"
+            raise self.failed(loaded, began, Refused(429, message))
+        return asyncio.get_running_loop().create_task(self._slow(loaded, batch, began, write))
+
+    async def _slow(self, loaded: Loaded, batch: Batch, began: float, write: Callable[[Core, bytes | None], T]) -> T:
+        self.in_flight += 1
+        loop = asyncio.get_running_loop()
+        computing = loop.run_in_executor(self._pool, loaded.model.predict, batch)
+        try:
+            core = await asyncio.wait_for(computing, self.limits.deadline_seconds)
+        except TimeoutError:
+            self.reject("deadline")
+            message = f"The prediction took longer than {self.limits.deadline_seconds:g} s"
+            raise self.failed(loaded, began, Refused(504, message)) from None
+        except Exception as error:
+            log("error", "prediction failed", version=loaded.version, error=repr(error))
+            message = "The model failed to compute this prediction"
+            raise self.failed(loaded, began, Refused(500, message)) from error
+        finally:
+            self.in_flight -= 1
+        return self._answer(loaded, batch, core, began, write)
+
+    def _answer(
+        self, loaded: Loaded, batch: Batch, core: Core, began: float, write: Callable[[Core, bytes | None], T]
+    ) -> T:
+        version, model = loaded
+        receipt = self.receipts.issue(version, digest_bytes(model), core, len(model.classes))
+        answer = write(core, receipt)
+        self.monitor.answered(version, model, time.perf_counter() - began, batch, core)
+        return answer
+
+    def failed(self, loaded: Loaded, began: float, why: Refused) -> Refused:
+        """Count a request that gets no prediction; returns `why`, to be raised."""
+        self.monitor.failed(loaded.version, loaded.model, why.status, time.perf_counter() - began)
+        return why
+
+    def reject(self, reason: str) -> None:
+        """Count a request that a limit has turned away."""
+        self.rejected[reason] = self.rejected.get(reason, 0) + 1
+
+    def stop(self) -> None:
+        """End the threads once nothing is computed any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def digest_bytes(model: Model) -> bytes:
+    """The 32 bytes of the manifest's digest, which receipts are bound to."""
+    return bytes.fromhex(model.manifest_digest.removeprefix("sha256:"))
