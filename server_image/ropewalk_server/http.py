@@ -116,8 +116,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_body_bytes", "_closing", "_deadline", "_discarding", "_encoding", "_expect", "_head_bytes",
-        "_headers", "_in_body", "_keep_alive", "_loop", "_message_bytes", "_out", "_parser", "_paused", "_pending", "_queue",
-        "_server", "_transport", "_url",
+        "_headers", "_in_body", "_keep_alive", "_loop", "_message_bytes", "_out", "_parser", "_paused", "_pending",
+        "_queue", "_server", "_transport", "_url",
     )  # fmt: skip
 
     def __init__(self, server: HttpServer, loop: asyncio.AbstractEventLoop) -> None:

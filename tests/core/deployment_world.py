@@ -17,13 +17,13 @@ from typing import Any
 import yaml
 
 from ropewalk.api.modeldeployment import ModelDeploymentStatus
-from ropewalk.core.deployment import plan, related, scrapes
+from ropewalk.core.deployment import peers, plan, related, scrapes
 from ropewalk.core.deployment.fleet import BASELINE_PATH, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
 from ropewalk.core.plan import Annotate, Apply, Config, Delete, Effect, Event, Json, Observed, Plan, Ref, Scraped
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC)
-CONFIG = Config("trainer:1", "server:1")
+CONFIG = Config("trainer:1", "server:1", server_tf_image="server-tf:1")
 
 
 class Crash(Exception):
@@ -52,6 +52,7 @@ class Server:
         self.windows: list[dict[str, Any]] = []
         self.annotations: dict[str, str] = {}
         self.claims: frozenset[str] = frozenset({"models"})
+        self.image = ""
         self.extra: dict[str, Any] = {}
 
     def follow(self, routes: dict[str, Any]) -> None:
@@ -96,7 +97,10 @@ class Server:
                 "creationTimestamp": "2026-01-02T03:04:05Z",
                 "ownerReferences": [owner],
             },
-            "spec": {"volumes": [{"name": c, "persistentVolumeClaim": {"claimName": c}} for c in self.claims]},
+            "spec": {
+                "containers": [{"name": "server", "image": self.image}],
+                "volumes": [{"name": c, "persistentVolumeClaim": {"claimName": c}} for c in self.claims],
+            },
             "status": {
                 "phase": "Running",
                 "podIP": "10.0.0.9",
@@ -118,6 +122,8 @@ class World:
         self.claim: dict[str, Any] | None = {"spec": {"accessModes": ["ReadWriteOnce"]}}
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
         self.servers: list[Server] = []
+        self.config = CONFIG
+        self.others: tuple[dict[str, Any], ...] = ()
         self.baseline: dict[str, Any] | None = None
         self.now = START
         self.events: list[Event] = []
@@ -138,7 +144,9 @@ class World:
         children = (*copy.deepcopy(tuple(self.objects.values())), *pods)
         answers = {(r.pod, r.path): self._answer(r.pod, r.path) for r in scrapes(self.owner, children)}
         refs = {ref: self._related(ref) for ref in related(self.owner)}
-        return plan(Observed(copy.deepcopy(self.owner), CONFIG, children, frozenset(), refs, answers), self.now)
+        there = (self.owner, *self.others) if peers(self.owner, self.config) else ()
+        seen = Observed(copy.deepcopy(self.owner), self.config, children, frozenset(), refs, answers, there)
+        return plan(seen, self.now)
 
     def step(self) -> float | None:
         """One pass, then the servers do what they were told; a crash ends the pass early."""
@@ -231,11 +239,12 @@ class World:
         volumes = deployment["spec"]["template"]["spec"]["volumes"]
         claims = frozenset(v["persistentVolumeClaim"]["claimName"] for v in volumes if "persistentVolumeClaim" in v)
         wanted = int(deployment["spec"]["replicas"])
-        old = [server for server in self.servers if server.claims != claims]
+        image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        old = [server for server in self.servers if (server.claims, server.image) != (claims, image)]
         surge = 1 if old else 0
         while len(self.servers) < wanted + surge:
             server = Server(f"cancer-server-abc-{self.born}")
-            server.claims = claims
+            server.claims, server.image = claims, image
             self.born += 1
             self.on_new_server(server)
             self.servers.append(server)

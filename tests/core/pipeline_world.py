@@ -15,12 +15,12 @@ import yaml
 
 from ropewalk.api.pipeline import Pipeline, PipelineStatus
 from ropewalk.core.conditions import timestamp
-from ropewalk.core.pipeline import plan, related, scrapes
+from ropewalk.core.pipeline import peers, plan, related, scrapes
 from ropewalk.core.plan import Config, Create, Delete, Effect, Event, Json, Observed, Plan, Ref, Scraped
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-CONFIG = Config("trainer:1", "server:1")
+CONFIG = Config("trainer:1", "server:1", server_tf_image="server-tf:1")
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -91,7 +91,9 @@ class World:
         children = tuple(copy.deepcopy(list(self.objects.values())))
         refs = {ref: self._related(ref) for ref in related(self.owner)}
         answers = {(s.pod, s.path): Scraped(self.progress, None) for s in scrapes(self.owner, children)}
-        return Observed(copy.deepcopy(self.owner), CONFIG, children, frozenset(), refs, answers)
+        asked = peers(self.owner, CONFIG)
+        followers = tuple(copy.deepcopy(list(self.others.values()))) if asked else ()
+        return Observed(copy.deepcopy(self.owner), CONFIG, children, frozenset(), refs, answers, followers)
 
     def look(self) -> Plan:
         """The plan for now, carried out by nobody."""

@@ -136,9 +136,10 @@ class Limits(Model):
 class Serving(Model):
     """How the pods serve."""
 
-    engine: Literal["Auto", "LiteRT", "OpenVINO"] = "Auto"
+    engine: Literal["Auto", "LiteRT", "OpenVINO", "TensorFlow"] = "Auto"
     """What computes predictions.
-    Auto: the fastest of those that were proved equal to the model when it was published."""
+    Auto: the fastest of those that were proved equal to the model when it was published.
+    TensorFlow: the model itself, in an image of its own that has TensorFlow (larger, slower)."""
     limits: Limits = Limits()
     """What one server takes on."""
     resources: Resources | None = None

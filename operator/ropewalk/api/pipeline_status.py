@@ -133,8 +133,8 @@ class Run(StatusModel):
     """Why its latest failed attempt failed."""
 
 
-class Champion(StatusModel):
-    """The version that is served by ModelDeployments that follow this Pipeline."""
+class Title(StatusModel):
+    """A version that holds or held the title of champion."""
 
     version: Count | None = None
     """Its number."""
@@ -154,6 +154,15 @@ class Champion(StatusModel):
     """Engines that gave the same answers as the model itself, best first."""
     data_fingerprint: Fingerprint | None = None
     """Digest of the data that it was trained on."""
+
+
+class Champion(Title):
+    """The version that is served by ModelDeployments that follow this Pipeline."""
+
+    reason: Message | None = None
+    """Why it is the champion where no run of its own made it so: it regained the title from one that failed."""
+    replaced: Title | None = None
+    """The champion before it, which regains the title if a follower cannot serve this one."""
 
 
 class Record(StatusModel):
@@ -192,6 +201,8 @@ class PipelineHistoryEntry(StatusModel):
     """Digest of that version's files."""
     manifest_digest: Fingerprint | None = None
     """Digest of that version's manifest."""
+    engines: Annotated[tuple[Short, ...], Field(max_length=8), ListAtomic()] | None = None
+    """Engines that gave the same answers as the model itself, best first."""
     metrics: Metrics | None = None
     """What Evaluate measured on the test split."""
     data_fingerprint: Fingerprint | None = None

@@ -30,6 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
         help="image of servers (default: $ROPEWALK_SERVER_IMAGE)",
     )
     operator.add_argument(
+        "--server-tf-image",
+        default=os.environ.get("ROPEWALK_SERVER_TF_IMAGE", ""),
+        help="image of servers with TensorFlow, for models that nothing else serves (default: "
+        "$ROPEWALK_SERVER_TF_IMAGE)",
+    )
+    operator.add_argument(
         "--operator-namespace",
         default=os.environ.get("POD_NAMESPACE", "ropewalk-system"),
         help="where the Lease is kept (default: $POD_NAMESPACE or ropewalk-system)",
@@ -54,7 +60,7 @@ def _operator(options: argparse.Namespace) -> int:
     from ..shell import app, logs
 
     logs.configure(options.verbose)
-    config = Config(options.trainer_image, options.server_image, options.operator_namespace)
+    config = Config(options.trainer_image, options.server_image, options.operator_namespace, options.server_tf_image)
     settings = app.Options(
         config=config,
         kubeconfig=options.kubeconfig,

@@ -110,6 +110,21 @@ class Config:
     trainer_image: str
     server_image: str
     operator_namespace: str = "ropewalk-system"
+    server_tf_image: str = ""
+    """The server with TensorFlow, for models that no compiled engine takes; empty: there is none."""
+
+    @property
+    def server_images(self) -> frozenset[str]:
+        """Both flavours of the server's image."""
+        return frozenset({self.server_image, self.server_tf_image} - {""})
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Other resources of ours that a decision has to know: all of a kind, in the owner's namespace or everywhere."""
+
+    kind: str
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +142,5 @@ class Observed:
     """Other objects that the core asked for; None: read and absent; missing key: the read failed."""
     scrapes: Mapping[tuple[str, str], Scraped] = field(default_factory=dict)
     """By (pod name, path)."""
+    peers: tuple[Json, ...] | None = ()
+    """The resources that `Peers` asked for, the owner included; None: they could not be read."""

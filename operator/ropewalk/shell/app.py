@@ -91,7 +91,9 @@ class Operator:
             await runner.cleanup()
 
     async def _work(self, reader: PodReader) -> None:
-        reconciler = Reconciler(self._cluster, self._options.config, reader, self._lease.leading)
+        reconciler = Reconciler(
+            self._cluster, self._options.config, reader, self._lease.leading, self._options.namespaces
+        )
         queue = Queue(reconciler.reconcile)
         if not await self._crds_present():
             return
@@ -204,12 +206,22 @@ def _of_resource(kind: str, queue: Queue, reconciler: Reconciler) -> Any:
             reconciler.forget(key)
         else:
             queue.add(key)
+        followed = _refused_champion_of(event["object"]) if kind == "ModelDeployment" else ""
+        if followed:
+            queue.add(Key("Pipeline", key.namespace, followed))
         ref = Ref(API_VERSION, kind, key.name)
         for other, refs in list(reconciler.interests.items()):
             if other.namespace == key.namespace and ref in refs:
                 queue.add(other)
 
     return heard
+
+
+def _refused_champion_of(deployment: Mapping[str, Any]) -> str:
+    """The Pipeline that a ModelDeployment follows, if it has refused a version: the title may go back."""
+    if not (deployment.get("status") or {}).get("quarantined"):
+        return ""
+    return str(((deployment.get("spec") or {}).get("model") or {}).get("pipeline") or "")
 
 
 def _of_child(queue: Queue) -> Any:

@@ -24,6 +24,7 @@ from ..core.plan import (
     Event,
     Json,
     Observed,
+    Peers,
     Plan,
     Ref,
     Scraped,
@@ -48,6 +49,7 @@ class Core:
     plan: Callable[[Observed, datetime], Plan]
     related: Callable[[Json], tuple[Ref, ...]]
     scrapes: Callable[[Json, tuple[Json, ...]], tuple[ScrapeRequest, ...]]
+    peers: Callable[[Json, Config], Peers | None]
     label: str
     children: tuple[tuple[str, str], ...]
 
@@ -57,6 +59,7 @@ CORES = {
         pipeline.plan,
         pipeline.related,
         pipeline.scrapes,
+        pipeline.peers,
         names.PIPELINE_LABEL,
         (("batch/v1", "Job"), ("v1", "Pod"), ("v1", "ConfigMap")),
     ),
@@ -64,6 +67,7 @@ CORES = {
         deployment.plan,
         deployment.related,
         deployment.scrapes,
+        deployment.peers,
         names.MODEL_DEPLOYMENT_LABEL,
         (
             ("v1", "ServiceAccount"),
@@ -87,7 +91,16 @@ class NamespaceEnds(Exception):
 class Reconciler:
     """Carries out passes. `interests` maps each resource to what its decision reads, for those who listen."""
 
-    def __init__(self, cluster: Cluster, config: Config, reader: PodReader, leading: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        config: Config,
+        reader: PodReader,
+        leading: Callable[[], bool],
+        namespaces: tuple[str, ...] = (),
+    ) -> None:
+        """`namespaces` are those that the operator may read; empty: all."""
+        self._namespaces = namespaces
         self._cluster = cluster
         self._config = config
         self._reader = reader
@@ -144,9 +157,10 @@ class Reconciler:
         selector = f"{core.label}={names.label_value(key.name)}"
         refs = core.related(owner)
         self.interests[key] = frozenset(refs)
-        lists, gets = await asyncio.gather(
-            asyncio.gather(*(self._children(kind, key.namespace, selector) for kind in core.children)),
+        lists, gets, peers = await asyncio.gather(
+            asyncio.gather(*(self._list(kind, key.namespace, selector) for kind in core.children)),
             asyncio.gather(*(self._related(ref, key.namespace) for ref in refs)),
+            self._peers(core.peers(owner, self._config), key.namespace),
         )
         children = tuple(item for found in lists if found is not None for item in found)
         unknown = frozenset(kind for (_, kind), found in zip(core.children, lists, strict=True) if found is None)
@@ -156,9 +170,17 @@ class Reconciler:
             (request.pod, request.path): answer for request, answer in zip(requests, answers, strict=True)
         }
         related = {ref: found for ref, (known, found) in zip(refs, gets, strict=True) if known}
-        return Observed(owner, self._config, children, unknown, related, scrapes)
+        return Observed(owner, self._config, children, unknown, related, scrapes, peers)
 
-    async def _children(self, kind: tuple[str, str], namespace: str, selector: str) -> list[dict[str, Any]] | None:
+    async def _peers(self, wanted: Peers | None, namespace: str) -> tuple[dict[str, Any], ...] | None:
+        if wanted is None:
+            return ()
+        scopes = (self._namespaces or (None,)) if wanted.everywhere else (namespace,)
+        lists = await asyncio.gather(*(self._list((API_VERSION, wanted.kind), scope, "") for scope in scopes))
+        read = [found for found in lists if found is not None]
+        return tuple(item for found in read for item in found) if len(read) == len(lists) else None
+
+    async def _list(self, kind: tuple[str, str], namespace: str | None, selector: str) -> list[dict[str, Any]] | None:
         try:
             return await self._cluster.list(*kind, namespace, selector)
         except UNREADABLE as error:

@@ -1,6 +1,6 @@
 """Decisions about serving: what pods, which version, how it changes, and what the traffic says."""
 
 from .plan import plan
-from .reads import related, scrapes
+from .reads import peers, related, scrapes
 
-__all__ = ["plan", "related", "scrapes"]
+__all__ = ["peers", "plan", "related", "scrapes"]

@@ -30,7 +30,7 @@ def replicas(observed: Observed, wanted: Wishes) -> int:
 
 
 def effects(
-    observed: Observed, wanted: Wishes, told: Routes, claims: set[str], one_node: bool, more: Iterable[Any]
+    observed: Observed, wanted: Wishes, told: Routes, image: str, claims: set[str], one_node: bool, more: Iterable[Any]
 ) -> list[Effect]:
     """Apply what is not as it should be, what others refer to first; `more` are ConfigMaps with a version each."""
     scaling = wanted.autoscaling
@@ -39,7 +39,7 @@ def effects(
         routes.config_map(wanted, told),
         pods.deployment(
             wanted,
-            image=observed.config.server_image,
+            image=image,
             claims=claims,
             one_node=one_node,
             replicas=_handed_over(deployment) if scaling else wanted.replicas,

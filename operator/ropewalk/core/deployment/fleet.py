@@ -67,6 +67,8 @@ class Pod:
     nudge: str
     report: Report | None
     claims: frozenset[str]
+    image: str
+    """As its spec names it; empty: unknown."""
     raw: Json
 
     def holds(self, version: Version | None) -> Held | None:
@@ -132,8 +134,14 @@ def _pod(pod: Json, scrapes: Mapping[tuple[str, str], Scraped]) -> Pod:
         claims=frozenset(
             str(get(volume, "persistentVolumeClaim", "claimName")) for volume in get(pod, "spec", "volumes") or ()
         ),
+        image=_image(pod),
         raw=pod,
     )
+
+
+def _image(pod: Json) -> str:
+    found = (one for one in get(pod, "spec", "containers") or () if get(one, "name") == CONTAINER)
+    return str(get(next(found, None), "image") or "")
 
 
 def container_status(pod: Json) -> Json | None:

@@ -74,6 +74,14 @@ class Memory:
             return None
         return next((entry for entry in self.quarantined if _matches(entry, version)), None)
 
+    def forgiving(self, version: Version | None, since: datetime | None) -> Memory:
+        """Without what went wrong with a version before it was made the champion (again): it gets another chance."""
+        entry = self.is_quarantined(version)
+        at = parse_timestamp(entry.get("at")) if entry is not None else None
+        if at is None or since is None or at >= since:
+            return self
+        return replace(self, quarantined=tuple(one for one in self.quarantined if one is not entry))
+
     def remember(self, version: Version, result: str, reason: str, now: datetime) -> Memory:
         """One more line of history; the oldest beyond ten are forgotten."""
         entry: dict[str, Any] = {"version": version.number, "result": result, "at": timestamp(now)}

@@ -15,7 +15,7 @@ from ropewalk.api import conditions as api
 from ..conditions import Condition, clip, find, set_conditions
 from ..names import digest
 from ..plan import Json, Observed, Plan
-from . import children, fleet, happened, kept, memory, monitor, nudges, pods, problems, rollout, routes, status
+from . import children, fleet, happened, image, kept, memory, monitor, nudges, pods, problems, rollout, routes, status
 from . import target as targets
 from . import wishes as wish
 from .fleet import Pod
@@ -29,6 +29,7 @@ CLOSED = 3.0
 FOLLOW = 0.25
 """Seconds between two looks while a version changes: pods say that they have it, no event does."""
 STARTING = 1.0
+WAITS_FOR_ITS_TURN = 10.0
 SLOW = 5.0
 
 
@@ -45,6 +46,10 @@ def plan(observed: Observed, now: datetime) -> Plan:
     remembered = memory.read(owner, told)
     fleet_now = fleet.pods(wanted, observed.children, observed.scrapes)
     aim = targets.wanted(wanted, observed)
+    remembered = remembered.forgiving(aim.version, aim.since)
+    deployment = children.child(observed, "Deployment", pods.server_name(wanted))
+    chosen = image.choose(wanted, aim, remembered, fleet_now, deployment, observed)
+    aim = image.held_back(aim, wanted, remembered, fleet_now, observed.config)
     replicas = children.replicas(observed, wanted)
     step = rollout.advance(remembered, aim, fleet_now, replicas, now)
     after = _told_anew(step.memory, remembered, wanted, told, now)
@@ -53,7 +58,6 @@ def plan(observed: Observed, now: datetime) -> Plan:
     after = monitor.remember(after, seen, wanted.monitoring, now)
     held = _held(remembered)
     one_node = _one_node(observed, wanted, held)
-    deployment = children.child(observed, "Deployment", pods.server_name(wanted))
     view = status.View(
         wishes=wanted,
         memory=after,
@@ -63,20 +67,25 @@ def plan(observed: Observed, now: datetime) -> Plan:
         blocked=_blocked(observed, held),
         seen=seen,
         replicas=replicas,
-        image=observed.config.server_image,
+        image=chosen,
         one_node=one_node,
     )
     document = status.document(owner, view, now)
     events = (*step.events, *happened.events(owner.get("status") or {}, document))
-    if after.routes is None or remembered.routes is None or after.routes.revision != remembered.routes.revision:
+    new_image = remembered.server_image != chosen.image
+    told_anew = remembered.routes is None or after.routes is None or after.routes.revision != remembered.routes.revision
+    if after.routes is None or told_anew or new_image:
         return Plan(status=document, events=events, requeue_after=0.0 if after.routes else MINUTE)
     more = kept.bodies(wanted, after.live, stored, seen.baseline_document, seen.ledger)
     claims = {version.claim for version in held}
     effects = [
-        *children.effects(observed, wanted, after.routes, claims, one_node, more),
+        *children.effects(observed, wanted, after.routes, chosen.image, claims, one_node, more),
         *nudges.effects(fleet_now, after.routes, told, replicas, now),
     ]
-    return Plan(tuple(effects), document, events, _again(wanted.uid, after, fleet_now, replicas, now))
+    delay = _again(wanted.uid, after, fleet_now, replicas, now)
+    if chosen.waiting:
+        delay = min(delay or WAITS_FOR_ITS_TURN, WAITS_FOR_ITS_TURN)
+    return Plan(tuple(effects), document, events, delay)
 
 
 def _again(uid: str, after: Memory, fleet_now: Sequence[Pod], replicas: int, now: datetime) -> float | None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from ..plan import Json, Ref, ScrapeRequest
 from . import fleet, kept, memory, wishes
+from .image import peers
 from .pods import MONITORING_PORT
 from .target import claim_ref, pipeline_ref
 from .versions import Version, get
+
+__all__ = ["peers", "related", "scrapes"]
 
 
 def related(owner: Json) -> tuple[Ref, ...]:

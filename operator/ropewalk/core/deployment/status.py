@@ -13,6 +13,7 @@ from ..conditions import Condition, Status, clip, find, set_conditions, timestam
 from ..names import MODEL_DEPLOYMENT_LABEL, label_value
 from ..plan import Json
 from .fleet import Pod
+from .image import Choice, moving
 from .memory import Memory, routes_document
 from .monitor import Observation
 from .pods import HTTP_PORT
@@ -34,7 +35,7 @@ class View:
     """Reason and message why no pod can run, known before any pod says so."""
     seen: Observation
     replicas: int
-    image: str
+    image: Choice
     one_node: bool
 
 
@@ -52,7 +53,7 @@ def document(owner: Json, view: View, now: datetime) -> dict[str, Any]:
         "readyReplicas": ready,
         "selector": f"{MODEL_DEPLOYMENT_LABEL}={label_value(wishes.name)}",
         "url": f"http://{wishes.name}.{wishes.namespace}.svc:{HTTP_PORT}/v1/models/{wishes.name}",
-        "serverImage": view.image,
+        "serverImage": view.image.image,
         "routes": routes_document(memory.routes) if memory.routes else None,
         "quarantined": list(memory.quarantined),
         "history": list(memory.history),
@@ -83,7 +84,7 @@ def _failure(view: View, now: datetime) -> Json | None:
 
 
 def _conditions(view: View, before: Sequence[Json]) -> list[Condition]:
-    found = [_ready(view), _reconciling(view), _observed(view, before), _data_drift(view, before)]
+    found = [_ready(view), _available(view), _reconciling(view), _observed(view, before), _data_drift(view, before)]
     if view.target.final:
         found.append(Condition(api.STALLED, "True", view.target.reason, view.target.message))
     quarantined = view.memory.is_quarantined(view.target.version)
@@ -109,6 +110,14 @@ def _ready(view: View) -> Condition:
     return Condition(api.READY, "False", api.LOADING, "pods are starting")
 
 
+def _available(view: View) -> Condition:
+    """Whether there is all the capacity that was asked for."""
+    ready = sum(pod.ready for pod in view.pods)
+    if view.replicas and ready >= view.replicas:
+        return Condition(api.AVAILABLE, "True", api.ALL_READY, "")
+    return Condition(api.AVAILABLE, "False", api.PODS_MISSING, f"{ready} of {view.replicas} pods answer")
+
+
 def _reasons(view: View) -> list[tuple[str, str]]:
     quarantined = view.memory.is_quarantined(view.target.version)
     found = []
@@ -131,6 +140,10 @@ def _reconciling(view: View) -> Condition:
     if candidate is not None:
         text = f"version {candidate.version.number}: {candidate.step}"
         return Condition(api.RECONCILING, "True", api.PROGRESSING, text)
+    if moving(view.pods, view.image.image):
+        return Condition(api.RECONCILING, "True", api.UPGRADING, f"pods move to the image {view.image.image}")
+    if view.image.waiting:
+        return Condition(api.RECONCILING, "True", api.UPGRADE_PENDING, view.image.waiting)
     if view.memory.routes is None and view.target.reason:
         return Condition(api.RECONCILING, "True", view.target.reason, view.target.message)
     return Condition(api.RECONCILING, "False", api.RECONCILED, "")

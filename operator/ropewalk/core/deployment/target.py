@@ -6,10 +6,12 @@ Not having an answer is an answer too: it has a reason, and what is live stays l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ropewalk.api import conditions as api
 
+from ..conditions import parse_timestamp
 from ..plan import Json, Observed, Ref
 from .versions import Version, below, get, number_in
 from .wishes import Wishes
@@ -28,6 +30,10 @@ class Target:
     message: str = ""
     final: bool = False
     """Nothing but an edit of the spec or of another object can help."""
+    since: datetime | None = None
+    """When a Pipeline made it the champion: what went wrong with it before is history."""
+    engines: tuple[str, ...] = ()
+    """Engines that it was proved on, best first; empty: not known."""
 
 
 def pipeline_ref(name: str) -> Ref:
@@ -62,7 +68,13 @@ def wanted(wishes: Wishes, observed: Observed) -> Target:
     version = Version.from_document(champion)
     if version is None:
         return Target(None, api.WAITING_FOR_CHAMPION, f"pipeline {ref.name} has no champion yet")
-    return Target(version)
+    since = parse_timestamp(get(champion, "promotedAt"))
+    return Target(version, since=since, engines=_engines(champion))
+
+
+def _engines(entry: object) -> tuple[str, ...]:
+    found = get(entry, "engines")
+    return tuple(str(one) for one in found) if isinstance(found, (list, tuple)) else ()
 
 
 def _pinned(wishes: Wishes, pipeline: Json, number: int) -> Target:
@@ -71,7 +83,7 @@ def _pinned(wishes: Wishes, pipeline: Json, number: int) -> Target:
         if get(entry, "version") == number and get(entry, "digest"):
             version = Version.from_document({**entry, "uri": entry.get("uri") or _uri(wishes, pipeline, number)})
             if version is not None:
-                return Target(version)
+                return Target(version, engines=_engines(entry))
     # An older version than status remembers: its place follows from its number, its manifest proves the rest.
     version = Version.from_document({"version": number, "uri": _uri(wishes, pipeline, number)})
     if version is None:

@@ -19,7 +19,7 @@ from .record import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, Ledger, Run, metric
 from .triggers import DRIFT, annotation
 
 PROMOTE = f"{names.GROUP}/promote"
-COPIED = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics")
+COPIED = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines")
 
 
 def succeeded(
@@ -53,12 +53,13 @@ def succeeded(
     if smoke.outcome == "Succeeded":
         version = {"uri": smoke.uri, "digest": smoke.digest, "manifestDigest": smoke.manifest_digest}
         entry |= {"version": smoke.version, **{k: v for k, v in version.items() if v}}
+        entry["engines"] = list(smoke.engines)
     ledger = replace(ledger, run=ended, anomalies=train.anomalies, consecutive_failures=0).with_history(entry)
     text = f"run {run.id} of {name_of(owner)}: {state}" + (f" ({message})" if message else "")
     events = [Event("Normal" if state == SUCCEEDED else "Warning", reason, text)]
     if state == SUCCEEDED and smoke.version:
         if train.blessing == BLESSED and _automatic(spec, run):
-            ledger, promoted = _promoted(owner, ledger, {**entry, "engines": list(smoke.engines)}, now)
+            ledger, promoted = _promoted(owner, ledger, entry, now)
             events.append(promoted)
         else:
             events.append(Event("Normal", "AwaitingPromotion", awaiting(owner, smoke.version)))
@@ -107,8 +108,10 @@ def awaiting(owner: Json, version: int) -> str:
 
 
 def _promoted(owner: Json, ledger: Ledger, entry: Json, now: datetime) -> tuple[Ledger, Event]:
-    champion = {k: entry[k] for k in (*COPIED, "engines") if entry.get(k)}
+    champion = {k: entry[k] for k in COPIED if entry.get(k)}
     champion |= {"promotedAt": timestamp(now), "runId": entry["id"]}
+    if ledger.champion:
+        champion["replaced"] = {k: v for k, v in ledger.champion.items() if k not in ("replaced", "reason")}
     text = f"version {entry['version']} of {name_of(owner)} is the champion"
     return replace(ledger, champion=champion), Event("Normal", "Promoted", text)
 

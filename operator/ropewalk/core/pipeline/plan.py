@@ -15,7 +15,7 @@ from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from ..conditions import Condition, clip, set_conditions
 from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
-from . import attempts, job, outcome, run_plan, stages, status, triggers
+from . import attempts, job, outcome, run_plan, stages, status, title, triggers
 from .attempts import Failure, Success, Waiting
 from .messages import train_result
 from .observe import IMAGE_REASONS, Attempt, attempt, metadata, name_of, of_kind, owned, run_of
@@ -40,7 +40,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
         return _invalid(owner, error, now)
     ledger, events = triggers.settled_schedule(spec, read(owner.get("status") or {}), now)
     ledger, more = outcome.promoted_by_hand(owner, ledger, now)
-    pass_ = _Pass(observed, owner, spec, ledger, now, [*events, *more])
+    ledger, lost = title.given_back(owner, ledger, observed.peers or (), now)
+    pass_ = _Pass(observed, owner, spec, ledger, now, [*events, *more, *lost])
     if observed.unknown & NEEDED:
         return Plan(requeue_after=WAIT)
     if ledger.run is not None and ledger.run.active:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from ...api.pipeline import PipelineSpec
-from ..plan import Json, Ref, ScrapeRequest
+from ..plan import Config, Json, Peers, Ref, ScrapeRequest
 from . import job, record, run_plan
 from .observe import attempt
 from .triggers import model_deployment
@@ -24,6 +24,11 @@ def related(owner: Json) -> tuple[Ref, ...]:
     config_maps = tuple(Ref("v1", "ConfigMap", name) for name in job.config_maps(uris))
     watched = spec.triggers.drift.model_deployments if spec.triggers.drift else ()
     return (*claims, *config_maps, *(model_deployment(name) for name in watched))
+
+
+def peers(owner: Json, config: Config) -> Peers | None:
+    """The ModelDeployments of the namespace, once there is a champion that they may follow and refuse."""
+    return Peers("ModelDeployment") if record.read(owner.get("status") or {}).champion else None
 
 
 def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:

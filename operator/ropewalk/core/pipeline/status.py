@@ -89,6 +89,7 @@ def _conditions(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -
     run, champion = ledger.run, ledger.champion
     if champion:
         text = f"version {champion['version']} of run {champion.get('runId', '?')}"
+        text += f"; {champion['reason']}" if champion.get("reason") else ""
         found = [Condition(api.READY, "True", api.CHAMPION_READY, text)]
     else:
         found = [Condition(api.READY, "False", api.NO_CHAMPION, "no run has given a champion yet")]

@@ -1,0 +1,118 @@
+"""Which image the servers run: the pinned one until it is this deployment's turn to move to the operator's (D15).
+
+A new operator changes nothing by itself: deployments move a few at a time, in the order of their names, and no
+further one while those that moved have not all come up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ropewalk.api import conditions as api
+
+from ..conditions import find
+from ..plan import Config, Json, Observed, Peers
+from .fleet import Pod
+from .memory import Memory
+from .target import Target
+from .versions import get
+from .wishes import Wishes
+
+AT_A_TIME = 3
+TENSORFLOW = "TensorFlow"
+NO_TENSORFLOW_IMAGE = "NoTensorFlowImage"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The image to run from now on, and what is waited for, in words; empty: nothing."""
+
+    image: str
+    waiting: str = ""
+
+
+def needs_tensorflow(wanted: Wishes, aim: Target, remembered: Memory) -> bool:
+    """Whether the user, the wanted version or the one that answers has no other engine than TensorFlow."""
+    if wanted.engine != "Auto":
+        return wanted.engine == TENSORFLOW
+    answering = remembered.live is not None and remembered.live.engine == TENSORFLOW
+    return aim.engines == (TENSORFLOW,) or answering
+
+
+def choose(
+    wanted: Wishes, aim: Target, remembered: Memory, pods: Sequence[Pod], deployment: Json | None, observed: Observed
+) -> Choice:
+    """The image. A lost status is recovered from the Deployment; another flavour of today's image is no upgrade, and
+    neither is a better image for pods that never answered."""
+    config = observed.config
+    tensorflow = needs_tensorflow(wanted, aim, remembered) and config.server_tf_image
+    today = config.server_tf_image if tensorflow else config.server_image
+    pinned = remembered.server_image
+    if not pinned:
+        return Choice(image_of(deployment) or today)
+    if pinned in config.server_images or not (remembered.live or any(pod.ready for pod in pods)):
+        return Choice(today)
+    turn = _turn(wanted, observed)
+    return Choice(today) if turn == "" else Choice(pinned, f"the server image {today} waits: {turn}")
+
+
+def held_back(aim: Target, wanted: Wishes, remembered: Memory, pods: Sequence[Pod], config: Config) -> Target:
+    """The target, or why it is not tried yet: no pod may load what only another flavour of the image can."""
+    if not needs_tensorflow(wanted, aim, remembered):
+        return aim
+    if not config.server_tf_image:
+        text = "only the engine TensorFlow can serve this; start the operator with --server-tf-image"
+        return Target(None, NO_TENSORFLOW_IMAGE, text, final=True)
+    if any(pod.running and pod.image not in ("", config.server_tf_image) for pod in pods):
+        return Target(None, api.PROGRESSING, "pods with TensorFlow are starting")
+    return aim
+
+
+def moving(pods: Iterable[Pod], image: str) -> bool:
+    """Whether some pods run another image than they should."""
+    return any(pod.image not in ("", image) and not pod.deleting for pod in pods)
+
+
+def image_of(deployment: Json | None) -> str:
+    """The image in a Deployment's pod template."""
+    containers = list(get(deployment, "spec", "template", "spec", "containers") or ())
+    return str(get(containers[0], "image") or "") if containers else ""
+
+
+def peers(owner: Json, config: Config) -> Peers | None:
+    """All deployments everywhere, while this one runs another image than the operator has."""
+    pinned = get(owner, "status", "serverImage")
+    return Peers("ModelDeployment", everywhere=True) if pinned and pinned not in config.server_images else None
+
+
+def _turn(wanted: Wishes, observed: Observed) -> str:
+    """Why it is not this deployment's turn to move; empty if it is."""
+    if observed.peers is None:
+        return "the other ModelDeployments could not be read"
+    today = observed.config.server_images
+    moved = [peer for peer in observed.peers if get(peer, "status", "serverImage") in today]
+    unsettled = [_name(peer) for peer in moved if not _settled(peer)]
+    behind = sorted(
+        _name(peer)
+        for peer in observed.peers
+        if get(peer, "status", "live") and get(peer, "status", "serverImage") not in today
+    )
+    me = f"{wanted.namespace}/{wanted.name}"
+    before_me = behind.index(me) if me in behind else len(behind)
+    if len(unsettled) + before_me < AT_A_TIME:
+        return ""
+    return f"{sorted(unsettled)[0]} runs it and is not Ready yet" if unsettled else "others are before it"
+
+
+def _settled(peer: Json) -> bool:
+    """Came up on its image, or never answered at all: then it holds nobody up."""
+    conditions = get(peer, "status", "conditions") or ()
+    reconciling, ready = find(conditions, api.RECONCILING), find(conditions, api.READY)
+    if reconciling is not None and reconciling.get("reason") == api.UPGRADING:
+        return False
+    return not get(peer, "status", "live") or (ready is not None and ready.get("status") == "True")
+
+
+def _name(peer: Json) -> str:
+    return f"{get(peer, 'metadata', 'namespace')}/{get(peer, 'metadata', 'name')}"
