@@ -242,3 +242,29 @@ def test_a_spec_that_cannot_be_read_is_said_once() -> None:
     assert world.condition("Stalled") is None
     world.succeed(1)
     assert world.status["champion"]["version"] == 1
+
+
+NEEDS = {"v": 1, "outcome": "Failed", "reason": "NeedsTensorFlow", "message": "no compiled engine takes it"}
+
+
+def test_a_model_that_only_tensorflow_takes_is_smoke_tested_with_it() -> None:
+    """Another attempt that costs nothing, in the server's other image; what was trained is not trained again."""
+    world = World(example("tabular", retry={"limit": 0}))
+    world.settle()
+    world.pod(world.ended(0, trained()), world.ended(3, NEEDS), "Failed")
+    world.settle()
+    containers = world.job()["spec"]["template"]["spec"]["containers"]
+    assert (world.jobs(), containers[0]["image"]) == (["1-run-1", "1-run-2"], "server-tf:1")
+    assert world.status["run"]["jobs"][0]["engine"] == "TensorFlow"
+    world.succeed(1, smoke={**published(1), "engines": ["TensorFlow"]})
+    assert world.status["champion"]["engines"] == ["TensorFlow"]
+
+
+def test_that_attempt_is_made_once() -> None:
+    """An image that calls itself the other one and is not must not be tried for ever."""
+    world = World(example("tabular", retry={"limit": 0}))
+    world.settle()
+    for _ in range(2):
+        world.pod(world.ended(0, trained()), world.ended(3, NEEDS), "Failed")
+        world.settle()
+    assert (world.jobs(), world.status["run"]["state"]) == (["1-run-1", "1-run-2"], "Failed")

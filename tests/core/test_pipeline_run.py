@@ -178,7 +178,8 @@ def test_a_person_promotes_and_goes_back() -> None:
 
 
 def test_history_is_bounded_and_old_children_are_swept() -> None:
-    world = World(example("tabular"))
+    kept = {**example("tabular")["spec"]["artifacts"], "keep": {"runs": 100, "versions": 100}}
+    world = World(example("tabular", artifacts=kept))
     world.settle()
     for run in range(1, 14):
         world.succeed(run)

@@ -24,12 +24,26 @@ SourceUri = Annotated[
 ]
 
 
+class Keep(Model):
+    """How much of the past stays in the store. What is served, the champion and the newest blessed version always do.
+
+    Anything else goes when two sweeps, a day apart, have found it unreferenced.
+    """
+
+    runs: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Newest runs whose records and work stay."""
+    versions: Annotated[int, Field(ge=1, le=10_000)] = 10
+    """Newest versions of the model that stay."""
+
+
 class Artifacts(Model):
     """The store: models and the records of runs live there, under NAMESPACE/PIPELINE."""
 
     uri: PvcUri
     """A folder on a PersistentVolumeClaim of this namespace, pvc://CLAIM/PATH.
     Models stand in PATH/NAMESPACE/PIPELINE/models/VERSION."""
+    keep: Keep = Keep()
+    """How much of the past stays in the store."""
 
 
 class Split(Model):

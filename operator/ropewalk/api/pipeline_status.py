@@ -54,6 +54,8 @@ class Job(StatusModel):
     """Attempts whose result was lost, and that were repeated without counting."""
     memory_limit: Short | None = None
     """Memory limit of the latest attempt, where running out of memory has raised it."""
+    engine: Short | None = None
+    """TensorFlow where no compiled engine takes the model: the smoke test then runs in the image that has it."""
 
 
 class Stage(StatusModel):
@@ -228,6 +230,23 @@ class Anomaly(StatusModel):
     """One such value; never of a sensitive feature."""
 
 
+class Errand(StatusModel):
+    """Work on the store outside a run."""
+
+    id: Count | None = None
+    """Its number."""
+    type: Short | None = None
+    """Recover: find out what an empty status forgot. Sweep: delete what is kept no longer."""
+    state: Short | None = None
+    """Running, Succeeded or Failed."""
+    message: Message | None = None
+    """What it did, or why it failed."""
+    started_at: Time | None = None
+    """When it was decided on."""
+    finished_at: Time | None = None
+    """When it ended."""
+
+
 class PipelineStatus(StatusModel):
     """What Ropewalk has seen and done. It is written by the operator alone."""
 
@@ -245,6 +264,16 @@ class PipelineStatus(StatusModel):
     """The last ten runs that have ended, newest last."""
     anomalies: Annotated[tuple[Anomaly, ...], Field(max_length=20), ListAtomic()] | None = None
     """What the latest run found wrong with the data."""
+    errand: Errand | None = None
+    """The latest work on the store outside a run."""
+    last_run_id: Count | None = None
+    """The greatest number of a run that the store knew when this status was recovered from it."""
+    adopted_store: bool | None = None
+    """Whether the store was looked through since the annotation ropewalk.dev/adopt-store was set."""
+    swept_at: Time | None = None
+    """When the store was last swept."""
+    sweep_waiting: Count | None = None
+    """Runs and versions that the next sweep may delete."""
     consecutive_failures: Count | None = None
     """Failed runs in a row."""
     last_schedule_time: Time | None = None

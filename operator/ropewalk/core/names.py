@@ -16,6 +16,7 @@ MODEL_DEPLOYMENT_LABEL = f"{GROUP}/modeldeployment"
 RUN_LABEL = f"{GROUP}/run"
 PART_LABEL = f"{GROUP}/part"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
+ERRAND_LABEL = f"{GROUP}/errand"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
@@ -18,10 +18,11 @@ from .messages import SmokeResult, TrainResult, smoke_result, train_result
 from .observe import CONFIG_REASONS, IMAGE_REASONS, SMOKE_TEST, TRAIN, Attempt, Container, Pod
 from .record import FAILED, RETRYING, Run
 
-Kind = Literal["Permanent", "Retry", "Disruption", "OutOfMemory", "Gone"]
+Kind = Literal["Permanent", "Retry", "Disruption", "OutOfMemory", "Gone", "NeedsTensorFlow"]
 PERMANENT_EXIT_CODES = frozenset({64, 65})
 FREE_REPLAYS = 1
 HOPELESS = frozenset({"InvalidImageName"})
+NEEDS_TENSORFLOW: Final = "NeedsTensorFlow"
 SMOKE_STAGE = "SmokeTest"
 
 
@@ -137,6 +138,8 @@ def _finished(pod: Pod) -> Success | Failure:
     if container.out_of_memory or reason == "MemoryExceeded":
         kind, reason = "OutOfMemory", api.OUT_OF_MEMORY
         message = message or f"{container.name} exceeded its memory limit"
+    elif reason == NEEDS_TENSORFLOW and container is pod.smoke_test:
+        kind = NEEDS_TENSORFLOW
     elif code in PERMANENT_EXIT_CODES:
         kind = "Permanent"
     elif pod.disrupted:
@@ -187,10 +190,13 @@ def overdue(run: Run, found: Attempt | None, verdict: Verdict, spec: PipelineSpe
     return None
 
 
-def after(run: Run, failure: Failure, spec: PipelineSpec, limit: str, now: datetime) -> Run:
+def after(
+    run: Run, failure: Failure, spec: PipelineSpec, limit: str, now: datetime, *, tensorflow_image: str = ""
+) -> Run:
     """The run after a failed attempt: Retrying with the next attempt's number and time, or Failed for good.
 
-    `limit` is the memory limit that its container had. Disruptions and one replay of a lost result are not counted.
+    `limit` is the memory limit that its container had. Disruptions, one replay of a lost result and the one in the
+    image with TensorFlow are not counted.
     """
     retry = spec.retry
     again = replace(run, state=RETRYING, attempt=run.attempt + 1, failure=failure.document(), waiting="", retry_at=None)
@@ -198,6 +204,11 @@ def after(run: Run, failure: Failure, spec: PipelineSpec, limit: str, now: datet
     lost = replace(again, state=FAILED, attempt=run.attempt, finished_at=now)
     if failure.kind == "Permanent":
         return lost
+    if failure.kind == NEEDS_TENSORFLOW:
+        if tensorflow_image and not run.tensorflow:
+            return replace(again, tensorflow=True)
+        hint = f"{lost.message}; start the operator with --server-tf-image" if not run.tensorflow else lost.message
+        return replace(lost, message=clip(hint, 600))
     if failure.kind == "Disruption" and run.disruptions < retry.disruptions:
         return replace(again, disruptions=run.disruptions + 1)
     if failure.kind == "Gone" and run.replays < FREE_REPLAYS:

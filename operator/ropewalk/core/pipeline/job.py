@@ -14,7 +14,7 @@ from ...api.pipeline import PipelineSpec
 from .. import names
 from ..plan import Config, Json
 from ..quantities import memory
-from .observe import SMOKE_TEST, TRAIN, metadata, name_of
+from .observe import ERRAND, SMOKE_TEST, TRAIN, metadata, name_of
 from .record import PART
 
 ROOT = "/ropewalk"
@@ -22,6 +22,10 @@ PROGRESS_PORT = 8090
 USER = 65532
 TRAIN_RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
 SMOKE_TEST_RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
+ERRAND_RESOURCES = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+ERRAND_SECONDS = 900
+TENSORFLOW_IMAGE = f"{names.GROUP}/server-tf-image"
+"""Annotation of a Job: the smoke test's other image, for a model that no compiled engine takes."""
 _URI = re.compile(r"(pvc|configmap)://([^/]+)(?:/(.*))?")
 
 
@@ -70,14 +74,7 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 30,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": _pod_security(),
         "volumes": volumes,
         "initContainers": [
             _container(
@@ -108,6 +105,7 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
         "metadata": {
             "namespace": metadata(owner).get("namespace", ""),
             "labels": mine,
+            "annotations": {TENSORFLOW_IMAGE: config.server_tf_image},
             "ownerReferences": [owner_reference(owner)],
         },
         "spec": {
@@ -122,19 +120,95 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
     }
 
 
-def for_attempt(body: Json, *, name: str, attempt: int, memory_limit: str = "") -> dict[str, Any]:
-    """The body to create for one attempt; no container gets less than `memory_limit`, if it is limited at all."""
+def errand(owner: Json, spec: PipelineSpec, config: Config, *, name: str, number: int) -> dict[str, Any]:
+    """The Job of an errand: a container of the trainer's image that sees the store and nothing else."""
+    claim = {"name": "claim-0", "persistentVolumeClaim": {"claimName": claims([spec.artifacts.uri])[0]}}
+    content = {"name": "run", "configMap": {"name": errand_config(owner, number, "")["metadata"]["name"]}}
+    mounts: list[dict[str, Any]] = [
+        {"name": "run", "mountPath": f"{ROOT}/run", "readOnly": True},
+        {"name": "tmp", "mountPath": "/tmp"},
+        {"name": "claim-0", "mountPath": f"{ROOT}/claims/{claims([spec.artifacts.uri])[0]}"},
+    ]
+    meta = errand_config(owner, number, "")["metadata"]
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": _pod_security(),
+        "volumes": [content, {"name": "tmp", "emptyDir": {}}, claim],
+        "containers": [
+            _container(ERRAND, config.trainer_image, ["ropewalk-train", "errand"], dict(ERRAND_RESOURCES), mounts)
+        ],
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {**meta, "name": name},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": ERRAND_SECONDS,
+            "template": {"metadata": {"labels": dict(meta["labels"])}, "spec": pod},
+        },
+    }
+
+
+def errand_config(owner: Json, number: int, content: str) -> dict[str, Any]:
+    """The immutable ConfigMap with an errand's `errand.json`."""
+    suffix = f"-errand-{number}-{names.digest(metadata(owner).get('uid', ''), 6)}"
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": names.bounded(name_of(owner), suffix),
+            "namespace": metadata(owner).get("namespace", ""),
+            "labels": {
+                names.PIPELINE_LABEL: names.label_value(name_of(owner)),
+                names.ERRAND_LABEL: str(number),
+                names.MANAGED_BY_LABEL: "ropewalk",
+            },
+            "ownerReferences": [owner_reference(owner)],
+        },
+        "immutable": True,
+        "data": {"errand.json": content},
+    }
+
+
+def _pod_security() -> dict[str, Any]:
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "fsGroup": USER,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def for_attempt(
+    body: Json, *, name: str, attempt: int, memory_limit: str = "", tensorflow: bool = False
+) -> dict[str, Any]:
+    """The body to create for one attempt; no container gets less than `memory_limit`, if it is limited at all.
+
+    With `tensorflow`, the smoke test runs in the server's image that has it.
+    """
     result: dict[str, Any] = copy.deepcopy(dict(body))
     result["metadata"]["name"] = name
     for meta in (result["metadata"], result["spec"]["template"]["metadata"]):
         meta["labels"][names.ATTEMPT_LABEL] = str(attempt)
     pod = result["spec"]["template"]["spec"]
+    if tensorflow:
+        pod["containers"][0]["image"] = tensorflow_image(body)
     for container in (*pod["initContainers"], *pod["containers"]):
         container["env"] = [*container["env"], {"name": "ROPEWALK_ATTEMPT", "value": str(attempt)}]
         limits = container["resources"].get("limits") or {}
         if memory_limit and "memory" in limits and memory(limits["memory"]) < memory(memory_limit):
             container["resources"]["limits"] = {**limits, "memory": memory_limit}
     return result
+
+
+def tensorflow_image(body: Json) -> str:
+    """The smoke test's image with TensorFlow; empty where the run was planned without one."""
+    return str((metadata(body).get("annotations") or {}).get(TENSORFLOW_IMAGE) or "")
 
 
 def memory_limit(body: Json, container: str, raised: str = "") -> str:

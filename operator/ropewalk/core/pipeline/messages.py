@@ -14,6 +14,7 @@ from ..conditions import clip
 MAX_BYTES = 2048
 MAX_ANOMALIES = 5
 MAX_METRICS = 20
+MAX_VERSIONS = 10
 BLESSED, NOT_BLESSED, NOT_EVALUATED = "Blessed", "NotBlessed", "NotEvaluated"
 
 
@@ -48,6 +49,26 @@ class SmokeResult:
     digest: str
     manifest_digest: str
     engines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrandResult:
+    """What an errand reported. `versions`, newest first, and `last_run` are of Recover, the rest of Sweep."""
+
+    outcome: str
+    reason: str
+    message: str
+    exit_code: int = 0
+    store: str = ""
+    """Absent, Mine or Foreign."""
+    last_run: int = 0
+    versions: tuple[dict[str, Any], ...] = ()
+    waiting: int = 0
+
+    @staticmethod
+    def failed(reason: str, message: str, exit_code: int) -> ErrandResult:
+        """One that could not say so itself."""
+        return ErrandResult("Failed", _word(reason) or "Failed", _text(message, 600), exit_code)
 
 
 def document(text: str) -> dict[str, Any] | None:
@@ -102,6 +123,34 @@ def smoke_result(text: str) -> SmokeResult | None:
         manifest_digest=_text(doc.get("manifestDigest"), 100),
         engines=_texts(doc.get("engines"), 5, 32),
     )
+
+
+def errand_result(text: str) -> ErrandResult | None:
+    """An errand's message, or None when it is unreadable."""
+    doc = document(text)
+    if doc is None or doc.get("outcome") not in ("Succeeded", "Failed"):
+        return None
+    versions = (_version(one) for one in _list(doc.get("versions"))[:MAX_VERSIONS] if isinstance(one, dict))
+    return ErrandResult(
+        outcome=str(doc["outcome"]),
+        reason=_word(doc.get("reason")),
+        message=_text(doc.get("message"), 600),
+        store=_word(doc.get("store")),
+        last_run=_count(doc.get("lastRun")),
+        versions=tuple(one for one in versions if one["version"] and one["runId"]),
+        waiting=_count(doc.get("waiting")),
+    )
+
+
+def _version(found: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {"version": _count(found.get("version")), "runId": _count(found.get("runId"))}
+    for key, length in (("uri", 500), ("digest", 100), ("manifestDigest", 100), ("dataFingerprint", 100)):
+        kept[key] = _text(found.get(key), length)
+    kept["blessing"] = _word(found.get("blessing"))
+    kept["engines"] = list(_texts(found.get("engines"), 5, 32))
+    metrics = (one for one in _list(found.get("metrics"))[:MAX_METRICS] if isinstance(one, dict))
+    kept["metrics"] = [{"name": _text(one.get("name"), 40), "value": _text(one.get("value"), 24)} for one in metrics]
+    return kept
 
 
 def stage_rows(value: object) -> tuple[tuple[str, str, float | None, float | None], ...]:

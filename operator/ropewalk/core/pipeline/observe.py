@@ -16,6 +16,7 @@ from ..plan import Json
 
 TRAIN = "train"
 SMOKE_TEST = "smoke-test"
+ERRAND = "errand"
 
 IMAGE_REASONS = frozenset(
     {
@@ -128,7 +129,15 @@ def label(child: Json, key: str) -> str:
 
 def run_of(child: Json) -> int:
     """The run a child belongs to by its label; 0 when it has none."""
-    text = label(child, names.RUN_LABEL)
+    return _number(label(child, names.RUN_LABEL))
+
+
+def errand_of(child: Json) -> int:
+    """The errand a child belongs to by its label; 0 when it has none."""
+    return _number(label(child, names.ERRAND_LABEL))
+
+
+def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
@@ -157,6 +166,14 @@ def attempt(children: Iterable[Json], job_name: str) -> Attempt | None:
         deleting="deletionTimestamp" in metadata(job),
         pod=_pod(pods[-1]) if pods else None,
     )
+
+
+def container_in(children: Iterable[Json], job_name: str, name: str) -> Container | None:
+    """The container of that name in a pod of that Job."""
+    for pod in of_kind(children, "Pod"):
+        if label(pod, names.JOB_NAME_LABEL) == job_name:
+            return _container((pod.get("status") or {}).get("containerStatuses"), name)
+    return None
 
 
 def _pod(pod: Json) -> Pod:

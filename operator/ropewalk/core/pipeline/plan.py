@@ -6,6 +6,7 @@ record what became of it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,12 +14,14 @@ from pydantic import ValidationError
 
 from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
+from .. import names
 from ..conditions import Condition, clip, set_conditions
 from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
-from . import attempts, job, outcome, run_plan, stages, status, title, triggers
+from . import attempts, errands, job, outcome, run_plan, stages, status, title, triggers
 from .attempts import Failure, Success, Waiting
+from .errand_record import RECOVER, SWEEP, Errand
 from .messages import train_result
-from .observe import IMAGE_REASONS, Attempt, attempt, metadata, name_of, of_kind, owned, run_of
+from .observe import IMAGE_REASONS, Attempt, attempt, errand_of, metadata, name_of, of_kind, owned, run_of
 from .reads import PROGRESS
 from .record import FAILED, PENDING, RETRYING, RUNNING, STARTING, Ledger, Run, read
 
@@ -46,6 +49,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
         return Plan(requeue_after=WAIT)
     if ledger.run is not None and ledger.run.active:
         return pass_.follow(ledger.run)
+    if ledger.errand is not None and ledger.errand.active:
+        return pass_.do_errand(ledger.errand)
     return pass_.start()
 
 
@@ -70,8 +75,17 @@ class _Pass:
     # --- no run in flight --------------------------------------------------------------------------------------------
 
     def start(self) -> Plan:
-        """Record the intent of a new run if something asks for one; else rest until the clock or an event does."""
+        """Record the intent of an errand or a run if one is due; else rest until the clock or an event asks."""
+        if errands.recover_is_due(self.owner, self.ledger, self.now):
+            self.ledger = errands.begun(self.ledger, RECOVER, self.now)
+            return self.plan(requeue=0.0)
+        wait = errands.waits(self.owner, self.ledger, self.now)
+        if wait is not None:
+            return self.plan(requeue=wait)
         trigger = triggers.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
+        if trigger is None and errands.next_sweep(self.spec, self.ledger, self.now) == self.now:
+            self.ledger = errands.begun(self.ledger, SWEEP, self.now)
+            return self.plan(requeue=0.0)
         if trigger is None:
             return self.plan(self._leftovers() + self._sweep(), self._rest())
         run = Run(
@@ -98,6 +112,9 @@ class _Pass:
             times.append(max(0.0, (self.ledger.next_schedule - self.now).total_seconds()))
         if self.spec.triggers.drift is not None and not self.spec.suspend:
             times.append(WATCH_DRIFT)
+        sweep = errands.next_sweep(self.spec, self.ledger, self.now)
+        if sweep is not None:
+            times.append((sweep - self.now).total_seconds())
         return min(times, default=None)
 
     def _leftovers(self, wanted: str = "") -> tuple[Effect, ...]:
@@ -111,15 +128,35 @@ class _Pass:
 
     def _sweep(self) -> tuple[Effect, ...]:
         """Delete the Jobs and ConfigMaps of runs that are long over; the record of them lies in the store."""
-        if self.ledger.run is None:
-            return ()
-        oldest = self.ledger.run.id - KEEP_RUNS + 1
+        oldest = self.ledger.run.id - KEEP_RUNS + 1 if self.ledger.run else 0
+        last = self.ledger.errand.id if self.ledger.errand else 0
         return tuple(
             Delete(Ref(str(child["apiVersion"]), kind, name_of(child)), str(metadata(child).get("uid", "")))
             for kind in ("Job", "ConfigMap")
             for child in of_kind(self.children, kind)
-            if 0 < run_of(child) < oldest and "deletionTimestamp" not in metadata(child)
+            if (0 < run_of(child) < oldest or 0 < errand_of(child) < last)
+            and "deletionTimestamp" not in metadata(child)
         )
+
+    # --- an errand in flight -----------------------------------------------------------------------------------------
+
+    def do_errand(self, errand: Errand) -> Plan:
+        """Make its Job, which follows from the record; then wait for its word."""
+        if self.observed.peers is None:
+            return self.plan(requeue=WAIT)
+        name = names.job(str(metadata(self.owner).get("uid", "")), errand.id, "errand", 1)
+        if not any(name_of(child) == name for child in of_kind(self.children, "Job")):
+            content = errands.document(self.owner, self.spec, self.ledger, self.observed.peers, self.now)
+            config = job.errand_config(self.owner, errand.id, json.dumps(content, sort_keys=True, indent=1))
+            there = any(name_of(child) == name_of(config) for child in of_kind(self.children, "ConfigMap"))
+            body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
+            return self.plan((Create(body),) if there else (Create(config), Create(body)), WAIT)
+        found = errands.result(self.children, name)
+        if found is None:
+            return self.plan(requeue=WAIT)
+        self.ledger, events = errands.settled(self.owner, self.spec, self.ledger, found, self.observed.peers, self.now)
+        self.events += events
+        return self.plan(requeue=0.0)
 
     # --- a run in flight ---------------------------------------------------------------------------------------------
 
@@ -159,7 +196,10 @@ class _Pass:
         else:
             body = frozen[1]
         name = run_plan.job_name(self.owner, run)
-        effects.append(Create(job.for_attempt(body, name=name, attempt=run.attempt, memory_limit=run.memory_limit)))
+        attempt_body = job.for_attempt(
+            body, name=name, attempt=run.attempt, memory_limit=run.memory_limit, tensorflow=run.tensorflow
+        )
+        effects.append(Create(attempt_body))
         return self.plan(tuple(effects), 0.0)
 
     def _judge(self, run: Run, found: Attempt | None) -> Plan:
@@ -222,7 +262,8 @@ class _Pass:
             self.ledger = replace(self.ledger, anomalies=failure.train.anomalies)
         frozen = run_plan.frozen(self.children, run_plan.config_name(self.owner, run))
         limit = job.memory_limit(frozen[1], failure.container, run.memory_limit) if frozen else run.memory_limit
-        after = attempts.after(run, failure, self.spec, limit, self.now)
+        other = job.tensorflow_image(frozen[1]) if frozen else ""
+        after = attempts.after(run, failure, self.spec, limit, self.now, tensorflow_image=other)
         if after.state == FAILED:
             return self._failed(after)
         self.events.append(Event("Warning", "AttemptFailed", f"run {run.id}, attempt {run.attempt}: {after.message}"))

@@ -27,8 +27,10 @@ def related(owner: Json) -> tuple[Ref, ...]:
 
 
 def peers(owner: Json, config: Config) -> Peers | None:
-    """The ModelDeployments of the namespace, once there is a champion that they may follow and refuse."""
-    return Peers("ModelDeployment") if record.read(owner.get("status") or {}).champion else None
+    """The ModelDeployments of the namespace, where it counts what they follow, refuse or serve."""
+    ledger = record.read(owner.get("status") or {})
+    errand = ledger.errand is not None and ledger.errand.active
+    return Peers("ModelDeployment") if ledger.champion or errand else None
 
 
 def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:

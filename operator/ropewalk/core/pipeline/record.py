@@ -12,10 +12,12 @@ from typing import Any
 
 from ..conditions import parse_timestamp, timestamp
 from ..plan import Json
+from .errand_record import Errand
 
 MAX_HISTORY = 10
 PART = "run"
 """All stages of a run that share image and resources are one part, and so one Job (D3)."""
+TENSORFLOW = "TensorFlow"
 
 PENDING, STARTING, RUNNING, RETRYING = "Pending", "Starting", "Running", "Retrying"
 SUCCEEDED, NOT_BLESSED, SKIPPED = "Succeeded", "NotBlessed", "Skipped"
@@ -40,6 +42,8 @@ class Run:
     replays: int = 0
     retry_at: datetime | None = None
     memory_limit: str = ""
+    tensorflow: bool = False
+    """Whether the smoke test needs the server's image with TensorFlow."""
     message: str = ""
     waiting: str = ""
     """Why nothing runs although something should: ImagePullBackOff, Unschedulable, VolumeNotFound, ..."""
@@ -70,6 +74,14 @@ class Ledger:
     handled_drift: tuple[str, ...] = ()
     last_schedule: datetime | None = None
     next_schedule: datetime | None = None
+    errand: Errand | None = None
+    last_run_id: int = 0
+    """The greatest number of a run that the store knew when status was recovered from it."""
+    adopted: bool = False
+    """The store was looked through since its adoption was asked for."""
+    swept_at: datetime | None = None
+    sweep_waiting: int = 0
+    """What the last sweep found unreferenced and the next one may delete."""
 
     def with_history(self, entry: Json) -> Ledger:
         """The entry added at the end; the oldest beyond ten are forgotten."""
@@ -79,7 +91,7 @@ class Ledger:
     def next_run_id(self) -> int:
         """The integer after every one that was ever used."""
         used = [int(h.get("id", 0)) for h in self.history]
-        return max([self.run.id if self.run else 0, *used]) + 1
+        return max([self.run.id if self.run else 0, self.last_run_id, *used]) + 1
 
 
 def read(status: Json) -> Ledger:
@@ -96,6 +108,11 @@ def read(status: Json) -> Ledger:
         handled_drift=tuple(str(d) for d in status.get("handledDrift") or ()),
         last_schedule=parse_timestamp(status.get("lastScheduleTime")),
         next_schedule=parse_timestamp(status.get("nextScheduleTime")),
+        errand=Errand.from_document(status.get("errand")),
+        last_run_id=int(status.get("lastRunId") or 0),
+        adopted=bool(status.get("adoptedStore")),
+        swept_at=parse_timestamp(status.get("sweptAt")),
+        sweep_waiting=int(status.get("sweepWaiting") or 0),
     )
 
 
@@ -112,6 +129,11 @@ def write(ledger: Ledger, job_name: str) -> dict[str, Any]:
         "handledDrift": list(ledger.handled_drift),
         "lastScheduleTime": timestamp(ledger.last_schedule) if ledger.last_schedule else None,
         "nextScheduleTime": timestamp(ledger.next_schedule) if ledger.next_schedule else None,
+        "errand": ledger.errand.document() if ledger.errand else None,
+        "lastRunId": ledger.last_run_id or None,
+        "adoptedStore": ledger.adopted or None,
+        "sweptAt": timestamp(ledger.swept_at) if ledger.swept_at else None,
+        "sweepWaiting": ledger.sweep_waiting or None,
     }
     return {k: v for k, v in document.items() if v not in (None, "", []) or k == "consecutiveFailures"}
 
@@ -137,6 +159,7 @@ def _run(found: Json) -> Run:
         replays=int(job.get("replays") or 0),
         retry_at=parse_timestamp(found.get("retryAt")),
         memory_limit=str(job.get("memoryLimit") or ""),
+        tensorflow=job.get("engine") == TENSORFLOW,
         message=str(found.get("message") or ""),
         waiting=str(found.get("waiting") or ""),
         finished_at=parse_timestamp(found.get("finishedAt")),
@@ -160,6 +183,8 @@ def _run_document(run: Run, job_name: str) -> dict[str, Any]:
     }
     if run.memory_limit:
         job["memoryLimit"] = run.memory_limit
+    if run.tensorflow:
+        job["engine"] = TENSORFLOW
     document: dict[str, Any] = {
         "id": run.id,
         "generation": run.generation,

@@ -37,6 +37,7 @@ def spec_hash(spec: PipelineSpec) -> str:
     Defaults are no part of it, so that an operator that knows one field more does not train everything again.
     """
     document = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    document["artifacts"].pop("keep", None)
     return names.digest({k: v for k, v in document.items() if k not in NOT_PART_OF_A_RUN})
 
 
