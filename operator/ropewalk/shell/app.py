@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,12 +28,22 @@ from .scrape import DirectReader, PodReader
 LOG = logging.getLogger(__name__)
 RESYNC = 600.0
 CHILD_PAUSE = 0.1
-"""Children change in bursts (a Deployment, its pod, the pod again): one pass sees them all."""
+"""Children change in bursts (a Deployment, its pod, the pod again): one pass sees them all. The longer the queue, the
+longer the pause, so that what was just created gets its children before others' children are looked at again."""
+DEPLOYMENT_PAUSE = 1.0
+"""A Deployment's status says little that its pods have not said before."""
+PASSES_AT_ONCE = 16
 WATCHED_CHILDREN = (
     ("batch", "v1", "jobs"),
     ("", "v1", "pods"),
     ("apps", "v1", "deployments"),
     ("", "v1", "configmaps"),
+)
+WATCHED_FOR_DELETION = (
+    ("", "v1", "services"),
+    ("", "v1", "serviceaccounts"),
+    ("policy", "v1", "poddisruptionbudgets"),
+    ("networking.k8s.io", "v1", "networkpolicies"),
 )
 PLURALS = {"Pipeline": "pipelines", "ModelDeployment": "modeldeployments"}
 OWNER_LABELS = {names.PIPELINE_LABEL: "Pipeline", names.MODEL_DEPLOYMENT_LABEL: "ModelDeployment"}
@@ -94,7 +104,7 @@ class Operator:
         reconciler = Reconciler(
             self._cluster, self._options.config, reader, self._lease.leading, self._options.namespaces
         )
-        queue = Queue(reconciler.reconcile)
+        queue = Queue(reconciler.reconcile, PASSES_AT_ONCE)
         if not await self._crds_present():
             return
         tasks = [
@@ -164,7 +174,7 @@ class Operator:
         settings.watching.client_timeout = 310
         settings.watching.connect_timeout = 5
         settings.queueing.idle_timeout = 1.0
-        for group, version, plural in WATCHED_CHILDREN:
+        for group, version, plural in (*WATCHED_CHILDREN, *WATCHED_FOR_DELETION):
             settings.watching.label_selectors[group, version, plural] = f"{names.MANAGED_BY_LABEL}=ropewalk"
         connection = self._cluster.connection
 
@@ -185,7 +195,10 @@ class Operator:
             )
         for group, version, plural in WATCHED_CHILDREN:
             on_child = kopf.on.event(group, version, plural, registry=registry, id=plural)
-            on_child(_of_child(queue))
+            on_child(_of_child(queue, DEPLOYMENT_PAUSE if plural == "deployments" else CHILD_PAUSE))
+        for group, version, plural in WATCHED_FOR_DELETION:
+            on_loss = kopf.on.event(group, version, plural, registry=registry, id=plural)
+            on_loss(_of_quiet_child(queue, reconciler))
         await kopf.operator(
             registry=registry,
             settings=settings,
@@ -204,7 +217,7 @@ def _of_resource(kind: str, queue: Queue, reconciler: Reconciler) -> Any:
         if event.get("type") == "DELETED":
             queue.forget(key)
             reconciler.forget(key)
-        else:
+        elif not reconciler.is_echo(key, str(meta.get("resourceVersion"))):
             queue.add(key)
         followed = _refused_champion_of(event["object"]) if kind == "ModelDeployment" else ""
         if followed:
@@ -224,16 +237,30 @@ def _refused_champion_of(deployment: Mapping[str, Any]) -> str:
     return str(((deployment.get("spec") or {}).get("model") or {}).get("pipeline") or "")
 
 
-def _of_child(queue: Queue) -> Any:
+def _of_child(queue: Queue, pause: float) -> Any:
     async def heard(event: Mapping[str, Any], **_: Any) -> None:
-        meta = event["object"]["metadata"]
-        labels = meta.get("labels") or {}
-        for label, kind in OWNER_LABELS.items():
-            if label in labels:
-                key = Key(kind, meta["namespace"], _owner_name(meta, labels[label]))
+        for key in _owners(event["object"]["metadata"]):
+            queue.add(key, pause * (1 + queue.backlog / PASSES_AT_ONCE))
+
+    return heard
+
+
+def _of_quiet_child(queue: Queue, reconciler: Reconciler) -> Any:
+    async def heard(event: Mapping[str, Any], **_: Any) -> None:
+        if event.get("type") == "DELETED":
+            for key in _owners(event["object"]["metadata"]):
+                reconciler.quiet.forget(key)
                 queue.add(key, CHILD_PAUSE)
 
     return heard
+
+
+def _owners(meta: Mapping[str, Any]) -> Iterator[Key]:
+    """The resources that a child belongs to by its labels: one at most, in an honest cluster."""
+    labels = meta.get("labels") or {}
+    for label, kind in OWNER_LABELS.items():
+        if label in labels:
+            yield Key(kind, meta["namespace"], _owner_name(meta, labels[label]))
 
 
 def _owner_name(meta: Mapping[str, Any], label_value: str) -> str:

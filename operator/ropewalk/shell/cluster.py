@@ -131,13 +131,16 @@ class Cluster:
             if error.status not in (404, 409):
                 raise
 
-    async def write_status(self, owner: Json, status: Json) -> None:
-        """The whole status in one write, refused with Conflict if the resource has changed since `owner` was read."""
+    async def write_status(self, owner: Json, status: Json) -> str:
+        """The whole status in one write, refused with Conflict if the resource has changed since `owner` was read.
+
+        Returns the resourceVersion that it gave."""
         meta = owner["metadata"]
         fence = {key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion")}
         body = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "metadata": fence, "status": status}
         path = _path_of(body, meta["namespace"]) + f"/status?fieldManager={STATUS_MANAGER}&force=true"
-        await self._write("status", owner["kind"], "PATCH", path, body, "application/apply-patch+yaml")
+        written = await self._write("status", owner["kind"], "PATCH", path, body, "application/apply-patch+yaml")
+        return str(written.get("metadata", {}).get("resourceVersion", ""))
 
     async def post_event(self, body: Json, namespace: str) -> None:
         """Create an Event. Raises Conflict where one of that name exists."""

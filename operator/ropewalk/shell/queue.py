@@ -62,6 +62,11 @@ class Queue:
         heapq.heappush(self._heap, (due, key))
         self._wake.set()
 
+    @property
+    def backlog(self) -> int:
+        """Keys that a pass is under way or asked for."""
+        return len(self._entries)
+
     def forget(self, key: Key) -> None:
         """The resource is gone: drop what is due."""
         entry = self._entries.get(key)

@@ -35,6 +35,7 @@ from .cluster import ApiError, Cluster, Conflict
 from .events import Recorder, utcnow
 from .gate import NotLeading
 from .queue import Key, Retry
+from .quiet import QuietChildren
 from .scrape import PodReader, scrape
 
 LOG = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ class Core:
     peers: Callable[[Json, Config], Peers | None]
     label: str
     children: tuple[tuple[str, str], ...]
+    quiet: tuple[tuple[str, str], ...] = ()
+    """Kinds of children that only we write, and that follow from the spec alone."""
 
 
 CORES = {
@@ -69,15 +72,13 @@ CORES = {
         deployment.scrapes,
         deployment.peers,
         names.MODEL_DEPLOYMENT_LABEL,
+        (("apps/v1", "Deployment"), ("v1", "ConfigMap"), ("v1", "Pod")),
         (
             ("v1", "ServiceAccount"),
-            ("apps/v1", "Deployment"),
             ("v1", "Service"),
             ("policy/v1", "PodDisruptionBudget"),
             ("networking.k8s.io/v1", "NetworkPolicy"),
             ("autoscaling/v2", "HorizontalPodAutoscaler"),
-            ("v1", "ConfigMap"),
-            ("v1", "Pod"),
         ),
     ),
 }
@@ -107,6 +108,8 @@ class Reconciler:
         self._leading = leading
         self._recorder = Recorder(cluster)
         self.interests: dict[Key, frozenset[Ref]] = {}
+        self.quiet = QuietChildren()
+        self._written: dict[Key, str] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; the delay until the next one, None when only an event asks for it. Raises to be retried."""
@@ -136,7 +139,8 @@ class Reconciler:
         if owner is None or owner["metadata"].get("deletionTimestamp"):
             self.forget(key)
             return None
-        observed = await self._observe(key, core, owner)
+        look = bool(core.quiet) and self.quiet.due(key, owner)
+        observed = await self._observe(key, core, owner, core.quiet if look else ())
         now = utcnow()
         plan = core.plan(observed, now)
         rejected = await self._execute(plan.effects, key)
@@ -146,24 +150,34 @@ class Reconciler:
         if rejected is not None:
             await self._recorder.record(owner, Event("Warning", "Rejected", rejected), now)
             raise RuntimeError(rejected)
+        if look and not observed.unknown and (plan.effects or plan.requeue_after != 0.0):
+            self.quiet.settled(key, owner)
         return plan.requeue_after
 
     def forget(self, key: Key) -> None:
         """The resource is gone: nothing of it stays in memory."""
         self.interests.pop(key, None)
+        self.quiet.forget(key)
+        self._written.pop(key, None)
         metrics.forget(key.kind, key.namespace, key.name)
 
-    async def _observe(self, key: Key, core: Core, owner: Json) -> Observed:
+    def is_echo(self, key: Key, resource_version: str) -> bool:
+        """Whether an event tells of nothing but our own last write: the pass that wrote it knew as much."""
+        return self._written.get(key) == resource_version
+
+    async def _observe(self, key: Key, core: Core, owner: Json, quiet: tuple[tuple[str, str], ...]) -> Observed:
         selector = f"{core.label}={names.label_value(key.name)}"
+        kinds = (*core.children, *quiet)
         refs = core.related(owner)
         self.interests[key] = frozenset(refs)
         lists, gets, peers = await asyncio.gather(
-            asyncio.gather(*(self._list(kind, key.namespace, selector) for kind in core.children)),
+            asyncio.gather(*(self._list(kind, key.namespace, selector) for kind in kinds)),
             asyncio.gather(*(self._related(ref, key.namespace) for ref in refs)),
             self._peers(core.peers(owner, self._config), key.namespace),
         )
         children = tuple(item for found in lists if found is not None for item in found)
-        unknown = frozenset(kind for (_, kind), found in zip(core.children, lists, strict=True) if found is None)
+        unread = frozenset(kind for (_, kind), found in zip(kinds, lists, strict=True) if found is None)
+        unknown = unread | frozenset(kind for _, kind in core.quiet if not quiet)
         requests = core.scrapes(owner, children)
         answers = await asyncio.gather(*(scrape(self._reader, key.namespace, request) for request in requests))
         scrapes: Mapping[tuple[str, str], Scraped] = {
@@ -230,7 +244,7 @@ class Reconciler:
         if status == before:
             return
         try:
-            await self._cluster.write_status(owner, status)
+            self._written[key] = await self._cluster.write_status(owner, status)
         except Conflict as error:
             raise Retry from error
 
