@@ -1,4 +1,7 @@
-"""`ropewalk-train run`: the container `train` of a run's pod."""
+"""`ropewalk-train run`, the container `train` of a run's pod, and `ropewalk-train errand`, work on the store alone.
+
+What a run needs is imported when there is one to do: an errand starts in a fraction of a second without.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ropewalk_trainer import loader, run_document, runner, store
-from ropewalk_trainer.context import Context
+from ropewalk_trainer import store
 from ropewalk_trainer.errors import EXIT_UNKNOWN, InvalidSpec, RunFailure, TryAgain
-from ropewalk_trainer.progress import Progress
-from ropewalk_trainer.stages import STAGES
+
+if TYPE_CHECKING:
+    from ropewalk_trainer.context import Context
+    from ropewalk_trainer.progress import Progress
 
 log = logging.getLogger("ropewalk_trainer")
 
@@ -35,8 +40,9 @@ class Tail(logging.Handler):
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and run; the exit code tells the operator about another attempt."""
     parser = argparse.ArgumentParser(prog="ropewalk-train")
-    parser.add_argument("command", choices=["run"], help="run: do what /ropewalk/run/run.json says")
-    parser.parse_args(arguments)
+    text = "run: do what /ropewalk/run/run.json says; errand: do what /ropewalk/run/errand.json says"
+    parser.add_argument("command", choices=["run", "errand"], help=text)
+    command = parser.parse_args(arguments).command
     tail = Tail()
     form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
     stream = logging.StreamHandler(sys.stderr)
@@ -45,14 +51,27 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, handlers=[stream, tail], force=True)
     for noisy in ("tensorflow", "absl"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    loader.start()
-    return _run(tail)
+    return _errand() if command == "errand" else _run(tail)
+
+
+def _errand() -> int:
+    from ropewalk_trainer.errands import runner
+
+    document, code = runner.run(store.root() / "run" / "errand.json")
+    _say(document)
+    return code
 
 
 def _run(tail: Tail) -> int:
-    progress = Progress(tuple(STAGES))
-    stop = progress.serve()
-    try:
+    try:  # The pod may be told to stop while this is imported.
+        from ropewalk_trainer import loader, runner
+        from ropewalk_trainer.progress import Progress
+        from ropewalk_trainer.stages import STAGES
+
+        # NB: after the imports above: two threads that import numpy at once may see half of it.
+        loader.start()
+        progress = Progress(tuple(STAGES))
+        stop = progress.serve()
         context = _context(progress)
     except RunFailure as error:
         log.error("%s: %s", error.reason, error.message)
@@ -83,6 +102,9 @@ def _run(tail: Tail) -> int:
 
 
 def _context(progress: Progress) -> Context:
+    from ropewalk_trainer import run_document
+    from ropewalk_trainer.context import Context
+
     path = store.root() / "run" / "run.json"
     try:
         run = run_document.load(path)
@@ -103,7 +125,7 @@ def _say(document: dict[str, object]) -> None:
     """The container's last word, which kubelet puts into the pod's status."""
     path = Path(os.environ.get("ROPEWALK_TERMINATION_LOG", "/dev/termination-log"))
     try:
-        path.write_text(json.dumps(document))
+        path.write_text(json.dumps(document, separators=(",", ":")))
     except OSError as error:
         log.error("the termination message could not be written: %s", error)
 
