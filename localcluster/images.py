@@ -10,7 +10,9 @@ from pathlib import Path
 from localcluster.containers import ctr
 from localcluster.settings import BASE_IMAGE, CACHE, STATE, ClusterError
 
-PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
+PACKAGES = "usr-is-merged,python3,python3-venv,python3-pip,ca-certificates"
+"""`usr-is-merged`, with the hook that makes it true, keeps out usrmerge and the 50 MB of Perl that it needs."""
+MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -33,12 +35,20 @@ def build_base() -> None:
     """The stand-in for Docker Hub's python:3.11-slim: Debian 12 with its Python, kept in the cache as a tar file."""
     if exists(BASE_IMAGE):
         return
-    tar = CACHE / "base-bookworm.tar"
+    tar = CACHE / f"{BASE_IMAGE.rpartition('/')[2].replace(':', '-')}.tar"
     if not tar.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         partial = tar.with_suffix(".part.tar")
         options = [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
-        command = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", *options, "bookworm", str(partial)]
+        command = [
+            "mmdebstrap",
+            "--variant=minbase",
+            f"--hook-dir={MERGED_USR}",
+            f"--include={PACKAGES}",
+            *options,
+            "bookworm",
+            str(partial),
+        ]
         print("making the base image (Debian with Python) ...", flush=True)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -26,7 +26,8 @@ SERVICE_RANGE = "198.19.0.0/16"
 API_SERVICE_ADDRESS = "198.19.0.1"
 API_SERVER = f"https://{NODE_ADDRESS}:6443"
 PAUSE_IMAGE = "localhost/pause:1"
-BASE_IMAGE = "localhost/python:3.11-slim"
+BASE_IMAGE = "localhost/ropewalk/base:2"
+"""Its tag is the version of how it is made: another one is another image and another file in the cache."""
 VOLUMES = 40
 
 

@@ -113,8 +113,12 @@ def _context(progress: Progress) -> Context:
             "run.json", str(error)[:100], "the operator writes this file; is its ConfigMap mounted?"
         ) from error
     own = store.Store.of(run.spec.artifacts_uri, run.namespace, run.pipeline)
-    own.claim(run.uid, adopt=run.adopt_store)
-    own.begin(run.run_id, run.uid)
+    try:
+        own.claim(run.uid, adopt=run.adopt_store)
+        own.begin(run.run_id, run.uid)
+    except OSError as error:
+        text = f"{own.uri} cannot be written: {error.strerror}; is its claim full or read-only?"
+        raise TryAgain("StoreUnavailable", text) from error
     work = store.root() / "work"
     work.mkdir(parents=True, exist_ok=True)
     attempt = int(os.environ.get("ROPEWALK_ATTEMPT", "1"))

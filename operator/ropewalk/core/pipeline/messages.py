@@ -103,7 +103,7 @@ def train_result(text: str) -> TrainResult | None:
         data_fingerprint=_text(doc.get("dataFingerprint"), 100),
         rows=tuple((_text(k, 20), _count(v)) for k, v in list(_mapping(doc.get("rows")).items())[:5]),
         anomalies=tuple(_anomaly(a) for a in _list(doc.get("anomalies"))[:MAX_ANOMALIES] if isinstance(a, dict)),
-        record=(_text(record.get("uri"), 500), _text(record.get("digest"), 100)),
+        record=(_text(record.get("uri"), 1024), _text(record.get("digest"), 100)),
         log=_texts(doc.get("log"), 10, 300),
     )
 
@@ -118,7 +118,7 @@ def smoke_result(text: str) -> SmokeResult | None:
         reason=_word(doc.get("reason")),
         message=_text(doc.get("message"), 600),
         version=_count(doc.get("version")),
-        uri=_text(doc.get("uri"), 500),
+        uri=_text(doc.get("uri"), 1024),
         digest=_text(doc.get("digest"), 100),
         manifest_digest=_text(doc.get("manifestDigest"), 100),
         engines=_texts(doc.get("engines"), 5, 32),
@@ -144,7 +144,7 @@ def errand_result(text: str) -> ErrandResult | None:
 
 def _version(found: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {"version": _count(found.get("version")), "runId": _count(found.get("runId"))}
-    for key, length in (("uri", 500), ("digest", 100), ("manifestDigest", 100), ("dataFingerprint", 100)):
+    for key, length in (("uri", 1024), ("digest", 100), ("manifestDigest", 100), ("dataFingerprint", 100)):
         kept[key] = _text(found.get(key), length)
     kept["blessing"] = _word(found.get("blessing"))
     kept["engines"] = list(_texts(found.get("engines"), 5, 32))
