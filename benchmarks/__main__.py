@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import control, pipeline, serving
+from benchmarks import control, pipeline
 from benchmarks.cluster import Api
 from benchmarks.report import machine
+from benchmarks.serving import cluster as serving
 
 ALL = {"pipeline": pipeline.main, "serving": serving.main, "operator": control.main}
 

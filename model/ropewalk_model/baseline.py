@@ -54,6 +54,8 @@ def build(
     """baseline.json of these rows and their predictions (labels if there are classes, else values)."""
     described = []
     for spec in features:
+        if spec.type == "Tensor":  # a place in a tensor has no name that anyone could act on
+            continue
         bins = feature_bins(spec, columns[spec.name])
         counts = bins.count(columns[spec.name]).tolist()
         described.append({"name": spec.name, "type": spec.type, "bins": bins.document(), "counts": counts})

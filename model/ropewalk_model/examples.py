@@ -30,7 +30,7 @@ def build(signature: Signature, columns: Columns, outputs: Mapping[str, NDArray[
 
 def _to_wire(spec: TensorSpec, value: Any) -> Any:
     plain = np.asarray(value).tolist()
-    if spec.dtype == "FLOAT" and not math.isfinite(plain):
+    if spec.dtype == "FLOAT" and len(spec.shape) == 1 and not math.isfinite(plain):
         return None
     if spec.dtype == "INT64" and plain == INT64_MISSING:
         return None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ropewalk_model import FORMAT_VERSION
 from ropewalk_model.signature import INT64_MISSING, Dtype, TensorSpec
 
-FeatureType = Literal["Number", "Integer", "Boolean", "Category", "Image"]
+FeatureType = Literal["Number", "Integer", "Boolean", "Category", "Image", "Tensor"]
 Columns = Mapping[str, NDArray[Any]]
 
 CLIP = 20.0
@@ -30,7 +30,8 @@ _BOOLEAN_WORDS = ("false", "true")
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """A declared feature. `values` is a Category's vocabulary if declared; `shape` is an Image's [H, W, C]."""
+    """A declared feature. `values` is a Category's vocabulary if declared; `shape` is an Image's [H, W, C]
+    or a Tensor's."""
 
     name: str
     type: FeatureType
@@ -48,6 +49,7 @@ class FeatureSpec:
             "Integer": "INT64",
             "Category": "STRING",
             "Image": "UINT8",
+            "Tensor": "FLOAT",
         }
         return kinds[self.type]
 
@@ -93,6 +95,8 @@ class Encoding:
             document |= {"encoding": "Standardize", "mean": self.mean, "scale": self.scale, "clip": CLIP}
         elif self.spec.dtype == "STRING":
             document |= {"encoding": "OneHot", "vocabulary": list(self.vocabulary)}
+        elif self.spec.type == "Tensor":
+            document |= {"encoding": "Identity", "shape": list(self.spec.shape)}
         elif self.spec.type == "Image":
             document |= {"encoding": "Scale", "scale": IMAGE_SCALE, "shape": list(self.spec.shape)}
         else:
@@ -121,10 +125,11 @@ class Encoder:
 
     def __init__(self, encodings: Sequence[Encoding]) -> None:
         self.encodings = tuple(encodings)
-        images = [one for one in self.encodings if one.spec.type == "Image"]
-        if images and len(self.encodings) > 1:
-            raise ValueError("a model takes one Image feature alone, or none")
-        self.image = images[0] if images else None
+        alone = [one for one in self.encodings if one.spec.type in ("Image", "Tensor")]
+        if alone and len(self.encodings) > 1:
+            raise ValueError("a model takes one Image or Tensor feature alone, or none")
+        self.alone = alone[0] if alone else None
+        self.image = self.alone if self.alone and self.alone.spec.type == "Image" else None
         self.width = sum(one.width for one in self.encodings)
         offsets = np.cumsum([0, *(one.width for one in self.encodings)])
         placed = list(zip(self.encodings, (int(offset) for offset in offsets), strict=False))
@@ -147,15 +152,17 @@ class Encoder:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one encoded row: (width,), or an image's (H, W, C)."""
-        return self.image.spec.shape if self.image else (self.width,)
+        return self.alone.spec.shape if self.alone else (self.width,)
 
     def encode(self, columns: Columns) -> NDArray[np.float32]:
         """Columns of equal length N by feature name -> float32 `[N, width]` (or `[N, H, W, C]`).
 
         Dtypes as in `FeatureSpec.dtype`; strings are `str` in object or `U` arrays. KeyError if one is absent.
         """
-        if self.image is not None:
-            pixels = np.asarray(columns[self.image.spec.name])
+        if self.alone is not None:
+            pixels = np.asarray(columns[self.alone.spec.name])
+            if self.alone.spec.type == "Tensor":
+                return np.ascontiguousarray(pixels, dtype=np.float32)
             return pixels.astype(np.float32) * np.float32(IMAGE_SCALE)
         rows = len(columns[self.encodings[0].spec.name]) if self.encodings else 0
         encoded = np.zeros((rows, self.width), dtype=np.float32)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ropewalk_model import FORMAT_VERSION
 
-Task = Literal["Classification", "Regression"]
+Task = Literal["Classification", "Regression", "Tensor"]
+"""Tensor: one float tensor in, one out, named by the model itself and not interpreted."""
 Dtype = Literal["FLOAT", "INT64", "BOOL", "STRING", "UINT8"]
 
 INT64_MISSING = -(2**63)
@@ -75,6 +76,8 @@ class Signature:
         task: Task, inputs: Sequence[TensorSpec], classes: Sequence[str] = (), positive: str | None = None
     ) -> Signature:
         """The signature with the task's outputs: label, score, probabilities; or value."""
+        if task == "Tensor":
+            raise ValueError("a model of tensors names its own outputs: use for_tensor")
         outputs: tuple[TensorSpec, ...]
         if task == "Classification":
             outputs = (
@@ -85,6 +88,11 @@ class Signature:
         else:
             outputs = (TensorSpec("value", "FLOAT"),)
         return Signature(task, tuple(inputs), outputs, tuple(classes), positive)
+
+    @staticmethod
+    def for_tensor(source: TensorSpec, target: TensorSpec) -> Signature:
+        """The signature of a model that takes one FLOAT `[N, k]` and gives one FLOAT `[N, m]`."""
+        return Signature("Tensor", (source,), (target,))
 
     def document(self) -> dict[str, Any]:
         """The JSON form: signature.json."""
@@ -108,8 +116,15 @@ class Signature:
             positive=document.get("positive"),
         )
 
+    @property
+    def width(self) -> int:
+        """Columns of the core's output: classes, one value, or the output tensor's own."""
+        return self.outputs[0].shape[1] if self.task == "Tensor" else len(self.classes) or 1
+
     def answer(self, core: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Named outputs from the core graph's one output: `[N,classes]` probabilities or `[N,1]` value."""
+        if self.task == "Tensor":
+            return {self.outputs[0].name: core}
         if self.task == "Regression":
             return {"value": core.reshape(-1)}
         best = core.argmax(axis=1) if len(core) else np.zeros(0, dtype=np.int64)

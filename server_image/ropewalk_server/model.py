@@ -126,7 +126,7 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
         raise LoadError("NoEngine", str(error)) from error
     except (RuntimeError, ValueError, KeyError) as error:
         raise LoadError("ExamplesFailed", f"{offer.name}: the examples cannot be predicted: {error!r}") from error
-    shape = (len(rows), len(parts.signature.classes) or 1)
+    shape = (len(rows), parts.signature.width)
     if core.shape != shape:
         raise LoadError("ExamplesDisagree", f"{offer.name}: answers have shape {core.shape}, expected {shape}")
     difference = examples.disagreement(parts.examples, parts.signature.answer(core))

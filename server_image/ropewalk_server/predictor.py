@@ -102,7 +102,9 @@ class Predictor:
         self, loaded: Loaded, batch: Batch, core: Core, began: float, write: Callable[[Core, bytes | None], T]
     ) -> T:
         version, model = loaded
-        receipt = self.receipts.issue(version, digest_bytes(model), core, len(model.classes))
+        receipt = None
+        if model.signature.task != "Tensor":
+            receipt = self.receipts.issue(version, digest_bytes(model), core, len(model.classes))
         answer = write(core, receipt)
         self.monitor.answered(version, model, time.perf_counter() - began, batch, core)
         return answer

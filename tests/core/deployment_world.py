@@ -24,6 +24,8 @@ from ropewalk.core.plan import Annotate, Apply, Config, Delete, Effect, Event, J
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC)
 CONFIG = Config("trainer:1", "server:1", server_tf_image="server-tf:1")
+QUIET = frozenset({"ServiceAccount", "Service", "PodDisruptionBudget", "NetworkPolicy", "HorizontalPodAutoscaler"})
+"""What the shell lists only when it has to (`ropewalk.shell.quiet`)."""
 
 
 class Crash(Exception):
@@ -133,6 +135,8 @@ class World:
         self.born = 0
         self.baseline_reads = 0
         self.lives: list[int | None] = []
+        self.compared = -1
+        """The generation for which all children were compared; none counts as known until then."""
         self.on_new_server: Callable[[Server], object] = lambda server: None
 
     # --- the operator ------------------------------------------------------------------------------------------------
@@ -145,8 +149,14 @@ class World:
         answers = {(r.pod, r.path): self._answer(r.pod, r.path) for r in scrapes(self.owner, children)}
         refs = {ref: self._related(ref) for ref in related(self.owner)}
         there = (self.owner, *self.others) if peers(self.owner, self.config) else ()
-        seen = Observed(copy.deepcopy(self.owner), self.config, children, frozenset(), refs, answers, there)
-        return plan(seen, self.now)
+        generation = self.owner["metadata"]["generation"]
+        unlisted = QUIET if self.compared == generation or not self.owner.get("status") else frozenset()
+        children = tuple(child for child in children if child["kind"] not in unlisted)
+        seen = Observed(copy.deepcopy(self.owner), self.config, children, unlisted, refs, answers, there)
+        found = plan(seen, self.now)
+        if found.asserts_children and not unlisted:
+            self.compared = generation
+        return found
 
     def step(self) -> float | None:
         """One pass, then the servers do what they were told; a crash ends the pass early."""
@@ -164,6 +174,7 @@ class World:
                 ModelDeploymentStatus.model_validate_json(json.dumps(found.status), strict=True)
                 self._write(lambda: self.owner.update(status=json.loads(json.dumps(found.status))))
         except Crash:
+            self.compared = -1
             return 0.0
         self.events += found.events
         return found.requeue_after

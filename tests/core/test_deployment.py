@@ -28,6 +28,17 @@ def test_creation_to_ready_takes_few_writes_and_then_none() -> None:
     assert world.writes == before, "nothing is written in steady state"
 
 
+def test_a_deployment_older_than_its_champion_gets_every_child() -> None:
+    """Looking at the children while nothing is wanted of them settles nothing."""
+    world = World()
+    world.pipeline = {"status": {}}
+    world.settle()
+    assert not world.objects
+    world.pipeline["status"]["champion"] = champion(1)
+    world.settle()
+    assert {"ServiceAccount", "Service", "NetworkPolicy", "Deployment"} <= {kind for kind, _ in world.objects}
+
+
 def test_a_new_champion_is_tried_by_one_pod_then_all_then_switched_to() -> None:
     """No pod is ever without a live version, and the old one is let go only at the end."""
     world = serving(replicas=3)

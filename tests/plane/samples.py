@@ -22,7 +22,7 @@ def pipeline() -> Manifest:
     """Classification on a table, with every field that does not exclude another."""
     spec = {
         "suspend": True,
-        "artifacts": {"uri": "pvc://models/ropewalk"},
+        "artifacts": {"uri": "pvc://models/ropewalk", "keep": {"runs": 20, "versions": 4}},
         "source": {
             "uri": "pvc://data/churn/*.parquet",
             "format": "Parquet",

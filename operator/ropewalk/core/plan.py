@@ -83,6 +83,8 @@ class Plan:
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     """Seconds until the next pass without any event; None: only events and the resync."""
+    asserts_children: bool = False
+    """Whether every child was compared with what it should be: the effects are all that was amiss."""
 
 
 @dataclass(frozen=True, slots=True)

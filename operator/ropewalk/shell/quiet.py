@@ -30,7 +30,7 @@ class QuietChildren:
         return seen != _identity(owner) or self._clock() - at > LOOK_AGAIN
 
     def settled(self, key: Key, owner: Json) -> None:
-        """They were listed, and all that was amiss has been written."""
+        """They were listed and compared, and all that was amiss has been written."""
         self._known[key] = (_identity(owner), self._clock())
 
     def forget(self, key: Key) -> None:

@@ -150,7 +150,7 @@ class Reconciler:
         if rejected is not None:
             await self._recorder.record(owner, Event("Warning", "Rejected", rejected), now)
             raise RuntimeError(rejected)
-        if look and not observed.unknown and (plan.effects or plan.requeue_after != 0.0):
+        if look and not observed.unknown and plan.asserts_children:
             self.quiet.settled(key, owner)
         return plan.requeue_after
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import INT64_MISSING, Signature, TensorSpec
+from ropewalk_server.protocols import numbers
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import InvalidImage, decode_image
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
@@ -48,7 +49,23 @@ class Decoder:
         self._keys = frozenset(self.names)
         self._pick = itemgetter(*self.names) if len(self.names) > 1 else None
         self._floats_only = all(spec.dtype == "FLOAT" and len(spec.shape) == 1 for spec in self.specs)
+        only = self.specs[0] if len(self.specs) == 1 else None
+        self._tensor = only if only and only.dtype == "FLOAT" and len(only.shape) > 1 else None
         self._optional = np.array([spec.optional for spec in self.specs], dtype=bool)
+
+    def decode_numbers(self, body: bytes, max_rows: int) -> tuple[Batch, bool] | None:
+        """As `decode`, from the bytes of a request of numbers only; None for one that needs the careful way."""
+        if self._tensor is not None:
+            for key, row_form in (("instances", True), ("inputs", False)):
+                if body.find(key.encode(), 0, 16) >= 0:
+                    matrix = numbers.rows(body, key, self._tensor.shape[1:], max_rows)
+                    if matrix is not None:
+                        return Batch(len(matrix), self.names, columns={self.names[0]: matrix}), row_form
+        elif self._floats_only and body.find(b"inputs", 0, 16) >= 0:
+            matrix = numbers.columns(body, "inputs", self.names, max_rows)
+            if matrix is not None:
+                return Batch(len(matrix), self.names, matrix=matrix), False
+        return None
 
     def decode(self, document: dict[str, Any], max_rows: int) -> tuple[Batch, bool]:
         """The batch, and whether the request was in row form. Raises BadRequest."""

@@ -157,6 +157,9 @@ def not_found(target: Target) -> Response:
 
 def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]:
     """The rows of a predict request, and whether it was in row form. Raises BadRequest."""
+    plain = model.decoder.decode_numbers(body, max_rows)
+    if plain is not None:
+        return plain
     document = parse_object(body)
     name = document.get("signature_name", SIGNATURE_NAME)
     if name not in (SIGNATURE_NAME, ""):

@@ -85,7 +85,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     delay = _again(wanted.uid, after, fleet_now, replicas, now)
     if chosen.waiting:
         delay = min(delay or WAITS_FOR_ITS_TURN, WAITS_FOR_ITS_TURN)
-    return Plan(tuple(effects), document, events, delay)
+    return Plan(tuple(effects), document, events, delay, asserts_children=True)
 
 
 def _again(uid: str, after: Memory, fleet_now: Sequence[Pod], replicas: int, now: datetime) -> float | None:

@@ -1,0 +1,125 @@
+"""The two networks of the comparison, with weights of a fixed seed, as every server wants them.
+
+`write(NAME, directory)` gives `saved_model/` (one signature, one input, one output: what the peers serve) and
+`version/`, the same made a version of ours. MLP 10-64-64-3 and a small CNN over 28x28 floats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model import baseline, examples, manifest
+from ropewalk_model.features import Encoder, Encoding, FeatureSpec
+from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_trainer import compiled, loader
+
+SEED = 7
+SHAPES: dict[str, tuple[int, ...]] = {"mlp": (10,), "cnn": (28, 28, 1)}
+CLASSES = {"mlp": 3, "cnn": 10}
+
+
+@dataclass(frozen=True)
+class Network:
+    """`core`: float32 [N, *shape] to probabilities [N, classes]."""
+
+    core: Any
+
+
+def rows(name: str, count: int) -> NDArray[np.float32]:
+    """The requests' rows, with four digits after the point."""
+    random = np.random.default_rng(SEED)
+    return random.normal(size=(count, *SHAPES[name])).round(4).astype(np.float32)
+
+
+def body(name: str, count: int) -> bytes:
+    """A row-form request with that many rows."""
+    wide = rows(name, count).astype(np.float64).round(4)
+    return json.dumps({"instances": wide.tolist()}, separators=(",", ":")).encode()
+
+
+def write(name: str, directory: Path) -> None:
+    """Both forms, below `directory`."""
+    tf = loader.tensorflow()
+    network, variables = {"mlp": _mlp, "cnn": _cnn}[name](tf)
+    module = tf.Module()
+    module.variables_ = variables
+    entry = tf.TensorSpec([None, *SHAPES[name]], tf.float32, name="x")
+    serve = tf.function(lambda x: {"y": network(variables, x)}, autograph=False).get_concrete_function(x=entry)
+    tf.saved_model.save(module, str(directory / "saved_model"), signatures={"serving_default": serve})
+    constants = [tf.constant(one.numpy()) for one in variables]
+    core = tf.function(lambda x: network(constants, x), input_signature=[entry], autograph=False)
+    _version(name, Network(core), directory)
+
+
+def _version(name: str, network: Network, directory: Path) -> None:
+    place = directory / "version"
+    (place / manifest.COMPILED).mkdir(parents=True)
+    for path in (directory / "saved_model").rglob("*"):
+        if path.is_file() and path.name != "fingerprint.pb":
+            target = place / path.relative_to(directory / "saved_model")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    feature = FeatureSpec("x", "Tensor", shape=SHAPES[name])
+    signature = Signature.for_tensor(feature.tensor, TensorSpec("y", "FLOAT", (-1, CLASSES[name])))
+    data = rows(name, 512)
+    expected = network.core(data).numpy()
+    engines = []
+    for engine, (file, convert) in compiled.WRITERS.items():
+        path = place / manifest.COMPILED / file
+        convert(network, path)  # type: ignore[arg-type]
+        run = compiled.LOADERS[engine](path)
+        error = compiled.prove(run, data, expected)
+        assert error <= compiled.TOLERANCE, (engine, error)
+        timed = compiled.latency(run, data)
+        engines.append({"name": engine, "file": f"{manifest.COMPILED}/{file}", "latencyMicros": timed})
+    documents: dict[str, Any] = {
+        manifest.FEATURES: Encoder([Encoding(feature)]).document(),
+        manifest.SIGNATURE: signature.document(),
+        manifest.BASELINE: baseline.build([feature], {"x": data}, expected.reshape(-1)),
+        manifest.EVALUATION: {},
+        manifest.EXAMPLES: examples.build(signature, {"x": data[:8]}, {"y": expected[:8]}),
+    }
+    for path_text, document in documents.items():
+        (place / path_text).write_text(json.dumps(document))
+    engines.sort(key=lambda one: one["latencyMicros"]["1"])
+    manifest.write_manifest(place, manifest.build_manifest(place, made_from={}, engines=engines))
+
+
+def _mlp(tf: Any) -> tuple[Callable[[Any, Any], Any], list[Any]]:
+    weights = _weights(tf, (10, 64), (64,), (64, 64), (64,), (64, 3), (3,))
+
+    def network(w: Any, x: Any) -> Any:
+        hidden = tf.nn.relu(tf.linalg.matmul(x, w[0]) + w[1])
+        hidden = tf.nn.relu(tf.linalg.matmul(hidden, w[2]) + w[3])
+        return tf.nn.softmax(tf.linalg.matmul(hidden, w[4]) + w[5])
+
+    return network, weights
+
+
+def _cnn(tf: Any) -> tuple[Callable[[Any, Any], Any], list[Any]]:
+    weights = _weights(tf, (3, 3, 1, 16), (16,), (3, 3, 16, 32), (32,), (1568, 10), (10,))
+
+    def network(w: Any, x: Any) -> Any:
+        hidden = tf.nn.relu(tf.nn.conv2d(x, w[0], 1, "SAME") + w[1])
+        hidden = tf.nn.max_pool2d(hidden, 2, 2, "VALID")
+        hidden = tf.nn.relu(tf.nn.conv2d(hidden, w[2], 1, "SAME") + w[3])
+        hidden = tf.nn.max_pool2d(hidden, 2, 2, "VALID")
+        return tf.nn.softmax(tf.linalg.matmul(tf.reshape(hidden, [-1, 1568]), w[4]) + w[5])
+
+    return network, weights
+
+
+def _weights(tf: Any, *shapes: tuple[int, ...]) -> list[Any]:
+    random = np.random.default_rng(SEED)
+    made = []
+    for shape in shapes:
+        fan = max(1, int(np.prod(shape[:-1])))
+        made.append(tf.Variable((random.normal(size=shape) / np.sqrt(fan)).astype(np.float32)))
+    return made

@@ -1,0 +1,122 @@
+"""The fast decoder of numbers: what it answers is what `json` reads, and of all that is odd it says nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ropewalk_server.protocols import numbers
+
+NAMES = ("a", "b")
+PAD = " " * (numbers.SMALL * len(NAMES))
+finite = st.floats(allow_nan=False, allow_infinity=False, width=32) | st.integers(-(2**53), 2**53)
+matrices = st.lists(st.lists(finite, min_size=3, max_size=3), min_size=1, max_size=20)
+
+
+@given(matrices)
+def test_rows_are_what_json_reads(matrix: list[list[float]]) -> None:
+    """Cast once to float32."""
+    found = numbers.rows((json.dumps({"instances": matrix}) + PAD).encode(), "instances", (3,), 100)
+    assert found is not None
+    assert found.dtype == np.float32
+    assert np.array_equal(found, np.array(matrix, dtype=np.float64).astype(np.float32))
+
+
+@given(st.lists(st.tuples(finite, finite), min_size=1, max_size=20))
+def test_columns_are_what_json_reads(pairs: list[tuple[float, float]]) -> None:
+    """In the order of the model's names, whatever the request's."""
+    document = {"inputs": {"b": [b for _, b in pairs], "a": [a for a, _ in pairs]}}
+    found = numbers.columns((json.dumps(document) + PAD).encode(), "inputs", NAMES, 100)
+    assert found is not None
+    assert np.array_equal(found, np.array(pairs, dtype=np.float64).astype(np.float32))
+
+
+@settings(max_examples=500)
+@given(matrices, st.data())
+@example([[1, 2, 3]], None)
+def test_a_damaged_body_is_left_to_the_careful_decoder_or_read_as_json_reads_it(
+    matrix: list[list[float]], data: Any
+) -> None:
+    """One byte replaced, inserted or taken away."""
+    body = (json.dumps({"instances": matrix}) + PAD).encode()
+    if data is not None:
+        at = data.draw(st.integers(0, len(body) - 1))
+        new = data.draw(
+            st.sampled_from([b"", b"[", b"]", b",", b"9", b"-", b".", b"e", b'"', b"\\", b"{", b"\xff", b" "])
+        )
+        body = body[:at] + new + body[at + data.draw(st.integers(0, 1)) :]
+    found = numbers.rows(body, "instances", (3,), 100)
+    if found is not None:
+        assert np.array_equal(found, np.array(json.loads(body)["instances"], dtype=np.float64).astype(np.float32))
+        assert list(json.loads(body)) == ["instances"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[[1,2,3],[4,5]]",
+        "[[1,2,3],[4,5,6,7]]",
+        "[[1,2],[3,4],[5,6]]",
+        "[[1,2,3],4,5,6]",
+        "[1,2,3]",
+        "[]",
+        "[[]]",
+        "[[1,2,NaN]]",
+        "[[1,2,1e39]]",
+        "[[1,2,1e400]]",
+        "[[1,2,null]]",
+        "[[1,2,true]]",
+        '[[1,2,"3"]]',
+        '[[1,2,3]], "instances": [[4,5,6]]',
+        '[[1,2,3]], "signature_name": "x"',
+        "[[1,2,3]]]",
+        "[[1,2,3]",
+    ],
+)
+def test_what_is_odd_gets_no_answer(value: str) -> None:
+    """The careful decoder has the words for it."""
+    assert numbers.rows(('{"instances": ' + value + "}" + PAD).encode(), "instances", (3,), 100) is None
+
+
+def test_too_many_rows_get_no_answer() -> None:
+    """The limit is the careful decoder's to explain."""
+    body = json.dumps({"instances": [[1.5, 2.5, 3.5]] * 101}).encode()
+    assert numbers.rows(body, "instances", (3,), 100) is None
+    columns = json.dumps({"inputs": {"a": [1.0] * 101, "b": [1.0] * 101}}).encode()
+    assert numbers.columns(columns, "inputs", NAMES, 100) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"a": [1, 2], "b": [1]}',
+        '{"a": [1, 2]}',
+        '{"a": [1], "b": [1], "c": [1]}',
+        '{"a": [1], "a": [1]}',
+        '{"a": [1], "b": [null]}',
+        '{"a": [1], "b": ["1"]}',
+        '{"a": [1], "b": [[1]]}',
+        '{"a": [1], "b": 1}',
+        '{"a": 1, "b": [[1]]}',
+        '{"a": [], "b": []}',
+        "[[1, 2]]",
+    ],
+)
+def test_odd_columns_get_no_answer(value: str) -> None:
+    """As with rows."""
+    assert numbers.columns(('{"inputs": ' + value + "}" + PAD).encode(), "inputs", NAMES, 100) is None
+
+
+def test_images_keep_their_shape() -> None:
+    """Any depth that the signature declares."""
+    image = np.arange(2 * 4 * 3, dtype=np.float32).reshape(2, 4, 3, 1) / 8
+    found = numbers.rows(json.dumps({"instances": image.tolist()}).encode(), "instances", (4, 3, 1), 10)
+    assert found is not None
+    assert np.array_equal(found, image)
+    assert math.prod(found.shape) == 24
