@@ -9,7 +9,8 @@ CLUSTER ?= $(shell docker info >/dev/null 2>&1 && echo kind || echo local)
 PYTHON ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ropewalk
 TAG ?= dev
-IMAGES := operator trainer server
+IMAGES := operator trainer server server-tf
+dockerfile = $$(case $(1) in operator) echo operator/Dockerfile;; server-tf) echo server_image/tensorflow.Dockerfile;; *) echo $(1)_image/Dockerfile;; esac)
 BIN := .venv/bin
 
 ifeq ($(CLUSTER),local)
@@ -42,15 +43,13 @@ images: images-$(CLUSTER)  ## the operator's, the trainer's and the server's ima
 images-local: cluster
 	$(PYTHON) -m localcluster build-base
 	for i in $(IMAGES); do \
-	  dir=$${i}_image; [ $$i = operator ] && dir=operator; \
-	  $(PYTHON) -m localcluster build-image $$dir/Dockerfile localhost/ropewalk/$$i:$(TAG); \
+	  $(PYTHON) -m localcluster build-image $(call dockerfile,$${i}) localhost/ropewalk/$$i:$(TAG); \
 	  $(PYTHON) -m localcluster load localhost/ropewalk/$$i:$(TAG); \
 	done
 
 images-kind: cluster
 	for i in $(IMAGES); do \
-	  dir=$${i}_image; [ $$i = operator ] && dir=operator; \
-	  docker build -f $$dir/Dockerfile -t localhost/ropewalk/$$i:$(TAG) .; \
+	  docker build -f $(call dockerfile,$${i}) -t localhost/ropewalk/$$i:$(TAG) .; \
 	  kind load docker-image --name ropewalk localhost/ropewalk/$$i:$(TAG); \
 	done
 

@@ -123,7 +123,7 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
         rows = examples.instances(parts.examples)
         core = replay(model, rows)
     except EngineError as error:
-        raise LoadError("NoEngine", str(error)) from error
+        raise LoadError(error.reason, str(error)) from error
     except (RuntimeError, ValueError, KeyError) as error:
         raise LoadError("ExamplesFailed", f"{offer.name}: the examples cannot be predicted: {error!r}") from error
     shape = (len(rows), parts.signature.width)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ropewalk_model import digests, examples, manifest
+from ropewalk_server.engines import ENGINES, TENSORFLOW
 from ropewalk_server.log import log
 from ropewalk_server.model import LoadError, Model, Parts, load_engine, offered, read_parts
 from ropewalk_server.serve import root
@@ -100,9 +101,13 @@ def prove(parts: Parts, max_latency: str | None) -> list[str]:
         if not proved and max_latency is not None:
             check_latency(model, parts, max_latency)
         proved.append(offer.name)
-    if not proved:
-        raise SmokeTestFailed("SmokeTestFailed", "; ".join(failures) or "the version is compiled for no known engine")
-    return proved
+    if proved:
+        return proved
+    has = [engine.name for engine in parts.manifest.engines]
+    if TENSORFLOW in has and TENSORFLOW not in ENGINES:
+        failures.append("TensorFlow itself takes the model, and is in the image server-tf only")
+        raise SmokeTestFailed("NeedsTensorFlow", "; ".join(failures), exit_code=3)
+    raise SmokeTestFailed("SmokeTestFailed", "; ".join(failures) or f"no engine here takes it; it is made for {has}")
 
 
 def check_latency(model: Model, parts: Parts, limit: str) -> None:

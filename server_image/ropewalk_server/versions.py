@@ -33,6 +33,7 @@ class Held:
 
     route: Route
     engine: str
+    """The engine that was asked for when it was last tried; a model keeps answering until another one can."""
     state: State = "Loading"
     reason: str = ""
     message: str = ""
@@ -112,12 +113,13 @@ class Versions:
             for held in self.held.values()
             if (held.state == "Loading" and not held.started)
             or (held.state == "Failed" and held.reason in RETRIED and held.retry_at <= now)
+            or (held.model is not None and held.engine != self.routes.engine)
         ]
         if not waiting:
             return
         live = self.routes.live
         held = min(waiting, key=lambda one: (one.route.version != live, one.route.version))
-        held.started = True
+        held.started, held.engine = True, self.routes.engine
         self._loading = asyncio.get_running_loop().create_task(self._load(held))
 
     async def _load(self, held: Held) -> None:
@@ -127,13 +129,12 @@ class Versions:
             model = await asyncio.get_running_loop().run_in_executor(self._thread, self._load_blocking, held)
             # A session for this thread too, before the first request needs it.
             model.session()
-        except LoadError as error:
-            held.state, held.reason, held.message = "Failed", error.reason, str(error)
-            held.retry_at = self._clock() + RETRY_SECONDS
-            log("error", "version failed", version=version, reason=error.reason, detail=str(error))
         except Exception as error:
-            held.state, held.reason, held.message = "Failed", "LoadFailed", f"Loading failed: {error!r}"[:500]
-            log("error", "version failed", version=version, reason="LoadFailed", detail=repr(error))
+            held.reason = error.reason if isinstance(error, LoadError) else "LoadFailed"
+            held.message = str(error) if isinstance(error, LoadError) else f"Loading failed: {error!r}"[:500]
+            if held.model is None:
+                held.state, held.retry_at = "Failed", self._clock() + RETRY_SECONDS
+            log("error", "version failed", version=version, reason=held.reason, detail=held.message)
         else:
             held.state, held.reason, held.message, held.model = "Proved", "", "", model
             took = round(self._clock() - started, 3)

@@ -126,7 +126,7 @@ def test_the_smoke_test_claims_one_number_for_a_run(published: Published) -> Non
     """Two runs, two numbers; both proved on both engines."""
     assert [one["version"] for one in published[1]] == [1, 2]
     for one in published[1]:
-        assert sorted(one["engines"]) == ["LiteRT", "OpenVINO"]
+        assert sorted(one["engines"]) == ["LiteRT", "OpenVINO", "TensorFlow"]
         assert one["uri"].endswith(f"/models/{one['version']}")
 
 

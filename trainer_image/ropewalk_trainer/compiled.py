@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_trainer import loader
+from ropewalk_trainer import loader, savedmodel
 from ropewalk_trainer.trained import Trained
 
 Floats = NDArray[np.float32]
@@ -76,11 +76,28 @@ def load_openvino(path: Path) -> Run:
     return run
 
 
+def load_tensorflow(path: Path) -> Run:
+    """The signature `core` of the SavedModel whose `saved_model.pb` this is."""
+    tf = loader.tensorflow()
+    core = tf.saved_model.load(str(path.parent)).signatures[savedmodel.CORE]
+
+    def run(x: Floats) -> Floats:
+        answer: Floats = core(x=tf.constant(x))["y"].numpy()
+        return answer
+
+    return run
+
+
+TENSORFLOW = "TensorFlow"
 WRITERS: Mapping[str, tuple[str, Callable[[Trained, Path], None]]] = {
     "LiteRT": ("litert.tflite", write_litert),
     "OpenVINO": ("openvino.xml", write_openvino),
 }
-LOADERS: Mapping[str, Callable[[Path], Run]] = {"LiteRT": load_litert, "OpenVINO": load_openvino}
+LOADERS: Mapping[str, Callable[[Path], Run]] = {
+    "LiteRT": load_litert,
+    "OpenVINO": load_openvino,
+    TENSORFLOW: load_tensorflow,
+}
 
 
 def prove(run: Run, rows: Floats, expected: Floats) -> float:

@@ -14,9 +14,12 @@ from ropewalk_model.signature import INT64_MISSING, Signature
 from ropewalk_trainer import loader
 from ropewalk_trainer.trained import Trained
 
+CORE = "core"
+"""The signature that TensorFlow runs where no compiled engine does: encoded rows `x` to the core's output `y`."""
+
 
 def write(trained: Trained, encoder: Encoder, signature: Signature, directory: Path) -> None:
-    """Save the network with its encoding under the signature `serving_default`."""
+    """Save the network with its encoding under the signature `serving_default`, and alone under `core`."""
     tf = loader.tensorflow()
     types = {"FLOAT": tf.float32, "INT64": tf.int64, "BOOL": tf.bool, "STRING": tf.string, "UINT8": tf.uint8}
     module = tf.Module(name="ropewalk")
@@ -30,7 +33,10 @@ def write(trained: Trained, encoder: Encoder, signature: Signature, directory: P
         one.name: tf.TensorSpec([None, *one.shape[1:]], types[one.dtype], name=one.name) for one in signature.inputs
     }
     function = tf.function(serve, autograph=False).get_concrete_function(**specs)
-    tf.saved_model.save(module, str(directory), signatures={"serving_default": function})
+    entry = tf.TensorSpec([None, *encoder.shape], tf.float32, name="x")
+    core = tf.function(lambda x: {"y": trained.answer(module.weights, x)}, autograph=False)
+    signatures = {"serving_default": function, CORE: core.get_concrete_function(x=entry)}
+    tf.saved_model.save(module, str(directory), signatures=signatures)
 
 
 def tables(encoder: Encoder) -> dict[str, Any]:

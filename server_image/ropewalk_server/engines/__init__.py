@@ -7,6 +7,7 @@ most calls raise and some answers are silently wrong, measured).
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,11 @@ class Engine(Protocol):
 
 
 class EngineError(Exception):
-    """The engine cannot load this network."""
+    """The engine cannot load this network, or may not; a CamelCase reason and a message for people."""
+
+    def __init__(self, message: str, reason: str = "NoEngine") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def _litert(file: Path) -> Engine:
@@ -40,5 +45,14 @@ def _openvino(file: Path) -> Engine:
     return OpenVINO(file)
 
 
+def _tensorflow(file: Path) -> Engine:
+    from ropewalk_server.engines.tensorflow import TensorFlow
+
+    return TensorFlow(file)
+
+
+TENSORFLOW = "TensorFlow"
 ENGINES: dict[str, Callable[[Path], Engine]] = {"LiteRT": _litert, "OpenVINO": _openvino}
 """By the name in the manifest. Imported when used: a server of LiteRT models never pays for OpenVINO's memory."""
+if find_spec("tensorflow") is not None:  # the image `server-tf`
+    ENGINES[TENSORFLOW] = _tensorflow

@@ -7,6 +7,7 @@ file. Nothing of a candidate is served before the smoke test has claimed a numbe
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import RunFailure
 from ropewalk_trainer.trained import Trained
 
+log = logging.getLogger(__name__)
 MOST_PROVED = 10_000
 
 
@@ -61,25 +63,49 @@ def signature_of(context: Context) -> Signature:
 def _engines(
     trained: Trained, encoded: NDArray[np.float32], expected: NDArray[np.float32], directory: Path
 ) -> tuple[list[dict[str, Any]], int]:
-    """Compile for every engine, keep those that are equal, the fastest for one row first; and the memory they take."""
-    found, refused, loaded = [], [], 0
+    """What runs the network: compiled forms that are equal, the fastest for one row first, TensorFlow itself last; and
+    the memory they take. RunFailure if not even TensorFlow answers from the saved file as training did."""
+    found: list[dict[str, Any]] = []
+    refused: list[str] = []
+    loaded = 0
     for name, (file, write) in compiled.WRITERS.items():
         path = directory / manifest.COMPILED / file
-        write(trained, path)
-        run_engine = compiled.LOADERS[name](path)
-        error = compiled.prove(run_engine, encoded, expected)
-        if error <= compiled.TOLERANCE:
-            latency = compiled.latency(run_engine, encoded)
-            loaded = max(loaded, compiled.loaded_bytes(name, path, encoded))
-            relative = f"{manifest.COMPILED}/{file}"
-            found.append({"name": name, "file": relative, "latencyMicros": latency, "error": f"{error:.3g}"})
-        else:
-            refused.append(f"{name} errs by {error:.3g}")
+        try:
+            write(trained, path)
+            entry, size = _engine(name, path, directory, encoded, expected)
+        except Exception as error:  # a compiler's own words: whatever it is, TensorFlow remains
+            refused.append(f"{name}: {_first_line(error)}")
             for leftover in path.parent.glob(f"{path.stem}.*"):
                 leftover.unlink()
-    if not found:
-        raise RunFailure("NoEngine", f"no serving engine answers as the model does: {', '.join(refused)}")
-    return sorted(found, key=lambda one: one["latencyMicros"]["1"]), loaded
+            continue
+        found.append(entry)
+        loaded = max(loaded, size)
+    found.sort(key=lambda one: int(one["latencyMicros"]["1"]))
+    if refused:
+        log.warning("engines refused: %s", "; ".join(refused))
+    try:
+        entry, size = _engine(compiled.TENSORFLOW, directory / "saved_model.pb", directory, encoded, expected)
+    except ValueError as error:
+        refused.append(f"{compiled.TENSORFLOW}: {error}")
+        raise RunFailure("NoEngine", f"no serving engine answers as the model does: {'; '.join(refused)}") from error
+    return [*found, entry], loaded if found else size
+
+
+def _engine(
+    name: str, path: Path, directory: Path, encoded: NDArray[np.float32], expected: NDArray[np.float32]
+) -> tuple[dict[str, Any], int]:
+    """The manifest's entry for a file that answers as expected, and its memory. ValueError for one that does not."""
+    run = compiled.LOADERS[name](path)
+    error = compiled.prove(run, encoded, expected)
+    if not error <= compiled.TOLERANCE:
+        raise ValueError(f"errs by {error:.3g}")
+    latency = compiled.latency(run, encoded)
+    entry = {"name": name, "file": str(path.relative_to(directory)), "latencyMicros": latency, "error": f"{error:.3g}"}
+    return entry, compiled.loaded_bytes(name, path, encoded)
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]
 
 
 def _write_documents(context: Context, signature: Signature, directory: Path) -> None:

@@ -1,0 +1,93 @@
+"""Which TensorFlow operations a model may consist of: those that compute, none that reach a file, a socket or Python.
+
+A SavedModel is a program. Before TensorFlow loads one, every operation that loading or predicting can reach is looked
+at; what writes and reads its own checkpoint may stand where only the checkpoint's saver calls it, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+CHECKPOINT = frozenset({"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"})
+REACH_OUT = frozenset({"ReadFile", "WriteFile", "MatchingFiles", "PyFuncStateless", "LoadAndRemapMatrix"})
+"""Stateless by TensorFlow's word and still not for a model."""
+STATEFUL = frozenset(
+    {
+        "AnonymousHashTable",
+        "AssignVariableOp",
+        "Assert",
+        "Case",
+        "DisableCopyOnRead",
+        "EmptyTensorList",
+        "HashTableV2",
+        "If",
+        "InitializeTableV2",
+        "LookupTableExportV2",
+        "LookupTableFindV2",
+        "LookupTableImportV2",
+        "LookupTableSizeV2",
+        "MutableHashTableV2",
+        "NoOp",
+        "PartitionedCall",
+        "Placeholder",
+        "PlaceholderWithDefault",
+        "ReadVariableOp",
+        "ResourceGather",
+        "ResourceGatherNd",
+        "StatefulPartitionedCall",
+        "StatelessIf",
+        "StatelessWhile",
+        "TensorListReserve",
+        "VarHandleOp",
+        "VarIsInitializedOp",
+        "While",
+    }
+)
+"""Operations with a state that live and die with the process."""
+
+
+def forbidden(saved_model: Any, is_stateful: Callable[[str], bool | None]) -> str | None:
+    """The first operation that a model may not have, sorted by name; None if there is none.
+
+    `saved_model` is a parsed `tensorflow.SavedModel`; `is_stateful` knows TensorFlow's operations by name (None: there
+    is none of that name, a custom one).
+    """
+    found: set[str] = set()
+    for graph in saved_model.meta_graphs:
+        functions = {one.signature.name: one.node_def for one in graph.graph_def.library.function}
+        savers = {graph.saver_def.save_tensor_name.split(":")[0], graph.saver_def.restore_op_name} - {""}
+        nodes = list(graph.graph_def.node)
+        by_saver = _reached((node for node in nodes if node.name in savers), functions)
+        called = [node for node in nodes if node.name not in savers]
+        by_others = _reached(called, functions, [*graph.object_graph_def.concrete_functions])
+        by_others |= functions.keys() - by_saver
+        ops = {node.op for node in called} | {node.op for name in by_others for node in functions[name]}
+        own = {node.op for name in by_saver - by_others for node in functions[name]} - CHECKPOINT
+        found |= {op for op in ops | own if op not in functions and not _allowed(op, is_stateful)}
+    return min(found, default=None)
+
+
+def _allowed(op: str, is_stateful: Callable[[str], bool | None]) -> bool:
+    if op in STATEFUL:
+        return True
+    return op not in REACH_OUT and op not in CHECKPOINT and is_stateful(op) is False
+
+
+def _reached(nodes: Iterable[Any], functions: dict[str, Any], names: Iterable[str] = ()) -> set[str]:
+    """Names of all functions that these nodes, or the functions of these names, can call."""
+    seen: set[str] = set()
+    waiting = [*names, *(name for node in nodes for name in _called(node))]
+    while waiting:
+        name = waiting.pop()
+        if name in functions and name not in seen:
+            seen.add(name)
+            waiting += [called for node in functions[name] for called in _called(node)]
+    return seen
+
+
+def _called(node: Any) -> Iterator[str]:
+    yield node.op
+    for value in node.attr.values():
+        yield value.func.name
+        yield from (one.name for one in value.list.func)

@@ -1,0 +1,44 @@
+"""What publish offers to servers when compilers refuse a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ropewalk_model import manifest
+from ropewalk_model.features import Encoder, Encoding, FeatureSpec
+from ropewalk_model.signature import Signature
+from ropewalk_trainer import loader, savedmodel
+from ropewalk_trainer.stages import publish
+from ropewalk_trainer.trained import Trained
+
+
+class Gamma:
+    """A network with an operation that neither LiteRT nor OpenVINO has."""
+
+    shape = (2,)
+
+    def apply(self, weights: Sequence[Any], x: Any) -> Any:
+        tf = loader.tensorflow()
+        return tf.linalg.matmul(tf.math.igamma(tf.abs(x) + 1.0, tf.abs(x) + 0.5), weights[0])
+
+
+def test_a_network_that_no_compiler_takes_is_left_to_tensorflow(tmp_path: Path) -> None:
+    """With its latency and memory, and nothing left of the attempts."""
+    weights = [np.array([[1.0], [2.0]], dtype=np.float32)]
+    trained = Trained(Gamma(), weights, classification=False)  # type: ignore[arg-type]
+    features = [FeatureSpec(name, "Number") for name in ("a", "b")]
+    encoder = Encoder([Encoding(one, mean=0.0, scale=1.0) for one in features])
+    (tmp_path / manifest.COMPILED).mkdir(parents=True)
+    signature = Signature.for_task("Regression", [one.tensor for one in features])
+    savedmodel.write(trained, encoder, signature, tmp_path)
+    rows = np.random.default_rng(7).normal(size=(300, 2)).astype(np.float32)
+    engines, loaded = publish._engines(trained, rows, trained.predict(rows), tmp_path)
+    assert [one["name"] for one in engines] == ["TensorFlow"]
+    assert engines[0]["file"] == "saved_model.pb"
+    assert set(engines[0]["latencyMicros"]) == {"1", "256"}
+    assert loaded > 0
+    assert list((tmp_path / manifest.COMPILED).iterdir()) == []
