@@ -48,7 +48,7 @@ class Decoder:
         self.names = tuple(spec.name for spec in self.specs)
         self._keys = frozenset(self.names)
         self._pick = itemgetter(*self.names) if len(self.names) > 1 else None
-        self._floats_only = all(spec.dtype == "FLOAT" and len(spec.shape) == 1 for spec in self.specs)
+        self.floats_only = all(spec.dtype == "FLOAT" and len(spec.shape) == 1 for spec in self.specs)
         only = self.specs[0] if len(self.specs) == 1 else None
         self._tensor = only if only and only.dtype == "FLOAT" and len(only.shape) > 1 else None
         self._optional = np.array([spec.optional for spec in self.specs], dtype=bool)
@@ -61,7 +61,7 @@ class Decoder:
                     matrix = numbers.rows(body, key, self._tensor.shape[1:], max_rows)
                     if matrix is not None:
                         return Batch(len(matrix), self.names, columns={self.names[0]: matrix}), row_form
-        elif self._floats_only and body.find(b"inputs", 0, 16) >= 0:
+        elif self.floats_only and body.find(b"inputs", 0, 16) >= 0:
             matrix = numbers.columns(body, "inputs", self.names, max_rows)
             if matrix is not None:
                 return Batch(len(matrix), self.names, matrix=matrix), False
@@ -98,7 +98,7 @@ class Decoder:
                 if type(value) is dict and not self._is_plain(value):
                     raise BadRequest(f"Expecting value/list but got object at item {index} of input list")
             rows = [(value,) for value in instances]
-        if self._floats_only:
+        if self.floats_only:
             batch = self._float_matrix(rows)
             if batch is not None:
                 return batch

@@ -1,0 +1,177 @@
+"""Named tensors, as the Open Inference Protocol and gRPC have them: to a Batch and back, and their bytes.
+
+A protocol reads a request into `Tensor`s; here they become columns of the declared types, by the rules of the
+TensorFlow Serving decoder, so that the same row gets the same answer however it arrives.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model.signature import Dtype, Signature
+from ropewalk_server.model import Model
+from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.decode import FieldError
+from ropewalk_server.protocols.jsonbody import BadRequest, shown
+from ropewalk_server.protocols.tensor_columns import DATATYPES, missing_column, to_column
+
+DATATYPE_OF: Mapping[Dtype, str] = {
+    "FLOAT": "FP32",
+    "INT64": "INT64",
+    "BOOL": "BOOL",
+    "STRING": "BYTES",
+    "UINT8": "UINT8",
+}
+"""The datatype that inputs and outputs of a declared type are described with; others are converted."""
+_MAX_RANK = 8
+_LENGTH = struct.Struct("<I")
+
+
+class Tensor(NamedTuple):
+    """Values of one `datatype` (BOOL, UINT8..UINT64, INT8..INT64, FP16, FP32, FP64, BYTES) and `shape`, rows first.
+
+    `data` is an array of the datatype's numpy type (BYTES: object, of bytes or str) or a list, flat in row-major order
+    or nested as the shape says; None in a list is a missing value.
+    """
+
+    datatype: str
+    shape: tuple[int, ...]
+    data: NDArray[Any] | list[Any]
+
+
+def batch_of(model: Model, inputs: Mapping[str, Tensor], max_rows: int) -> Batch:
+    """The rows of a request. A scalar input is `[N]` or `[N, 1]`. An optional input may be absent.
+
+    Raises BadRequest (413 for too many rows) with the input's name, the value and what would be right. The columns
+    are views of the tensors' memory where the types agree.
+    """
+    specs = model.signature.inputs
+    names = model.decoder.names
+    for name in inputs:
+        if name not in names:
+            raise BadRequest(f"input {name[:80]!r} is none of this model's inputs: {', '.join(names)}"[:2000])
+    rows = _rows(model.signature, inputs)
+    if rows > max_rows:
+        raise BadRequest(f"The request has {rows} rows, at most {max_rows} are allowed", 413)
+    columns = {}
+    for spec in specs:
+        tensor = inputs.get(spec.name)
+        try:
+            if tensor is None:
+                columns[spec.name] = missing_column(spec, rows)
+            else:
+                columns[spec.name] = to_column(spec, tensor.datatype, tensor.shape, tensor.data)
+        except FieldError as error:
+            raise BadRequest(f"input {spec.name}: row {error.row}: {error}") from None
+    if len(specs) > 1 and model.decoder.floats_only:
+        matrix = np.stack([columns[name] for name in names], axis=1)
+        if not np.isnan(matrix).any():
+            return Batch(rows, names, matrix=matrix)
+    return Batch(rows, names, columns=columns)
+
+
+def _rows(signature: Signature, inputs: Mapping[str, Tensor]) -> int:
+    """The number of rows that all tensors agree on, at least one. Raises BadRequest."""
+    rows: int | None = None
+    for spec in signature.inputs:
+        tensor = inputs.get(spec.name)
+        if tensor is None:
+            if not spec.optional:
+                wanted = DATATYPE_OF[spec.dtype]
+                raise BadRequest(f"input {spec.name} is missing: send {wanted} of shape {list(spec.shape)}")
+            continue
+        check_shape(spec.name, tensor.shape)
+        if not tensor.shape:
+            raise BadRequest(f"input {spec.name}: shape [] has no rows, expecting {list(spec.shape)}")
+        if rows is None:
+            rows = tensor.shape[0]
+        elif tensor.shape[0] != rows:
+            raise BadRequest(f"input {spec.name}: has {tensor.shape[0]} rows, other inputs have {rows}")
+    if not rows:
+        raise BadRequest("The request has no rows")
+    return rows
+
+
+def check_shape(name: str, shape: Sequence[Any]) -> None:
+    """A shape is at most 8 sizes from 0 on. Raises BadRequest."""
+    sizes_fit = all(type(size) is int and 0 <= size < 1 << 40 for size in shape)
+    if not sizes_fit or len(shape) > _MAX_RANK:
+        raise BadRequest(f"input {name[:80]}: shape {shown(list(shape))} must be at most {_MAX_RANK} sizes from 0 on")
+
+
+def names_of_outputs(signature: Signature, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """The outputs to answer with, in the order asked for; all where none are asked for. Raises BadRequest."""
+    known = tuple(spec.name for spec in signature.outputs)
+    if not wanted:
+        return known
+    for name in wanted:
+        if name not in known:
+            raise BadRequest(f"output {name[:80]!r} is none of this model's outputs: {', '.join(known)}")
+    if len(set(wanted)) < len(wanted):
+        raise BadRequest("An output is asked for twice")
+    return tuple(wanted)
+
+
+def outputs_of(signature: Signature, core: NDArray[np.float32], wanted: list[str] | None) -> list[Tensor]:
+    """The answer's tensors, one for each of `names_of_outputs(signature, wanted)`; BYTES are str. Raises BadRequest."""
+    names = names_of_outputs(signature, wanted)
+    answer = signature.answer(core)
+    datatypes = {spec.name: DATATYPE_OF[spec.dtype] for spec in signature.outputs}
+    return [Tensor(datatypes[name], answer[name].shape, answer[name]) for name in names]
+
+
+def raw_to_array(datatype: str, shape: Sequence[int], raw: bytes | memoryview) -> NDArray[Any]:
+    """Little-endian bytes as an array: a read-only view of them, BYTES excepted (object, of bytes). Raises BadRequest.
+
+    BYTES are elements of a 4-byte length and that many bytes each
+    (https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_grpc.md).
+    """
+    check_shape("in binary", shape)
+    if datatype == "BYTES":
+        return _elements(shape, memoryview(raw))
+    dtype = DATATYPES.get(datatype)
+    if dtype is None:
+        raise BadRequest(f"datatype {shown(datatype)} is not known, expecting one of {', '.join(DATATYPES)}")
+    wanted = math.prod(shape) * dtype.itemsize
+    if len(raw) != wanted:
+        raise BadRequest(f"{datatype} of shape {list(shape)} takes {wanted} bytes, got {len(raw)}")
+    if datatype == "BOOL":
+        octets = np.frombuffer(raw, dtype=np.uint8)
+        if octets.size and octets.max() > 1:
+            raise BadRequest(f"BOOL is one byte a value, 0 or 1, got {int(octets.max())}")
+    return np.frombuffer(raw, dtype=dtype).reshape(tuple(shape))
+
+
+def _elements(shape: Sequence[int], raw: memoryview) -> NDArray[Any]:
+    count = math.prod(shape)
+    if count * _LENGTH.size > len(raw):
+        raise BadRequest(f"BYTES of shape {list(shape)} take at least {count * _LENGTH.size} bytes, got {len(raw)}")
+    found = np.empty(count, dtype=object)
+    at = 0
+    for index in range(count):
+        end = at + _LENGTH.size
+        if end > len(raw):
+            raise BadRequest(f"BYTES end within element {index} of {count}")
+        (length,) = _LENGTH.unpack_from(raw, at)
+        at = end + length
+        if at > len(raw):
+            raise BadRequest(f"BYTES element {index} has length {length}, {len(raw) - end} bytes are left")
+        found[index] = bytes(raw[end:at])
+    if at != len(raw):
+        raise BadRequest(f"BYTES of shape {list(shape)} end after {at} bytes, got {len(raw)}")
+    return found.reshape(tuple(shape))
+
+
+def array_to_raw(tensor: Tensor) -> bytes:
+    """Inverse of `raw_to_array`; str elements are written as UTF-8."""
+    if tensor.datatype == "BYTES":
+        flat = np.asarray(tensor.data, dtype=object).reshape(-1).tolist()
+        octets = [one.encode() if isinstance(one, str) else one for one in flat]
+        return b"".join([part for one in octets for part in (_LENGTH.pack(len(one)), one)])
+    return np.ascontiguousarray(tensor.data, dtype=DATATYPES[tensor.datatype]).tobytes()
