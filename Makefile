@@ -79,7 +79,10 @@ test: check install  ## everything: `check`, then the same again with TensorFlow
 bench: install  ## the figures of benchmarks/README.md, one JSON object a line
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/python -m benchmarks
 
+bench-serving: .venv/ready  ## our server beside its peers on this machine, no cluster; ARGS='--only single --seconds 2'
+	$(BIN)/python -m benchmarks.serving $(ARGS)
+
 clean:  ## the build's leftovers in this folder (never the cluster's cache)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage
 
-.PHONY: help cluster cluster-local cluster-kind images images-local images-kind install demo demo-down check test bench clean
+.PHONY: help cluster cluster-local cluster-kind images images-local images-kind install demo demo-down check test bench bench-serving clean

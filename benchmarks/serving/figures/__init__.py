@@ -1,0 +1,1 @@
+"""One figure of the comparison a file: `measure(run)` prints it and keeps it in the results."""
