@@ -15,7 +15,7 @@ from ropewalk_server.log import log
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.monitoring import Monitoring, error
 from ropewalk_server.predictor import Predictor
-from ropewalk_server.protocols import tfserving
+from ropewalk_server.protocols import openinference, tfserving
 from ropewalk_server.routes import RoutesFile
 from ropewalk_server.service import Service
 from ropewalk_server.versions import Versions
@@ -51,7 +51,7 @@ class Server:
         self.predictor = Predictor(name, self.versions, Monitor(), Receipts(feedback_key()))
         self.draining = False
         monitoring = Monitoring(self.predictor, pod, lambda: self.draining, lambda: self.routes_file.error)
-        self.http = HttpServer(Service(self.predictor).handle, tfserving.error)
+        self.http = HttpServer(Service(self.predictor).handle, tfserving.error, keep=openinference.KEPT_HEADERS)
         self.monitoring = HttpServer(monitoring.handle, error)
         self._stop = asyncio.Event()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ropewalk_server.http import Answer, Request
 from ropewalk_server.predictor import Predictor
-from ropewalk_server.protocols import tfserving
+from ropewalk_server.protocols import openinference, tfserving
 
 
 class Service:
@@ -12,9 +12,12 @@ class Service:
 
     def __init__(self, predictor: Predictor) -> None:
         self._tfserving = tfserving.TensorFlowServing(predictor).handle
+        self._openinference = openinference.OpenInference(predictor).handle
 
     def handle(self, request: Request) -> Answer:
         """Answer at once, or with a future where the model is slow."""
         if request.path.startswith(tfserving.PREFIX):
             return self._tfserving(request)
+        if request.path.startswith(openinference.PREFIX):
+            return self._openinference(request)
         return tfserving.malformed(request)

@@ -18,6 +18,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from ropewalk_server import smoke_test
+from tests.server.zoo import write
 from tests.trainer.support import Pod, example
 
 Answer = tuple[int, dict[str, Any], dict[str, str]]
@@ -180,5 +181,19 @@ def serving(tmp_path_factory: pytest.TempPathFactory, published: tuple[Path, lis
     found.tell(1, published[1][:1])
     found.start()
     found.until(lambda: found.get("/readyz", monitoring=True)[0] == 200)
+    yield found
+    assert found.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of small versions with inputs of every kind (`tests.server.zoo`); none is live but the first."""
+    root = tmp_path_factory.mktemp("zoo")
+    versions = write(root)
+    port = next(_ports)
+    found = Server(root, (port, port + 1))
+    found.tell(1, versions)
+    found.start()
+    found.until(lambda: len([one for one in found.status()["versions"] if one["state"] == "Proved"]) == len(versions))
     yield found
     assert found.stop() == 0

@@ -86,7 +86,7 @@ def test_unknown_models_versions_paths_and_methods(serving: Server) -> None:
     """404 and 405, and no word about what else is here."""
     assert serving.post("/v1/models/other:predict", {"instances": [row()]})[0] == 404
     assert serving.post("/v1/models/cancer/versions/9:predict", {"instances": [row()]})[0] == 404
-    assert serving.get("/v2/models/cancer")[0] == 404
+    assert serving.get("/v3/models/cancer")[0] == 404
     assert serving.get(PREDICT)[0] == 405
     assert serving.post("/status", {})[0] == 404, "the monitoring port's paths are not here"
 

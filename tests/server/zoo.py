@@ -1,0 +1,128 @@
+"""Small versions with inputs of every kind, compiled by the trainer's own writer: no run, fixed random weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ropewalk_model import baseline, examples, manifest
+from ropewalk_model.features import Columns, Encoder, Encoding, FeatureSpec
+from ropewalk_model.signature import INT64_MISSING, Signature, TensorSpec
+from ropewalk_trainer import compiled, loader
+
+CLASSES = ("low", "middle", "high")
+MIXED, IMAGE, TENSOR, NUMBERS = 1, 2, 3, 4
+"""Version numbers: scalars of every type, an image, a plain tensor, and Numbers alone (a regression)."""
+ROWS = 32
+
+
+@dataclass(frozen=True)
+class Network:
+    """`core`: encoded float32 rows to the core's output."""
+
+    core: Any
+
+
+def kinds() -> dict[int, tuple[FeatureSpec, ...]]:
+    """The features of each version."""
+    return {
+        MIXED: (
+            FeatureSpec("x", "Number"),
+            FeatureSpec("y", "Number", optional=True),
+            FeatureSpec("n", "Integer"),
+            FeatureSpec("m", "Integer", optional=True),
+            FeatureSpec("ok", "Boolean"),
+            FeatureSpec("plan", "Category", values=("free", "pro")),
+            FeatureSpec("note", "Category", optional=True, values=("a", "b")),
+        ),
+        IMAGE: (FeatureSpec("pixels", "Image", shape=(4, 4, 1)),),
+        TENSOR: (FeatureSpec("x", "Tensor", shape=(10,)),),
+        NUMBERS: (FeatureSpec("a", "Number"), FeatureSpec("b", "Number")),
+    }
+
+
+def write(root: Path) -> list[dict[str, Any]]:
+    """All versions below `root`/claims/zoo; what the routes say of each."""
+    return [_version(root, number, features) for number, features in kinds().items()]
+
+
+def _version(root: Path, number: int, features: Sequence[FeatureSpec]) -> dict[str, Any]:
+    place = root / "claims" / "zoo" / str(number)
+    (place / manifest.COMPILED).mkdir(parents=True)
+    (place / "saved_model.pb").write_bytes(b"a placeholder: only the compiled form is loaded")
+    columns = _columns(features)
+    encoder = Encoder([_encoding(one) for one in features])
+    signature = _signature(number, features)
+    network = _network(encoder, signature)
+    encoded = encoder.encode(columns)
+    core = network.core(encoded).numpy()
+    file = place / manifest.COMPILED / "litert.tflite"
+    compiled.write_litert(network, file)  # type: ignore[arg-type]
+    outputs = signature.answer(core)
+    predicted = outputs["label"] if signature.classes else core.reshape(-1)
+    documents: dict[str, Any] = {
+        manifest.FEATURES: encoder.document(),
+        manifest.SIGNATURE: signature.document(),
+        manifest.BASELINE: baseline.build(features, columns, predicted, classes=signature.classes),
+        manifest.EVALUATION: {},
+        manifest.EXAMPLES: examples.build(signature, columns, outputs),
+    }
+    for name, document in documents.items():
+        (place / name).write_text(json.dumps(document))
+    offer = {"name": "LiteRT", "file": f"{manifest.COMPILED}/litert.tflite", "latencyMicros": {"1": 3, "256": 80}}
+    manifest.write_manifest(place, manifest.build_manifest(place, made_from={}, engines=[offer]))
+    verified = manifest.verify(place)
+    uri = f"pvc://zoo/{number}"
+    return {"version": number, "uri": uri, "manifestDigest": verified.digest, "digest": verified.model_digest}
+
+
+def _signature(number: int, features: Sequence[FeatureSpec]) -> Signature:
+    inputs = [one.tensor for one in features]
+    if number == TENSOR:
+        return Signature.for_tensor(inputs[0], TensorSpec("y", "FLOAT", (-1, 3)))
+    if number == NUMBERS:
+        return Signature.for_task("Regression", inputs)
+    return Signature.for_task("Classification", inputs, CLASSES)
+
+
+def _encoding(feature: FeatureSpec) -> Encoding:
+    if feature.type in ("Number", "Integer"):
+        return Encoding(feature, mean=1.5, scale=0.5)
+    return Encoding(feature, vocabulary=feature.values or ())
+
+
+def _columns(features: Sequence[FeatureSpec]) -> Columns:
+    random = np.random.default_rng(7)
+    found: dict[str, Any] = {}
+    for one in features:
+        if one.type in ("Number", "Tensor"):
+            found[one.name] = random.normal(size=(ROWS, *one.shape)).round(3).astype(np.float32)
+        elif one.type == "Integer":
+            found[one.name] = random.integers(-5, 5, size=ROWS)
+        elif one.type == "Boolean":
+            found[one.name] = random.integers(0, 2, size=ROWS).astype(np.bool_)
+        elif one.type == "Image":
+            found[one.name] = random.integers(0, 256, size=(ROWS, *one.shape)).astype(np.uint8)
+        else:
+            found[one.name] = np.array([one.values[i] for i in random.integers(0, 2, size=ROWS)], dtype=object)  # type: ignore[index]
+        if one.optional:
+            found[one.name][::4] = {"Number": np.nan, "Integer": INT64_MISSING}.get(one.type, "")
+    return found
+
+
+def _network(encoder: Encoder, signature: Signature) -> Network:
+    tf = loader.tensorflow()
+    size = int(np.prod(encoder.shape))
+    weights = tf.constant(np.random.default_rng(8).normal(size=(size, signature.width)).astype(np.float32))
+    last = tf.nn.softmax if signature.task == "Classification" else tf.identity
+    entry = tf.TensorSpec([None, *encoder.shape], tf.float32, name="x")
+
+    def core(x: Any) -> Any:
+        return last(tf.linalg.matmul(tf.reshape(x, [-1, size]), weights))
+
+    return Network(tf.function(core, input_signature=[entry], autograph=False))
