@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from ropewalk_server.protocols import numbers
 
 NAMES = ("a", "b")
-PAD = " " * (numbers.SMALL * len(NAMES))
+PAD = " " * numbers.SMALL
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32) | st.integers(-(2**53), 2**53)
+pads = st.sampled_from(["", PAD])
+"""Small bodies and others are read in two ways."""
 matrices = st.lists(st.lists(finite, min_size=3, max_size=3), min_size=1, max_size=20)
 
 
-@given(matrices)
-def test_rows_are_what_json_reads(matrix: list[list[float]]) -> None:
+@given(matrices, pads)
+def test_rows_are_what_json_reads(matrix: list[list[float]], pad: str) -> None:
     """Cast once to float32."""
-    found = numbers.rows((json.dumps({"instances": matrix}) + PAD).encode(), "instances", (3,), 100)
+    found = numbers.rows((json.dumps({"instances": matrix}) + pad).encode(), "instances", (3,), 100)
     assert found is not None
     assert found.dtype == np.float32
     assert np.array_equal(found, np.array(matrix, dtype=np.float64).astype(np.float32))
@@ -38,13 +40,13 @@ def test_columns_are_what_json_reads(pairs: list[tuple[float, float]]) -> None:
 
 
 @settings(max_examples=500)
-@given(matrices, st.data())
-@example([[1, 2, 3]], None)
+@given(matrices, pads, st.data())
+@example([[1, 2, 3]], "", None)
 def test_a_damaged_body_is_left_to_the_careful_decoder_or_read_as_json_reads_it(
-    matrix: list[list[float]], data: Any
+    matrix: list[list[float]], pad: str, data: Any
 ) -> None:
     """One byte replaced, inserted or taken away."""
-    body = (json.dumps({"instances": matrix}) + PAD).encode()
+    body = (json.dumps({"instances": matrix}) + pad).encode()
     if data is not None:
         at = data.draw(st.integers(0, len(body) - 1))
         new = data.draw(
@@ -79,9 +81,12 @@ def test_a_damaged_body_is_left_to_the_careful_decoder_or_read_as_json_reads_it(
         "[[1,2,3]",
     ],
 )
-def test_what_is_odd_gets_no_answer(value: str) -> None:
+@pytest.mark.parametrize("pad", ["", PAD])
+def test_what_is_odd_gets_no_answer(value: str, pad: str) -> None:
     """The careful decoder has the words for it."""
-    assert numbers.rows(('{"instances": ' + value + "}" + PAD).encode(), "instances", (3,), 100) is None
+    if '], "instances"' in value and not pad:
+        return  # the last of two equal keys, as the careful decoder has it
+    assert numbers.rows(('{"instances": ' + value + "}" + pad).encode(), "instances", (3,), 100) is None
 
 
 def test_too_many_rows_get_no_answer() -> None:
@@ -116,7 +121,7 @@ def test_odd_columns_get_no_answer(value: str) -> None:
 def test_images_keep_their_shape() -> None:
     """Any depth that the signature declares."""
     image = np.arange(2 * 4 * 3, dtype=np.float32).reshape(2, 4, 3, 1) / 8
-    found = numbers.rows(json.dumps({"instances": image.tolist()}).encode(), "instances", (4, 3, 1), 10)
+    found = numbers.rows((json.dumps({"instances": image.tolist()}) + PAD).encode(), "instances", (4, 3, 1), 10)
     assert found is not None
     assert np.array_equal(found, image)
     assert math.prod(found.shape) == 24

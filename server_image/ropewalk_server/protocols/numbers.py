@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import orjson
 import simdjson
 from numpy.typing import NDArray
 
@@ -18,14 +19,17 @@ _NUMBER = b"0123456789.-+eE \t\r\n"
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 _PARSER: Any = simdjson.Parser()
 _ERRORS = (ValueError, RuntimeError, TypeError, KeyError, AttributeError)
-SMALL = 64
-"""Below so many bytes there is nothing to gain."""
+SMALL = 512
+"""Below so many bytes objects are cheaper than simdjson's set-up."""
+_TYPES = ({int}, {float}, {int, float})
 
 
 def rows(body: bytes, key: str, shape: tuple[int, ...], max_rows: int) -> NDArray[np.float32] | None:
     """`{key: [row, ...]}` as float32 [N, *shape]; None unless every row is exactly so nested, of finite numbers."""
+    if len(body) < SMALL:
+        return _few(body, key, shape[0], max_rows) if len(shape) == 1 else None
     begin, end = body.find(b"["), body.rfind(b"]") + 1
-    if begin < 0 or len(body) < SMALL:
+    if begin < 0:
         return None
     # What is left without the numbers is the shape itself: one comparison proves that no row is ragged.
     skeleton = body[begin:end].translate(None, _NUMBER)
@@ -47,6 +51,22 @@ def rows(body: bytes, key: str, shape: tuple[int, ...], max_rows: int) -> NDArra
     return _narrowed(flat, count, *shape)
 
 
+def _few(body: bytes, key: str, width: int, max_rows: int) -> NDArray[np.float32] | None:
+    try:
+        document = orjson.loads(body)
+        found = document[key]
+        if len(document) != 1 or not 0 < len(found) <= max_rows:
+            return None
+        for row in found:
+            if type(row) is not list or len(row) != width or set(map(type, row)) not in _TYPES:
+                return None
+            if min(row) < -_FLOAT_MAX or max(row) > _FLOAT_MAX:
+                return None
+        return np.array(found, dtype=np.float32)
+    except _ERRORS:
+        return None
+
+
 @lru_cache(maxsize=8)
 def _row(shape: tuple[int, ...]) -> bytes:
     """Brackets and commas of one value of this shape; none for a scalar."""
@@ -60,7 +80,7 @@ def _rows(count: int, shape: tuple[int, ...]) -> bytes:
 
 def columns(body: bytes, key: str, names: tuple[str, ...], max_rows: int) -> NDArray[np.float32] | None:
     """`{key: {name: [x, ...], ...}}` as float32 [N, names]; None unless every column has the same N finite numbers."""
-    if len(body) < SMALL * len(names) or body.count(b"[") != len(names):
+    if len(body) < SMALL or body.count(b"[") != len(names):
         return None
     document: Any = None
     value: Any = None
