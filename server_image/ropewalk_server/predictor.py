@@ -111,6 +111,8 @@ class Predictor:
 
     def failed(self, loaded: Loaded, began: float, why: Refused) -> Refused:
         """Count a request that gets no prediction; returns `why`, to be raised."""
+        if why.status == 413:  # bytes were counted before there was a request
+            self.reject("rows")
         self.monitor.failed(loaded.version, loaded.model, why.status, time.perf_counter() - began)
         return why
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.feedback import Receipts
-from ropewalk_server.http import HttpServer
+from ropewalk_server.http_server import HttpServer
 from ropewalk_server.log import log
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.monitoring import Monitoring, error
@@ -51,7 +51,12 @@ class Server:
         self.predictor = Predictor(name, self.versions, Monitor(), Receipts(feedback_key()))
         self.draining = False
         monitoring = Monitoring(self.predictor, pod, lambda: self.draining, lambda: self.routes_file.error)
-        self.http = HttpServer(Service(self.predictor).handle, tfserving.error, keep=openinference.KEPT_HEADERS)
+        self.http = HttpServer(
+            Service(self.predictor).handle,
+            tfserving.error,
+            keep=openinference.KEPT_HEADERS,
+            rejected=self.predictor.reject,
+        )
         self.monitoring = HttpServer(monitoring.handle, error)
         self._stop = asyncio.Event()
 

@@ -112,6 +112,12 @@ class Server:
         self._process.kill()
         self._process.wait(10)
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        assert self._process is not None
+        return self._process.pid
+
     def until(self, look: Any, seconds: float = 15) -> None:
         """Wait for `look` to hold."""
         end = time.monotonic() + seconds
@@ -174,11 +180,15 @@ def server(tmp_path: Path, published: tuple[Path, list[dict[str, Any]]]) -> Iter
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory, published: tuple[Path, list[dict[str, Any]]]) -> Iterator[Server]:
     """A server that serves version 1, shared by the tests of a file, none of which may change what is served."""
-    root = tmp_path_factory.mktemp("serving")
+    yield from ready(tmp_path_factory.mktemp("serving"), published)
+
+
+def ready(root: Path, published: tuple[Path, list[dict[str, Any]]], **routes: Any) -> Iterator[Server]:
+    """A server that serves version 1 from a copy of the store, ended in good order."""
     shutil.copytree(published[0] / "claims", root / "claims")
     port = next(_ports)
     found = Server(root, (port, port + 1))
-    found.tell(1, published[1][:1])
+    found.tell(1, published[1][:1], **routes)
     found.start()
     found.until(lambda: found.get("/readyz", monitoring=True)[0] == 200)
     yield found

@@ -1,0 +1,68 @@
+"""HTTP/1.1 on asyncio and httptools: one port, its connections, its limits and its drain."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from ropewalk_server.http import ErrorForm, Handler
+from ropewalk_server.http_connection import Connection
+from ropewalk_server.limits import Limits
+
+
+class HttpServer:
+    """One port: its connections, its limits (replaced when routes change) and its drain."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        error: ErrorForm,
+        limits: Limits | None = None,
+        *,
+        keep: Iterable[bytes] = (),
+        rejected: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        """`keep` names the request headers, in lower case, that the handler wants to see; `rejected` hears the reason
+        of every request that a limit turned away."""
+        self.handler = handler
+        self.error = error
+        self.rejected = rejected
+        self.kept = frozenset(keep)
+        self.kept_sizes = frozenset(map(len, self.kept))
+        self.limits = limits or Limits()
+        self.connections: set[Connection] = set()
+        self.buffered = 0
+        self.draining = False
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self, host: str | None, port: int) -> int:
+        """Listen on `host`, None: on every address; returns the port (a free one when `port` is 0)."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Connection(self, loop), host, port, backlog=1024)
+        self._sweeper = loop.create_task(self._sweep())
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self, *, grace_seconds: float) -> None:
+        """Stop listening, let requests in flight end (at most `grace_seconds`), close everything."""
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
+        until = time.monotonic() + grace_seconds
+        for connection in list(self.connections):
+            connection.close_when_idle()
+        while self.connections and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        for connection in list(self.connections):
+            connection.abort()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    async def _sweep(self) -> None:
+        """Deadlines of all connections on one timer: a timer a request costs more than a small answer."""
+        while True:
+            await asyncio.sleep(0.25)
+            now = time.monotonic()
+            for connection in list(self.connections):
+                connection.check_deadline(now)
