@@ -120,10 +120,9 @@ class Connection(asyncio.Protocol):
             if self._out:
                 self._flush()
             return
-        if self._in_body:
-            # Raw bytes too, not only what the parser hands out: chunk extensions and trailers are bytes as well.
-            if self._message_bytes > 2 * limits.max_body_bytes + 65536:
-                self._fail(413, "body_bytes", f"Request body is larger than {limits.max_body_bytes} bytes")
+        # Raw bytes too, not only what the parser hands out: chunk extensions and trailers are bytes as well.
+        if self._in_body and self._message_bytes > 2 * limits.max_body_bytes + 65536:
+            self._fail(413, "body_bytes", f"Request body is larger than {limits.max_body_bytes} bytes")
         self._flush()
 
     # What httptools calls.

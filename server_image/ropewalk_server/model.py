@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ from ropewalk_server.engines import ENGINES, Engine, EngineError, Session
 from ropewalk_server.fast_encoding import MatrixEncoder
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.decode import Decoder
+
+WORTH_BATCHING = 100.0
+"""Microseconds that a call costs beside its rows from which on it pays to compute requests together."""
+MEASURED_ROWS = 32
+MEASURED_TIMES = 3
 
 
 class LoadError(Exception):
@@ -41,6 +47,30 @@ class Parts:
     examples: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Curve:
+    """What a prediction costs in microseconds: `fixed` for the call and `row` for each row."""
+
+    fixed: float
+    row: float
+
+    def micros(self, rows: int) -> float:
+        """Of a prediction of so many rows."""
+        return self.fixed + self.row * rows
+
+    @staticmethod
+    def through(one: float, rows: int, many: float) -> Curve:
+        """The line through the cost of 1 row and that of `rows` > 1."""
+        row = max(0.0, many - one) / (rows - 1)
+        return Curve(max(0.0, one - row), row)
+
+    @staticmethod
+    def published(latency: dict[str, int]) -> Curve:
+        """As the manifest has it from the trainer's processor."""
+        one = float(latency.get("1", 50))
+        return Curve.through(one, 256, float(latency.get("256", one * 256)))
+
+
 class Model:
     """One version on one engine. `predict` may be called from any thread; each thread gets its own session."""
 
@@ -53,7 +83,7 @@ class Model:
         self.engine_name = engine_name
         self.decoder = Decoder(parts.signature)
         self.classes = parts.signature.classes
-        self.micros_a_row = _micros_a_row(latency_micros)
+        self.curve = Curve.published(latency_micros)
         self._encoder = parts.encoder
         self._matrix_encoder = MatrixEncoder.of(parts.encoder, self.decoder.names)
         self._engine = engine
@@ -76,12 +106,10 @@ class Model:
             session = self._threads.session = self._engine.session()
         return session
 
-
-def _micros_a_row(latency: dict[str, int]) -> float:
-    """What a row costs in a large batch, to decide whether a request may run on the event loop."""
-    if "256" in latency:
-        return float(latency["256"]) / 256
-    return float(latency.get("1", 50))
+    @property
+    def batches(self) -> bool:
+        """Whether requests are worth being computed together: a call costs much beside its rows."""
+        return self.curve.fixed > WORTH_BATCHING
 
 
 def read_parts(directory: Path, manifest_digest: str | None) -> Parts:
@@ -132,7 +160,29 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
     difference = examples.disagreement(parts.examples, parts.signature.answer(core))
     if difference is not None:
         raise LoadError("ExamplesDisagree", f"{offer.name}: {difference}")
+    model.curve = measure(model, rows)
     return model
+
+
+def measure(model: Model, rows: Sequence[Any]) -> Curve:
+    """The curve on this processor, which is not the trainer's: the best of a few calls, encoding included."""
+    batch, _ = model.decoder.decode({"instances": list(rows)}, max_rows=1 << 30)
+    encoded = model.encode(batch)
+    session = model.session()
+    began = time.perf_counter()
+    model.encode(batch)
+    encoding = (time.perf_counter() - began) * 1e6 / batch.rows
+    many = np.resize(encoded, (MEASURED_ROWS, *encoded.shape[1:]))
+    one = min(_micros(session, encoded[:1]) for _ in range(MEASURED_TIMES))
+    all_rows = min(_micros(session, many) for _ in range(MEASURED_TIMES))
+    curve = Curve.through(one, MEASURED_ROWS, all_rows)
+    return Curve(curve.fixed, curve.row + encoding)
+
+
+def _micros(session: Session, encoded: NDArray[np.float32]) -> float:
+    began = time.perf_counter()
+    session(encoded)
+    return (time.perf_counter() - began) * 1e6
 
 
 def replay(model: Model, rows: Sequence[Any]) -> NDArray[np.float32]:

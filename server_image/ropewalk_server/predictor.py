@@ -7,26 +7,26 @@ A protocol decodes a request into a `Batch` once, hands it over with a function 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_server.batcher import Batcher
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.limits import Limits
 from ropewalk_server.log import log
 from ropewalk_server.model import Model
 from ropewalk_server.monitor import Monitor
+from ropewalk_server.processors import processors
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.versions import Versions
 
 T = TypeVar("T")
 Core = NDArray[np.float32]
-INLINE_MICROS = 2000.0
+INLINE_MICROS = 300.0
 """A request that costs less is computed on the event loop: handing it to a thread and back costs about 100 us."""
 
 
@@ -56,7 +56,7 @@ class Predictor:
         self.limits = Limits()
         self.in_flight = 0
         self.rejected: dict[str, int] = {}
-        self._pool = ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0))), thread_name_prefix="predict")
+        self._batcher = Batcher(processors())
 
     def find(self, version: int | None) -> Loaded | None:
         """The version that is asked for, the live one where none is named; None if it is not loaded."""
@@ -72,20 +72,18 @@ class Predictor:
         `began` is time.perf_counter() at the request's arrival. Raises Refused, at once or in the future.
         """
         model = loaded.model
-        if batch.rows * model.micros_a_row <= INLINE_MICROS:
+        if model.curve.micros(batch.rows) <= INLINE_MICROS:
             return self._answer(loaded, batch, model.predict(batch), began, write)
         if self.in_flight >= self.limits.max_concurrency:
             self.reject("concurrency")
-            message = f"{self.in_flight} requests are being computed already; try again later"
+            message = f"{self.in_flight} requests are waiting or being computed already; try again later"
             raise self.failed(loaded, began, Refused(429, message))
         return asyncio.get_running_loop().create_task(self._slow(loaded, batch, began, write))
 
     async def _slow(self, loaded: Loaded, batch: Batch, began: float, write: Callable[[Core, bytes | None], T]) -> T:
         self.in_flight += 1
-        loop = asyncio.get_running_loop()
-        computing = loop.run_in_executor(self._pool, loaded.model.predict, batch)
         try:
-            core = await asyncio.wait_for(computing, self.limits.deadline_seconds)
+            core = await asyncio.wait_for(self._batcher.submit(loaded.model, batch), self.limits.deadline_seconds)
         except TimeoutError:
             self.reject("deadline")
             message = f"The prediction took longer than {self.limits.deadline_seconds:g} s"
@@ -122,7 +120,7 @@ class Predictor:
 
     def stop(self) -> None:
         """End the threads once nothing is computed any more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._batcher.stop()
 
 
 def digest_bytes(model: Model) -> bytes:

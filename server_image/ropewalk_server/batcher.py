@@ -1,0 +1,126 @@
+"""Predictions that are too slow for the event loop: a queue, as many threads as processors, and batches where they pay.
+
+A batch is never waited for. While all threads compute, requests queue; the thread that becomes free takes what has
+queued for the same model, up to MOST_ROWS. So a lone request starts at once, and under load batches grow until the
+queue is empty: the delay is bounded by one computation, and there is nothing to tune. The queue is first in, first
+out, so no request is overtaken for ever by smaller ones, and one whose deadline has passed is never computed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_server.model import Model
+from ropewalk_server.protocols.batch import Batch
+
+Core = NDArray[np.float32]
+MOST_ROWS = 1024
+"""Of a batch that is put together from several requests."""
+
+
+class Job:
+    """One request's rows, waiting or being computed; cancel `future` to give it up."""
+
+    __slots__ = ("alone", "batch", "future", "model")
+
+    def __init__(self, model: Model, batch: Batch, future: asyncio.Future[Core]) -> None:
+        self.model, self.batch, self.future = model, batch, future
+        self.alone = not model.batches
+
+
+class Batcher:
+    """The queue and its threads. Lives on the event loop."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="predict")
+        self._queue: deque[Job] = deque()
+        self._busy = 0
+        self.batches = 0
+        """Computations so far; requests a computation is what batching gains."""
+
+    @property
+    def waiting(self) -> int:
+        """Requests that no thread has taken yet."""
+        return len(self._queue)
+
+    def submit(self, model: Model, batch: Batch) -> asyncio.Future[Core]:
+        """The core's output for the rows [rows, outputs], or what the engine raised."""
+        job = Job(model, batch, asyncio.get_running_loop().create_future())
+        self._queue.append(job)
+        self._start()
+        return job.future
+
+    def stop(self) -> None:
+        """End the threads once nothing is computed any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self) -> None:
+        while self._busy < self._workers and (jobs := self._take()):
+            self._busy += 1
+            self.batches += 1
+            loop = asyncio.get_running_loop()
+            computing = loop.run_in_executor(self._pool, compute, jobs[0].model, [job.batch for job in jobs])
+            computing.add_done_callback(self._ended(jobs))
+
+    def _take(self) -> list[Job]:
+        """The oldest requests that can be computed together; none that was given up."""
+        taken: list[Job] = []
+        rows = 0
+        while self._queue:
+            job = self._queue[0]
+            if job.future.done():
+                self._queue.popleft()
+                continue
+            fits = not job.alone and rows + job.batch.rows <= MOST_ROWS
+            if taken and (not fits or job.model is not taken[0].model):
+                break
+            taken.append(self._queue.popleft())
+            rows += job.batch.rows
+            if job.alone:
+                break
+        return taken
+
+    def _ended(self, jobs: Sequence[Job]) -> Callable[[asyncio.Future[Any]], None]:
+        def tell(computed: asyncio.Future[Core]) -> None:
+            self._busy -= 1
+            if not computed.cancelled():
+                error = computed.exception()
+                if error is None:
+                    _share(jobs, computed.result())
+                elif len(jobs) == 1:
+                    _fail(jobs[0], error)
+                else:  # one request's rows must not fail another's: each again, alone
+                    for job in reversed(jobs):
+                        job.alone = True
+                        self._queue.appendleft(job)
+            self._start()
+
+        return tell
+
+
+def compute(model: Model, batches: Sequence[Batch]) -> Core:
+    """All rows in one call of the engine, in order. Runs in a thread."""
+    if len(batches) == 1:
+        return model.predict(batches[0])
+    return model.session()(np.concatenate([model.encode(batch) for batch in batches]))
+
+
+def _share(jobs: Sequence[Job], core: Core) -> None:
+    at = 0
+    for job in jobs:
+        if not job.future.done():
+            job.future.set_result(core[at : at + job.batch.rows])
+        at += job.batch.rows
+
+
+def _fail(job: Job, error: BaseException) -> None:
+    if not job.future.done():
+        job.future.set_exception(error)

@@ -1,0 +1,148 @@
+"""The queue before the engines: real sessions, real threads, answers that belong to their requests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ropewalk_server.batcher import MOST_ROWS, Batcher
+from ropewalk_server.model import Curve, Model, load
+from ropewalk_server.processors import processors
+from ropewalk_server.protocols.batch import Batch
+from tests.server.conftest import row
+
+SLOW = 0.05
+
+
+@pytest.fixture(scope="module")
+def directory(published: tuple[Path, list[dict[str, Any]]]) -> Path:
+    """A version."""
+    return published[0] / "claims" / published[1][0]["uri"].removeprefix("pvc://")
+
+
+@pytest.fixture
+def model(directory: Path) -> Model:
+    """The version, its calls made to cost 50 ms beside the real engine's work, so that requests meet in the queue."""
+    found = load(directory, None)
+    engine = found._engine
+    calls: list[int] = []
+
+    class Slow:
+        def session(self) -> Any:
+            real = engine.session()
+
+            def run(encoded: Any) -> Any:
+                calls.append(len(encoded))
+                if np.abs(encoded).max() > 19:  # the encoding clips at 20
+                    raise RuntimeError("a poisoned row")
+                time.sleep(SLOW)
+                return real(encoded)
+
+            return run
+
+    found._engine = Slow()
+    found._threads = type(found._threads)()
+    found.curve = replace(found.curve, fixed=SLOW * 1e6)
+    found.calls = calls  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.fixture
+async def batcher() -> AsyncIterator[Batcher]:
+    """One thread."""
+    found = Batcher(1)
+    yield found
+    found.stop()
+
+
+def batch(model: Model, *rows: dict[str, Any]) -> Batch:
+    """Rows as a request brings them."""
+    return model.decoder.decode({"instances": list(rows)}, 10_000)[0]
+
+
+async def test_requests_that_wait_are_computed_together_and_get_their_own_answers(
+    model: Model, batcher: Batcher, directory: Path
+) -> None:
+    """The first alone, the rest in one call."""
+    radii = [6.0 + one for one in range(12)]
+    asked = [batch(model, row(mean_radius=radius)) for radius in radii]
+    answers = await asyncio.gather(*(batcher.submit(model, one) for one in asked))
+    plain = load(directory, None)
+    for one, answer in zip(asked, answers, strict=True):
+        assert np.allclose(answer, plain.predict(one), atol=1e-5)
+    assert model.calls == [1, 11]  # type: ignore[attr-defined]
+    assert batcher.batches == 2
+
+
+async def test_a_request_that_nobody_waits_for_is_never_computed(model: Model, batcher: Batcher) -> None:
+    """Its deadline passed, or its client left."""
+    first = batcher.submit(model, batch(model, row()))
+    late = batcher.submit(model, batch(model, row(), row()))
+    last = batcher.submit(model, batch(model, row()))
+    late.cancel()
+    await asyncio.gather(first, last)
+    assert model.calls == [1, 1]  # type: ignore[attr-defined]
+
+
+async def test_a_large_request_keeps_its_place(model: Model, batcher: Batcher) -> None:
+    """Small ones that came later do not overtake it, however many; nor do they grow its batch without bound."""
+    order: list[str] = []
+
+    async def ask(name: str, count: int) -> None:
+        await batcher.submit(model, batch(model, *[row()] * count))
+        order.append(name)
+
+    first = asyncio.create_task(ask("first", 1))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(ask("large", MOST_ROWS)), *(asyncio.create_task(ask("small", 1)) for _ in range(5))]
+    await asyncio.gather(first, *others)
+    assert order == ["first", "large", *["small"] * 5]
+    assert model.calls == [1, MOST_ROWS, 5]  # type: ignore[attr-defined]
+
+
+async def test_one_poisoned_request_fails_alone(model: Model, batcher: Batcher) -> None:
+    """Those that were computed with it are computed again without it."""
+    first = batcher.submit(model, batch(model, row()))
+    asked = [batcher.submit(model, batch(model, row(mean_radius=r))) for r in (9.0, 1e30, 12.0)]
+    await first
+    done = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(done[1], RuntimeError)
+    assert isinstance(done[0], np.ndarray)
+    assert isinstance(done[2], np.ndarray)
+
+
+def test_the_curve_is_measured_where_it_is_served(directory: Path) -> None:
+    """A compiled small network is not worth batching."""
+    found = load(directory, None)
+    assert 0 < found.curve.micros(1) < 100_000
+    assert not found.batches
+    assert Curve.through(300.0, 256, 330.0).fixed > 290
+
+
+@pytest.mark.parametrize(
+    ("files", "count"),
+    [
+        ({"cpu.max": "150000 100000"}, 2),
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu.max": "max 100000"}, 64),
+        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64),
+        ({}, 64),
+    ],
+)
+def test_threads_follow_the_pods_limit(
+    files: dict[str, str], count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a node of 64 processors, under both versions of cgroups."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert processors(tmp_path) == count
