@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ropewalk_server.http import Answer, Request
 from ropewalk_server.predictor import Predictor
-from ropewalk_server.protocols import openinference, tfserving
+from ropewalk_server.protocols import openapi, openinference, tfserving
 
 
 class Service:
@@ -13,6 +13,7 @@ class Service:
     def __init__(self, predictor: Predictor) -> None:
         self._tfserving = tfserving.TensorFlowServing(predictor).handle
         self._openinference = openinference.OpenInference(predictor).handle
+        self._openapi = openapi.OpenApi(predictor).handle
 
     def handle(self, request: Request) -> Answer:
         """Answer at once, or with a future where the model is slow."""
@@ -20,4 +21,6 @@ class Service:
             return self._tfserving(request)
         if request.path.startswith(openinference.PREFIX):
             return self._openinference(request)
+        if request.path == openapi.PATH:
+            return self._openapi(request)
         return tfserving.malformed(request)

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.server.conftest import Server, row
+from tests.server.zoo import IMAGE, TENSOR
 
 PREDICT = "/v1/models/cancer:predict"
 
@@ -132,3 +133,19 @@ def test_windows_count_every_row_in_the_baselines_bins(serving: Server) -> None:
         assert sum(bucket["features"][feature["name"]]) == bucket["rows"]
     text = serving.get("/metrics", monitoring=True)[1]["text"]
     assert 'ropewalk_server_requests_total{model="cancer",version="1",code="200"}' in text
+
+
+def test_tensors_are_read_as_strictly_as_scalars(zoo: Server) -> None:
+    """Found by schemathesis: numpy takes true for 1, and the largest doubles became infinity on the way to float32."""
+    pixels = np.zeros((4, 4, 1), dtype=np.int64).tolist()
+    numbers = [0.5] * 10
+    assert zoo.post(f"/v1/models/cancer/versions/{IMAGE}:predict", {"instances": [pixels]})[0] == 200
+    assert zoo.post(f"/v1/models/cancer/versions/{TENSOR}:predict", {"inputs": [numbers] * 2})[0] == 200
+    for wrong in (False, 1.5, 256, -1, None, "0", []):
+        damaged = [pixels, [[[wrong], [0], [0], [0]], *pixels[1:]]]
+        status, document, _ = zoo.post(f"/v1/models/cancer/versions/{IMAGE}:predict", {"instances": damaged})
+        assert (status, "element: 1" in document["error"]) == (400, True), (wrong, document)
+    for wrong in (True, 3.402823466385289e38, -1e300, None, "0", [], float("nan"), float("inf")):
+        damaged = [numbers, [wrong, *numbers[1:]]]
+        status, document, _ = zoo.post(f"/v1/models/cancer/versions/{TENSOR}:predict", {"inputs": damaged})
+        assert (status, "row 1" in document["error"]) == (400, True), (wrong, document)

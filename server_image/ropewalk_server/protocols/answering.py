@@ -1,11 +1,13 @@
-"""Refusals of the predictor in a protocol's own form of error, whether they come at once or later."""
+"""Refusals in the form of error that the HTTP protocols share, whether they come at once or later."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
-from ropewalk_server.http import Answer, ErrorForm, Response
+import orjson
+
+from ropewalk_server.http import Answer, ErrorForm, Request, Response
 from ropewalk_server.predictor import Refused
 
 
@@ -25,3 +27,9 @@ async def _later(answer: asyncio.Future[Response], error: ErrorForm) -> Response
         return await answer
     except Refused as why:
         return error(why.status, str(why))
+
+
+def not_allowed(request: Request, allowed: str) -> Response:
+    """405, with the methods that the path supports in the header that RFC 9110 wants."""
+    message = f"{request.shown}: this path supports {allowed}"
+    return Response(405, orjson.dumps({"error": message}), headers=((b"allow", allowed.encode()),))

@@ -22,6 +22,7 @@ from ropewalk_server.protocols import numbers
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import InvalidImage, decode_image
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
+from ropewalk_server.protocols.nested import flattened
 
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 _NUMBERS = ({float}, {int}, {float, int})
@@ -311,31 +312,14 @@ def _tensors(spec: TensorSpec, values: Sequence[Any]) -> NDArray[Any]:
             else:
                 images[row] = _tensors(spec, [value])[0]
         return images
+    flat = flattened(values, shape)
+    if flat is None:
+        row = next(row for row, value in enumerate(values) if flattened([value], shape) is None)
+        raise FieldError(row, f"expecting shape {list(shape)}, got {_shape_of(values[row])}")
     try:
-        dense = np.asarray(values)
-    except ValueError:
-        dense = np.empty(0)
-    if dense.shape != (len(values), *shape):
-        if len(values) > 1:
-            for row, value in enumerate(values):
-                try:
-                    _tensors(spec, [value])
-                except FieldError as error:
-                    raise FieldError(row, str(error)) from None
-        raise FieldError(0, f"expecting shape {list(shape)}, got {_shape_of(values[0])}")
-    if spec.dtype == "UINT8":
-        if dense.dtype.kind not in "iu":
-            raise FieldError(0, f"values are not of expected type: {_TYPE_NAMES[spec.dtype]}")
-        if dense.size and (dense.min() < 0 or dense.max() > 255):
-            row = int(((dense < 0) | (dense > 255)).reshape(len(values), -1).any(axis=1).argmax())
-            raise FieldError(row, "a value does not fit uint8 (0 to 255)")
-        return dense.astype(np.uint8)
-    if dense.dtype.kind not in "iuf" or spec.dtype != "FLOAT":
-        raise FieldError(0, f"values are not of expected type: {_TYPE_NAMES[spec.dtype]}")
-    finite = np.isfinite(dense).reshape(len(values), -1).all(axis=1)
-    if not finite.all():
-        raise FieldError(int((~finite).argmax()), f"input {spec.name} has a value that is not finite")
-    return dense.astype(np.float32)
+        return column(TensorSpec(spec.name, spec.dtype), flat).reshape(len(values), *shape)
+    except FieldError as error:
+        raise FieldError(error.row // math.prod(shape), str(error)) from None
 
 
 def _shape_of(value: Any) -> str:

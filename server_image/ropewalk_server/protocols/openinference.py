@@ -15,7 +15,7 @@ import orjson
 from ropewalk_model.signature import TensorSpec
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols.answering import answered
+from ropewalk_server.protocols.answering import answered, not_allowed
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH, read_infer, write_infer
 from ropewalk_server.protocols.tensors import DATATYPE_OF
@@ -56,7 +56,7 @@ class OpenInference:
         if target.verb == "infer":
             return self._infer(request, target)
         if request.method not in (b"GET", b"HEAD"):
-            return error(405, f"{request.shown}: this path supports GET")
+            return not_allowed(request, "GET, HEAD")
         if target.name is None:
             return self._server(target)
         found = self._predictor.find(target.version) if target.name == self._predictor.name else None
@@ -98,7 +98,7 @@ class OpenInference:
         if target.name != predictor.name:
             return self._absent(target)
         if request.method != b"POST":
-            return error(405, f"{request.shown}: infer supports POST")
+            return not_allowed(request, "POST")
         found = predictor.find(target.version)
         if found is None:
             return self._absent(target)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ropewalk_model.signature import INT64_MISSING, NUMPY_DTYPES, Dtype, TensorS
 from ropewalk_server.protocols.decode import FieldError
 from ropewalk_server.protocols.images import InvalidImage, decode_image
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
+from ropewalk_server.protocols.nested import flattened
 
 DATATYPES: Mapping[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
@@ -142,16 +142,14 @@ def _beyond(values: NDArray[Any], limit: float) -> bool:
     return not (values.min() >= -limit and values.max() <= limit)
 
 
-def _flat(spec: TensorSpec, shape: tuple[int, ...], data: list[Any]) -> list[Any]:
+def _flat(spec: TensorSpec, shape: tuple[int, ...], data: list[Any]) -> Sequence[Any]:
     count = math.prod(shape)
-    flat = data
+    flat: Sequence[Any] | None = data
     if data and type(data[0]) is list:
-        for size in (*shape[1:], -1):
-            if size < 0 or any(type(one) is not list for one in flat):
-                break
-            if any(len(one) != size for one in flat):
-                raise BadRequest(f"input {spec.name}: data are nested otherwise than shape {list(shape)}")
-            flat = list(chain.from_iterable(flat))
+        flat = flattened(data, shape[1:])
+        if flat is None:
+            raise BadRequest(f"input {spec.name}: data are nested otherwise than shape {list(shape)}")
+    assert flat is not None
     if len(flat) != count:
         raise BadRequest(f"input {spec.name}: shape {list(shape)} takes {count} values, got {len(flat)}")
     return flat

@@ -20,7 +20,7 @@ from ropewalk_server.feedback import InvalidReceipt
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Predictor, Refused, digest_bytes
-from ropewalk_server.protocols.answering import answered
+from ropewalk_server.protocols.answering import answered, not_allowed
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, shown
 from ropewalk_server.versions import Held
@@ -65,7 +65,7 @@ class TensorFlowServing:
         if target.verb == "feedback":
             return self._feedback(request)
         if request.method not in (b"GET", b"HEAD"):
-            return error(405, f"{request.shown}: this path supports GET")
+            return not_allowed(request, "GET, HEAD")
         if target.verb == "status":
             return write_status(self._predictor.versions.held, target)
         if target.verb == "metadata":
@@ -83,7 +83,7 @@ class TensorFlowServing:
 
     def _predict(self, request: Request, target: Target) -> Answer:
         if request.method != b"POST":
-            return error(405, f"{request.shown}: predict supports POST")
+            return not_allowed(request, "POST")
         predictor = self._predictor
         found = predictor.find(target.version)
         if found is None:
@@ -104,7 +104,7 @@ class TensorFlowServing:
 
     def _feedback(self, request: Request) -> Response:
         if request.method != b"POST":
-            return error(405, f"{request.shown}: feedback supports POST")
+            return not_allowed(request, "POST")
         predictor = self._predictor
         held = predictor.versions.held.items()
         digests = {version: digest_bytes(one.model) for version, one in held if one.model is not None}

@@ -1,0 +1,162 @@
+"""GET /openapi.json: what this server answers, as an OpenAPI 3.1 document of the versions that are loaded now.
+
+A test generates requests from it and holds the server to it, so that it cannot say what is not so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version as version_of
+from typing import Any, NamedTuple
+
+import orjson
+
+from ropewalk_server.http import Request, Response
+from ropewalk_server.model import Model
+from ropewalk_server.predictor import Predictor
+from ropewalk_server.protocols import schemas
+from ropewalk_server.protocols.answering import not_allowed
+from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH
+from ropewalk_server.protocols.schemas import Schema, fields
+from ropewalk_server.protocols.tfserving import RECEIPT
+
+PATH = b"/openapi.json"
+_TEXT: Schema = {"type": "string"}
+_ERRORS = {
+    "400": "The request is malformed; the message names the field, the value and what is right",
+    "404": "No such model or version is loaded",
+    "405": "The path does not support this method",
+    "413": "More rows or bytes than the limits allow",
+    "415": "Compressed bodies are refused",
+    "429": "Too many slow requests at once; try again later",
+    "500": "The model failed",
+    "503": "No version is loaded yet, or too many large requests at once",
+    "504": "The prediction took too long",
+}
+
+
+class Operation(NamedTuple):
+    """One method of one path. `request` is the body's schema, None for a GET; `failed` is a 503's."""
+
+    path: str
+    summary: str
+    answer: Schema
+    request: Schema | None = None
+    example: Schema | None = None
+    binary: bool = False
+    failed: Schema | None = None
+
+
+class OpenApi:
+    """The handler of /openapi.json."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def handle(self, request: Request) -> Response:
+        """The document, generated at each request."""
+        if request.method not in (b"GET", b"HEAD"):
+            return not_allowed(request, "GET, HEAD")
+        return Response(200, orjson.dumps(self.document(), option=orjson.OPT_NON_STR_KEYS))
+
+    def document(self) -> Schema:
+        """The OpenAPI document."""
+        name = self._predictor.name
+        paths: dict[str, Any] = {}
+        for one in self._operations():
+            paths[one.path] = {"get" if one.request is None else "post": _operation(one)}
+        return {
+            "openapi": "3.1.0",
+            "info": {
+                "title": f"Model {name}",
+                "version": version_of("ropewalk"),
+                "description": "TensorFlow Serving's REST protocol under /v1, the Open Inference Protocol under /v2.",
+            },
+            "paths": paths,
+            "components": {
+                "schemas": {"Error": schemas.ERROR},
+                "responses": {
+                    code: _content(why, {"$ref": "#/components/schemas/Error"}) for code, why in _ERRORS.items()
+                },
+            },
+        }
+
+    def _operations(self) -> Iterator[Operation]:
+        predictor = self._predictor
+        yield Operation("/openapi.json", "This document", {"type": "object"})
+        yield from _server()
+        live = predictor.find(None)
+        yield from _model(predictor.name, "", None if live is None else live.model)
+        yield Operation(
+            f"/v1/models/{predictor.name}:feedback",
+            "Count a label for the version that gave the prediction",
+            {"type": "object"},
+            schemas.feedback_request(),
+        )
+        for version, one in sorted(predictor.versions.held.items()):
+            if one.model is not None:
+                yield from _model(predictor.name, f"/versions/{version}", one.model)
+
+
+def _server() -> Iterator[Operation]:
+    extensions = schemas.array(_TEXT)
+    server = fields({"name": _TEXT, "version": _TEXT, "extensions": extensions})
+    ready = fields({"ready": {"type": "boolean"}})
+    yield Operation("/v2", "The server and the extensions it supports", server)
+    yield Operation("/v2/health/live", "Whether the server runs", fields({"live": {"const": True}}))
+    yield Operation("/v2/health/ready", "Whether a version is loaded and answers", ready, failed=ready)
+
+
+def _model(name: str, version: str, model: Model | None) -> Iterator[Operation]:
+    """The paths of a model or of one version; without a model its bodies are any object."""
+    anything: Schema = {"type": "object"}
+    signature = None if model is None else model.signature
+    v1, v2 = f"/v1/models/{name}{version}", f"/v2/models/{name}{version}"
+    yield Operation(v1, "What is loaded, and why not", schemas.status_answer())
+    yield Operation(f"{v1}/metadata", "Inputs and outputs", anything)
+    yield Operation(
+        f"{v1}:predict",
+        "Predict rows (`instances`) or columns (`inputs`)",
+        anything if signature is None else schemas.predict_answer(signature),
+        anything if signature is None else schemas.predict_request(signature),
+        None if signature is None else schemas.predict_example(signature),
+    )
+    yield Operation(v2, "Inputs and outputs", schemas.metadata_answer())
+    yield Operation(f"{v2}/ready", "Whether it is loaded", fields({"name": {"const": name}, "ready": {"const": True}}))
+    yield Operation(
+        f"{v2}/infer",
+        "Predict named tensors, as JSON or as JSON with bytes after it",
+        schemas.infer_answer(),
+        anything if signature is None else schemas.infer_request(signature),
+        None if signature is None else schemas.infer_example(signature),
+        binary=True,
+    )
+
+
+def _content(description: str, schema: Schema) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _operation(one: Operation) -> dict[str, Any]:
+    answer = _content("The answer", one.answer)
+    responses: dict[str, Any] = {"200": answer}
+    responses |= {code: {"$ref": f"#/components/responses/{code}"} for code in _ERRORS}
+    if one.failed is not None:
+        responses["503"] = _content(_ERRORS["503"], one.failed)
+    found: dict[str, Any] = {"summary": one.summary, "responses": responses}
+    if one.request is None:
+        return found
+    body: dict[str, Any] = {"schema": one.request}
+    if one.example is not None:
+        body["example"] = one.example
+    found["requestBody"] = {"required": True, "content": {"application/json": body}}
+    answer["headers"] = {RECEIPT.decode(): {"description": "What :feedback wants", "schema": _TEXT}}
+    if one.binary:
+        header = HEADER_LENGTH.decode()
+        length = {"type": "integer", "minimum": 0}
+        why = "Bytes of the JSON at the body's begin, where tensors in binary follow it"
+        found["parameters"] = [{"name": header, "in": "header", "schema": length, "description": why}]
+        found["requestBody"]["content"]["application/octet-stream"] = {}
+        answer["content"]["application/octet-stream"] = {}
+        answer["headers"][header] = {"description": why, "schema": length}
+    return found
