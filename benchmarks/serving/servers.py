@@ -20,7 +20,7 @@ from benchmarks.serving.process import Process, free_ports
 from benchmarks.serving.setups import Setup
 from ropewalk_model import manifest
 
-START_SECONDS = 180.0
+START_SECONDS = 120.0
 TOLERANCE = 1e-4
 NGINX = """
 daemon off; worker_processes 1; pid {home}/nginx.pid; error_log {home}/error.log;
@@ -152,6 +152,7 @@ class Bench:
         }
         home = self._home()
         names = {"python": python, "http": http_port, "grpc": grpc, "spare": spare, "home": home, "folder": folder}
+        names["model"] = model
         environment |= {name: value.format(**names) for name, value in setup.environment.items()}
         process = Process(setup.command.format(**names).split(), environment, home / "log", folder)
         server = Server(setup.name, process, http_port, grpc, setup.path.format(model=model), setup.open_inference)
