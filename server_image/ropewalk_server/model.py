@@ -23,7 +23,9 @@ from ropewalk_server.protocols.decode import Decoder
 
 WORTH_BATCHING = 100.0
 """Microseconds that a call costs beside its rows from which on it pays to compute requests together."""
-MEASURED_ROWS = 32
+MEASURED_ROWS = 256
+MEASURED_VALUES = 100_000
+"""Rows of a measurement, and the numbers in them: a large image is measured with two rows."""
 MEASURED_TIMES = 3
 
 
@@ -167,22 +169,18 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
 def measure(model: Model, rows: Sequence[Any]) -> Curve:
     """The curve on this processor, which is not the trainer's: the best of a few calls, encoding included."""
     batch, _ = model.decoder.decode({"instances": list(rows)}, max_rows=1 << 30)
-    encoded = model.encode(batch)
-    session = model.session()
-    began = time.perf_counter()
-    model.encode(batch)
-    encoding = (time.perf_counter() - began) * 1e6 / batch.rows
-    many = np.resize(encoded, (MEASURED_ROWS, *encoded.shape[1:]))
-    one = min(_micros(session, encoded[:1]) for _ in range(MEASURED_TIMES))
-    all_rows = min(_micros(session, many) for _ in range(MEASURED_TIMES))
-    curve = Curve.through(one, MEASURED_ROWS, all_rows)
-    return Curve(curve.fixed, curve.row + encoding)
+    size = model.encode(batch)[0].size
+    many = max(2, min(MEASURED_ROWS, MEASURED_VALUES // size))
+    return Curve.through(_micros(model, batch.resized(1)), many, _micros(model, batch.resized(many)))
 
 
-def _micros(session: Session, encoded: NDArray[np.float32]) -> float:
-    began = time.perf_counter()
-    session(encoded)
-    return (time.perf_counter() - began) * 1e6
+def _micros(model: Model, batch: Batch) -> float:
+    times = []
+    for _ in range(MEASURED_TIMES):
+        began = time.perf_counter()
+        model.predict(batch)
+        times.append(time.perf_counter() - began)
+    return min(times) * 1e6
 
 
 def replay(model: Model, rows: Sequence[Any]) -> NDArray[np.float32]:

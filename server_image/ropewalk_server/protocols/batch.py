@@ -35,6 +35,13 @@ class Batch:
             self._columns = dict(zip(self._names, self.matrix.T, strict=True))
         return self._columns
 
+    def resized(self, rows: int) -> Batch:
+        """So many rows: these over and over, or the first of them."""
+        if self.matrix is not None:
+            return Batch(rows, self._names, matrix=np.resize(self.matrix, (rows, self.matrix.shape[1])))
+        columns = {name: np.resize(column, (rows, *column.shape[1:])) for name, column in self.columns.items()}
+        return Batch(rows, self._names, columns=columns)
+
     def every(self, step: int, offset: int) -> Batch:
         """Rows offset, offset + step, ... (a sample)."""
         if self.matrix is not None:
