@@ -23,7 +23,6 @@ from ropewalk_server.protocols.tensors import (
     Tensor,
     array_to_raw,
     batch_of,
-    check_shape,
     names_of_outputs,
     outputs_of,
     raw_to_array,
@@ -94,7 +93,6 @@ def _input(one: Any, tail: memoryview) -> tuple[str, Tensor, int]:
     shape, datatype = one.get("shape"), one.get("datatype")
     if type(shape) is not list:
         raise BadRequest(f"{place}: shape {shown(shape)} is not a list of sizes")
-    check_shape(name, shape)
     if type(datatype) is not str:
         raise BadRequest(f"{place}: datatype {shown(datatype)} is not a string")
     parameters = _parameters(one, place)

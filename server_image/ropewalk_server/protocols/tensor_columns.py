@@ -34,7 +34,7 @@ DATATYPES: Mapping[str, np.dtype[Any]] = {
     "BYTES": np.dtype(object),
 }
 """The protocol's datatypes as numpy's, little-endian."""
-_FLOAT_MAX = float(np.finfo(np.float32).max)
+FLOAT_MAX = float(np.finfo(np.float32).max)
 _REMEDY = {
     "FLOAT": "FP32 (or another FP or integer type)",
     "INT64": "INT64 (or another type with whole numbers)",
@@ -126,7 +126,7 @@ def _reals(datatype: str, flat: Sequence[Any], each: int) -> NDArray[Any]:
         wide = np.fromiter(flat, dtype=np.float64, count=len(flat))
     except OverflowError:
         raise _too_large(datatype, flat, each, -high, high) from None
-    if _beyond(wide, high) and (np.isfinite(wide) & (np.abs(wide) > high)).any():
+    if beyond(wide, high) and (np.isfinite(wide) & (np.abs(wide) > high)).any():
         raise _too_large(datatype, flat, each, -high, high)
     return wide.astype(dtype)
 
@@ -137,7 +137,7 @@ def _too_large(datatype: str, flat: Sequence[Any], each: int, low: float, high: 
     return FieldError(at // each, f"{shown(flat[at])} does not fit {datatype}")
 
 
-def _beyond(values: NDArray[Any], limit: float) -> bool:
+def beyond(values: NDArray[Any], limit: float) -> bool:
     """Whether any value is NaN, infinite or beyond +-limit: one comparison covers all three."""
     return not (values.min() >= -limit and values.max() <= limit)
 
@@ -176,12 +176,12 @@ def _floats(spec: TensorSpec, values: NDArray[Any], missing: Mask | None) -> NDA
         raise _wrong_type(spec, values)
     if values.dtype == np.float16:
         values = values.astype(np.float32)
-    if values.dtype.kind == "f" and _beyond(values, _FLOAT_MAX):
+    if values.dtype.kind == "f" and beyond(values, FLOAT_MAX):
         nan = np.isnan(values)
         if nan.any() and (not spec.optional or len(spec.shape) > 1):
             raise FieldError(_row(spec, nan), f"required input {spec.name} is NaN")
         _refuse(spec, values, np.isinf(values), "is not finite")
-        _refuse(spec, values, np.abs(values) > _FLOAT_MAX, "cannot be converted to FP32 without loss")
+        _refuse(spec, values, np.abs(values) > FLOAT_MAX, "cannot be converted to FP32 without loss")
     found = values.astype(np.float32, copy=missing is not None)
     if missing is not None:
         found[missing] = np.nan
