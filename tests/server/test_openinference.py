@@ -25,7 +25,6 @@ from tests.server.conftest import Server, row
 from tests.server.openinference import ROW, TYPES, Given, array, ask, by_tfserving, infer, tensor, tensors, values
 from tests.server.zoo import CLASSES, IMAGE, MIXED, NUMBERS, TENSOR
 
-
 MISSING = {"y": None, "m": None, "note": None}
 
 
