@@ -31,12 +31,18 @@ def emit(
     return value
 
 
-def machine() -> None:
-    """Print what the figures were measured on."""
+def machine() -> dict[str, object]:
+    """Print what the figures were measured on, and return it."""
     model = platform.processor()
     with open("/proc/cpuinfo") as file:
         model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), model)
     with open("/proc/meminfo") as file:
         memory = int(file.readline().split()[1]) // 1024
-    facts = {"cpu": model, "cores": os.cpu_count(), "memory_mib": memory, "kernel": platform.release()}
+    facts: dict[str, object] = {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_mib": memory,
+        "kernel": platform.release(),
+    }
     print(json.dumps({"benchmark": "machine", "metric": "facts", "value": facts}), flush=True)
+    return facts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 from benchmarks.report import machine
-from benchmarks.serving.figures import points, speed
+from benchmarks.serving import tools, written
+from benchmarks.serving.figures import binary, grpc, memory, overhead, overload, points, speed, start
 from benchmarks.serving.results import Results
 from benchmarks.serving.run import Run
 from benchmarks.serving.servers import Bench, ServerError
@@ -23,6 +25,12 @@ FIGURES: dict[str, ModuleType] = {
     "rows100": speed,
     "cnn": speed,
     "points": points,
+    "binary": binary,
+    "grpc": grpc,
+    "start": start,
+    "memory": memory,
+    "overload": overload,
+    "overhead": overhead,
 }
 """By the name that --only takes; the first three are measured together, each server started once a network."""
 
@@ -33,11 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every server is ended on the way out
     peers = set(options.peers.split(",")) - {""}
     chosen = tuple(setup for setup in SETUPS if setup.peer in peers)
-    settings = {"seconds": options.seconds, "rounds": options.rounds, "memory_seconds": options.memory_seconds}
-    machine()
-    results = Results(settings)
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder))
+    settings = {name: getattr(options, name) for name in ("seconds", "rounds", "memory_seconds", "only")}
+    results = Results(machine(), settings | {"commit": _commit()})
+    with tempfile.TemporaryDirectory() as place:
+        bench = Bench(Path(place))
         bench.write_models()
         run = Run(
             bench=bench,
@@ -58,7 +65,17 @@ def main(arguments: list[str] | None = None) -> int:
                 measure(run)
             except (ServerError, ToolError) as error:
                 results.skip(f"{measure.__module__.rpartition('.')[2]}: {error}")
+    everything = set(options.only) == set(FIGURES) and chosen == SETUPS and run.engines == ENGINES
+    if folder := options.out or (tools.HERE if everything else None):
+        written.write(results, folder)
     return 0
+
+
+def _commit() -> str:
+    """The commit that is measured, marked where files differ from it; empty outside of git."""
+    command = ["git", "-C", str(tools.HERE), "describe", "--always", "--dirty", "--exclude", "*"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -71,6 +88,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--engines", default=",".join(ENGINES), help=f"inside the peers, of {','.join(ENGINES)}")
     parser.add_argument(
         "--memory-seconds", nargs=2, type=float, default=(10, 60), help="when memory is read under load, twice"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="where results.md, results.json and plots go; a run of everything writes them here"
     )
     options = parser.parse_args(arguments)
     for given, known in ((options.peers, peers), (options.engines, ENGINES)):

@@ -30,7 +30,8 @@ class Row:
 class Results:
     """Figures with their targets, servers under loads, sizes of servers, and what could not be measured."""
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, machine: dict[str, Any], settings: dict[str, Any]) -> None:
+        self.machine = machine
         self.settings = settings
         self.figures: list[dict[str, Any]] = []
         self.sizes: list[dict[str, Any]] = []
@@ -63,7 +64,8 @@ class Results:
 
     def sample(self, server: str, engine: str, load: str, rows: int, sample: Sample) -> None:
         """Print and keep one sample."""
-        print(json.dumps({"benchmark": "serving", "server": server, "engine": engine, "load": load, **asdict(sample)}))
+        line = {"benchmark": "serving", "server": server, "engine": engine, "load": load, **asdict(sample)}
+        print(json.dumps(line), flush=True)
         self._samples.setdefault((server, engine, load, rows), []).append(sample)
 
     def size(self, server: str, engine: str, model: str, seconds: float, mebibytes: float) -> None:
@@ -90,6 +92,7 @@ class Results:
     def document(self) -> dict[str, Any]:
         """Everything, as JSON."""
         return {
+            "machine": self.machine,
             "settings": self.settings,
             "figures": self.figures,
             "loads": [asdict(row) for row in self.rows()],

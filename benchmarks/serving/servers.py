@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.serving import forms, models, tools, wrk
 from benchmarks.serving.process import Process, free_ports
@@ -180,22 +181,26 @@ class Bench:
         finally:
             server.process.stop()
 
-    def _check(self, server: Server, model: str) -> None:
-        """A few rows are answered as the network itself does."""
+    def expected(self, model: str, rows: int) -> NDArray[np.float32]:
+        """What the network itself says of the requests' rows."""
         from ai_edge_litert.interpreter import Interpreter
 
-        rows = models.rows(model, 4)
+        values = models.rows(model, rows)
         network = Interpreter(model_path=str(self.tflite(model)), num_threads=1)
         source, target = network.get_input_details()[0]["index"], network.get_output_details()[0]["index"]
-        network.resize_tensor_input(source, rows.shape)
+        network.resize_tensor_input(source, values.shape)
         network.allocate_tensors()
-        network.set_tensor(source, rows)
+        network.set_tensor(source, values)
         network.invoke()
+        return np.asarray(network.get_tensor(target))
+
+    def _check(self, server: Server, model: str) -> None:
+        """A few rows are answered as the network itself does."""
         status, _, answer = server.post(server.body(model, 4))
         if status != 200:
             raise ServerError(f"{server.name} answers {status}: {answer[:300]!r}")
         given = forms.predictions(json.loads(answer), models.CLASSES[model])
-        wrong = float(np.abs(given - network.get_tensor(target)).max())
+        wrong = float(np.abs(given - self.expected(model, 4)).max())
         if wrong > TOLERANCE:
             raise ServerError(f"{server.name} answers wrongly: off by {wrong:g}")
 
