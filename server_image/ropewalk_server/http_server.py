@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Iterable
 
 from ropewalk_server.http import ErrorForm, Handler
 from ropewalk_server.http_connection import Connection
 from ropewalk_server.limits import Limits
+
+HANDSHAKE_SECONDS = 10.0
 
 
 class HttpServer:
@@ -37,10 +40,17 @@ class HttpServer:
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
-    async def start(self, host: str | None, port: int) -> int:
+    async def start(self, host: str | None, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen on `host`, None: on every address; returns the port (a free one when `port` is 0)."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self, loop), host, port, backlog=1024)
+        self._server = await loop.create_server(
+            lambda: Connection(self, loop),
+            host,
+            port,
+            backlog=1024,
+            ssl=tls,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
+        )
         self._sweeper = loop.create_task(self._sweep())
         return int(self._server.sockets[0].getsockname()[1])
 

@@ -48,10 +48,12 @@ class Monitoring:
         versions = self._predictor.versions
         if self._draining():
             return "shutting down"
+        if trouble := self._trouble():
+            return trouble
         if versions.live_model is not None:
             return ""
         if versions.routes is None:
-            return self._trouble() or "no routes yet"
+            return "no routes yet"
         live = versions.routes.live
         held = versions.held.get(live) if live is not None else None
         return (
@@ -71,6 +73,7 @@ class Monitoring:
             "formatVersion": FORMAT_VERSION,
             "revision": versions.routes.revision if versions.routes else 0,
             "pod": self._pod,
+            "trouble": self._trouble(),
             "live": versions.live,
             "versions": versions.document(),
         }

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 from ropewalk_server.crashmarks import CrashMarks
+from ropewalk_server.credentials import Certificate, Tokens
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.http_server import HttpServer
 from ropewalk_server.log import log
@@ -17,10 +18,11 @@ from ropewalk_server.monitoring import Monitoring, error
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import openinference, tfserving
 from ropewalk_server.routes import RoutesFile
-from ropewalk_server.service import Service
+from ropewalk_server.service import AUTHORIZATION, Service
 from ropewalk_server.versions import Versions
 
 POLL_SECONDS = 0.2
+MIN_KEY_BYTES = 16
 LEAVE_SECONDS = 3.0
 """Between SIGTERM and the last accepted connection: the time until no Service sends anything here any more."""
 GRACE_SECONDS = 20.0
@@ -37,9 +39,16 @@ def feedback_key() -> bytes | None:
     if given:
         return given
     try:
-        return (root() / "feedback" / "key").read_bytes() or None
+        return (root() / "feedback" / "key").read_bytes().strip() or None
     except OSError:
         return None
+
+
+def feedback_trouble(key: bytes | None) -> str:
+    """Why signed receipts cannot be given although they are asked for."""
+    if os.environ.get("ROPEWALK_FEEDBACK") and len(key or b"") < MIN_KEY_BYTES:
+        return f"the Secret of spec.monitor.feedback has no `key` of at least {MIN_KEY_BYTES} bytes"
+    return ""
 
 
 class Server:
@@ -48,17 +57,27 @@ class Server:
     def __init__(self, name: str, pod: str) -> None:
         self.routes_file = RoutesFile(root() / "routes" / "routes.json")
         self.versions = Versions(pod=pod, root=root(), marks=CrashMarks(root() / "state"))
-        self.predictor = Predictor(name, self.versions, Monitor(), Receipts(feedback_key()))
+        key = feedback_key()
+        self.feedback_trouble = feedback_trouble(key)
+        self.predictor = Predictor(name, self.versions, Monitor(), Receipts(key))
         self.draining = False
-        monitoring = Monitoring(self.predictor, pod, lambda: self.draining, lambda: self.routes_file.error)
+        self.tokens = Tokens(root() / "tokens") if os.environ.get("ROPEWALK_AUTHENTICATION") == "Token" else None
+        self.certificate = Certificate(root() / "tls") if os.environ.get("ROPEWALK_TLS") else None
+        monitoring = Monitoring(self.predictor, pod, lambda: self.draining, self.trouble)
         self.http = HttpServer(
-            Service(self.predictor).handle,
+            Service(self.predictor, self.tokens).handle,
             tfserving.error,
-            keep=openinference.KEPT_HEADERS,
+            keep=(AUTHORIZATION, *openinference.KEPT_HEADERS),
             rejected=self.predictor.reject,
         )
         self.monitoring = HttpServer(monitoring.handle, error)
         self._stop = asyncio.Event()
+
+    def trouble(self) -> str:
+        """What keeps this server from answering whatever it has loaded; empty: nothing."""
+        problems = [self.routes_file.error if self.versions.routes is None else "", self.feedback_trouble]
+        problems += [one.problem for one in (self.tokens, self.certificate) if one is not None]
+        return next((problem for problem in problems if problem), "")
 
     async def run(self, http_port: int, monitoring_port: int) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -67,7 +86,7 @@ class Server:
             loop.add_signal_handler(number, self._stop.set)
         self.follow()
         await self.monitoring.start(None, monitoring_port)
-        await self.http.start(None, http_port)
+        await self.http.start(None, http_port, self.certificate.context if self.certificate else None)
         log("info", "serving", model=self.predictor.name, port=http_port, monitoring_port=monitoring_port)
         following = loop.create_task(self._follow())
         await self._stop.wait()
@@ -90,6 +109,9 @@ class Server:
             self.versions.follow(routes)
         self.versions.tick()
         self.predictor.monitor.tick()
+        for credentials in (self.tokens, self.certificate):
+            if credentials is not None:
+                credentials.poll()
 
     async def _follow(self) -> None:
         while True:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from ropewalk_server.http import Answer, Request
+from ropewalk_server.credentials import Tokens
+from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import openapi, openinference, tfserving
 
+AUTHORIZATION = b"authorization"
+
 
 class Service:
-    """The handler of one model's HTTP port."""
+    """The handler of one model's HTTP port; with `tokens` for those only who bear one."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, tokens: Tokens | None = None) -> None:
+        self._predictor = predictor
+        self._tokens = tokens
         self._tfserving = tfserving.TensorFlowServing(predictor).handle
         self._openinference = openinference.OpenInference(predictor).handle
         self._openapi = openapi.OpenApi(predictor).handle
 
     def handle(self, request: Request) -> Answer:
         """Answer at once, or with a future where the model is slow."""
+        if self._tokens is not None and not self._tokens.allow(request.headers.get(AUTHORIZATION)):
+            return self._unauthorized()
         if request.path.startswith(tfserving.PREFIX):
             return self._tfserving(request)
         if request.path.startswith(openinference.PREFIX):
@@ -24,3 +31,8 @@ class Service:
         if request.path == openapi.PATH:
             return self._openapi(request)
         return tfserving.malformed(request)
+
+    def _unauthorized(self) -> Response:
+        self._predictor.reject("unauthorized")
+        refusal = tfserving.error(401, "This model is for those who send a token it knows: Authorization: Bearer TOKEN")
+        return refusal._replace(headers=((b"www-authenticate", b"Bearer"),))

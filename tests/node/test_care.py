@@ -135,6 +135,29 @@ def test_children_that_somebody_deletes_come_back(kept: Namespace) -> None:
     ready(kept, "kept")
 
 
+def test_a_token_opens_and_a_missing_secret_is_named(kept: Namespace) -> None:
+    """Fails closed: nobody is answered while the Secret is not there, and status says which field is meant."""
+    kept.apply(deployment("locked", serving={"authentication": {"type": "Token", "secret": "nowhere"}}))
+    tokens = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "tokens"},
+        "stringData": {"one": "open-sesame"},
+    }
+    kept.apply(tokens, deployment("guarded", serving={"authentication": {"type": "Token", "secret": "tokens"}}))
+    ready(kept, "guarded")
+    path = "/v1/models/guarded:predict"
+    status, answer = ask(kept, "guarded", path, ROW)
+    assert status == 401, answer
+    status, answer = ask(kept, "guarded", path, ROW, authorization="Bearer open-sesame")
+    assert status == 400, answer
+    seen = eventually(
+        lambda: kept.get("modeldeployment", "locked").get("status", {}),
+        until=lambda s: "spec.serving.authentication" in s.get("summary", {}).get("message", ""),
+    )
+    assert condition({"status": seen}, "Ready")["status"] == "False"
+
+
 def test_tensorflow_serves_where_it_is_asked_for(kept: Namespace) -> None:
     """In its own image, with the answers of the compiled engine."""
     kept.apply(deployment("heavy", serving={"engine": "TensorFlow"}))

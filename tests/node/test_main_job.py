@@ -51,13 +51,14 @@ def finished(namespace: Namespace, name: str, run: int = 1) -> dict[str, Any]:
     )
 
 
-def ask(namespace: Namespace, service: str, path: str, body: object) -> tuple[int, dict[str, Any]]:
+def ask(namespace: Namespace, service: str, path: str, body: object, **headers: str) -> tuple[int, dict[str, Any]]:
     """One HTTP request from inside the cluster: status and answer."""
+    sent = {"content-type": "application/json", **headers}
     payload = base64.b64encode(json.dumps(body).encode()).decode()
     script = (
         'python3 -c "import base64,urllib.request,urllib.error,sys\n'
         f"r=urllib.request.Request('http://{service}:8501{path}',base64.b64decode('{payload}'),"
-        "{'content-type':'application/json'})\n"
+        f"{sent})\n"
         "try:\n a=urllib.request.urlopen(r,timeout=10)\nexcept urllib.error.HTTPError as e:\n a=e\n"
         'print(a.status);print(a.read().decode())"'
     )

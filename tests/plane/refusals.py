@@ -235,6 +235,12 @@ DEPLOYMENTS = (
     ),
     refusal(
         deployment,
+        "spec.serving.authentication",
+        "type Token needs secret, the name of a Secret whose values are the tokens; type None has none",
+        spec__serving__authentication__type="None",
+    ),
+    refusal(
+        deployment,
         "spec.autoscaling",
         "minReplicas may not be greater than maxReplicas",
         spec__autoscaling__minReplicas=11,

@@ -130,6 +130,8 @@ def deployment() -> Manifest:
         "imagePullSecrets": [{"name": "registry"}],
         "serving": {
             "engine": "LiteRT",
+            "authentication": {"type": "Token", "secret": "churn-tokens"},
+            "tls": {"secret": "churn-tls"},
             "limits": {"maxBodyBytes": "8Mi", "maxRows": 5000, "deadline": "10s", "maxConcurrency": 64},
             "resources": RESOURCES,
             **NODES,
@@ -140,6 +142,7 @@ def deployment() -> Manifest:
             "minRequests": 50,
             "drift": {"metric": "PSI", "threshold": "0.25", "consecutiveWindows": 3, "features": ["age", "plan"]},
             "performance": {"window": "7d", "minLabels": 100},
+            "feedback": {"secret": "churn-feedback"},
         },
     }
     return manifest("ModelDeployment", "churn", spec)

@@ -22,6 +22,7 @@ from tests.server.zoo import write
 from tests.trainer.support import Pod, example
 
 Answer = tuple[int, dict[str, Any], dict[str, str]]
+Published = tuple[Path, list[dict[str, Any]]]
 
 
 def cancer_csv() -> str:
@@ -62,6 +63,7 @@ class Server:
     def __init__(self, root: Path, ports: tuple[int, int]) -> None:
         self.root = root
         self.ports = ports
+        self.environment: dict[str, str] = {}
         self._revision = 0
         self._process: subprocess.Popen[bytes] | None = None
         for name in ("routes", "state"):
@@ -95,6 +97,7 @@ class Server:
             "ROPEWALK_LEAVE_SECONDS": "0",
             "ROPEWALK_HTTP_PORT": str(self.ports[0]),
             "ROPEWALK_MONITORING_PORT": str(self.ports[1]),
+            **self.environment,
         }
         command = [sys.executable, "-m", "ropewalk_server.main", "serve"]
         self._process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
@@ -183,11 +186,14 @@ def serving(tmp_path_factory: pytest.TempPathFactory, published: tuple[Path, lis
     yield from ready(tmp_path_factory.mktemp("serving"), published)
 
 
-def ready(root: Path, published: tuple[Path, list[dict[str, Any]]], **routes: Any) -> Iterator[Server]:
+def ready(
+    root: Path, published: Published, environment: dict[str, str] | None = None, **routes: Any
+) -> Iterator[Server]:
     """A server that serves version 1 from a copy of the store, ended in good order."""
     shutil.copytree(published[0] / "claims", root / "claims")
     port = next(_ports)
     found = Server(root, (port, port + 1))
+    found.environment = environment or {}
     found.tell(1, published[1][:1], **routes)
     found.start()
     found.until(lambda: found.get("/readyz", monitoring=True)[0] == 200)

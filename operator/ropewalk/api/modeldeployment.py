@@ -27,8 +27,11 @@ from ropewalk.api.modeldeployment_status import ModelDeploymentStatus
 
 __all__ = [
     "MODELDEPLOYMENT",
+    "TLS",
+    "Authentication",
     "Autoscaling",
     "DriftMonitor",
+    "Feedback",
     "Limits",
     "LocalObject",
     "ModelDeployment",
@@ -133,6 +136,30 @@ class Limits(Model):
     """Most requests at one time in one pod; further ones get 429."""
 
 
+class Authentication(Model):
+    """Who may ask for predictions."""
+
+    rules = (
+        Rule(
+            rule="(self.type == 'Token') == has(self.secret)",
+            message="type Token needs secret, the name of a Secret whose values are the tokens; type None has none",
+        ),
+    )
+
+    type: Literal["None", "Token"] = "None"
+    """None: whoever reaches the Service.
+    Token: who sends `Authorization: Bearer TOKEN` with a token of the Secret. Anybody else gets 401."""
+    secret: ObjectName | None = None
+    """A Secret of this namespace. Each of its values is a token, so that an old and a new one may overlap."""
+
+
+class TLS(Model):
+    """Encrypts the port for predictions. Pods take a renewed certificate without a restart."""
+
+    secret: ObjectName
+    """A Secret of type kubernetes.io/tls of this namespace, with a certificate for NAME.NAMESPACE.svc."""
+
+
 class Serving(Model):
     """How the pods serve."""
 
@@ -140,6 +167,10 @@ class Serving(Model):
     """What computes predictions.
     Auto: the fastest of those that were proved equal to the model when it was published.
     TensorFlow: the model itself, in an image of its own that has TensorFlow (larger, slower)."""
+    authentication: Authentication = Authentication()
+    """Who may ask for predictions."""
+    tls: TLS | None = None
+    """Encrypts the port for predictions."""
     limits: Limits = Limits()
     """What one server takes on."""
     resources: Resources | None = None
@@ -161,6 +192,13 @@ class DriftMonitor(Model):
     """Windows in a row that must be drifted, so that one odd hour is not an alarm."""
     features: Annotated[tuple[Name, ...], Field(max_length=512), ListSet()] = ()
     """The features that are watched; empty: all."""
+
+
+class Feedback(Model):
+    """Keeps labels honest: prediction ids are signed, and only a signed id is accepted with a label."""
+
+    secret: ObjectName
+    """A Secret of this namespace whose `key`, 16 bytes or more, signs prediction ids."""
 
 
 class PerformanceMonitor(Model):
@@ -185,6 +223,8 @@ class Monitor(Model):
     """When live data count as drifted."""
     performance: PerformanceMonitor = PerformanceMonitor()
     """How good predictions are, by labels that come in later."""
+    feedback: Feedback | None = None
+    """Signs prediction ids; without it whoever may predict may also make up labels."""
 
 
 class ModelDeploymentSpec(Model):

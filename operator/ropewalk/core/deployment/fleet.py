@@ -49,6 +49,8 @@ class Report:
     revision: int
     live: int | None
     versions: tuple[Held, ...]
+    trouble: str = ""
+    """What keeps it from answering whatever it has loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,4 +177,5 @@ def report(body: Any) -> Report | None:
         revision=revision if isinstance(revision, int) else 0,
         live=live if isinstance(live, int) else None,
         versions=tuple(versions),
+        trouble=clip(str(body.get("trouble") or ""), 500),
     )

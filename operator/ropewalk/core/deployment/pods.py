@@ -108,6 +108,11 @@ def _pod(wishes: Wishes, image: str, claims: list[str], one_node: bool) -> dict[
             {"name": "state", "emptyDir": {}},
             {"name": "tmp", "emptyDir": {}},
             *(
+                # Optional: a server without its Secret is there to say so, which a pod that waits for it is not.
+                {"name": name, "secret": {"secretName": secret, "optional": True, "defaultMode": 0o440}}
+                for name, secret in _secrets(wishes)
+            ),
+            *(
                 {"name": _volume(index), "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
                 for index, claim in enumerate(claims)
             ),
@@ -134,6 +139,9 @@ def _container(wishes: Wishes, image: str, claims: list[str]) -> dict[str, Any]:
         "env": [
             {"name": "ROPEWALK_MODEL", "value": wishes.name},
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            *([{"name": "ROPEWALK_AUTHENTICATION", "value": "Token"}] if wishes.token_secret else []),
+            *([{"name": "ROPEWALK_TLS", "value": "Secret"}] if wishes.tls_secret else []),
+            *([{"name": "ROPEWALK_FEEDBACK", "value": "Secret"}] if wishes.feedback_secret else []),
         ],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
@@ -154,12 +162,19 @@ def _container(wishes: Wishes, image: str, claims: list[str]) -> dict[str, Any]:
             {"name": "routes", "mountPath": ROUTES_DIRECTORY, "readOnly": True},
             {"name": "state", "mountPath": STATE_DIRECTORY},
             {"name": "tmp", "mountPath": "/tmp"},
+            *({"name": name, "mountPath": f"/ropewalk/{name}", "readOnly": True} for name, _ in _secrets(wishes)),
             *(
                 {"name": _volume(index), "mountPath": f"{CLAIMS_ROOT}/{claim}", "readOnly": True}
                 for index, claim in enumerate(claims)
             ),
         ],
     }
+
+
+def _secrets(wishes: Wishes) -> list[tuple[str, str]]:
+    """Volumes, each mounted under /ropewalk by its name, and the Secrets in them."""
+    found = [("tokens", wishes.token_secret), ("tls", wishes.tls_secret), ("feedback", wishes.feedback_secret)]
+    return [(name, secret) for name, secret in found if secret]
 
 
 def _volume(index: int) -> str:

@@ -66,6 +66,8 @@ def of(pods: Sequence[Pod], deployment: Json | None, memory: Memory) -> Problem 
 
 def _of_model(pod: Pod, memory: Memory) -> Problem | None:
     """A pod that will not load what is live in others, in its own words."""
+    if pod.report is not None and pod.report.trouble:
+        return Problem(api.NOT_READY, pod.report.trouble, pod.name)
     live = memory.routes.version(memory.routes.live) if memory.routes else None
     held = pod.holds(live)
     if held is None or not held.refused:

@@ -52,7 +52,7 @@ def document(owner: Json, view: View, now: datetime) -> dict[str, Any]:
         "replicas": sum(not pod.deleting for pod in view.pods),
         "readyReplicas": ready,
         "selector": f"{MODEL_DEPLOYMENT_LABEL}={label_value(wishes.name)}",
-        "url": f"http://{wishes.name}.{wishes.namespace}.svc:{HTTP_PORT}/v1/models/{wishes.name}",
+        "url": f"{'https' if wishes.tls_secret else 'http'}://{wishes.name}.{wishes.namespace}.svc:{HTTP_PORT}/v1/models/{wishes.name}",
         "serverImage": view.image.image,
         "routes": routes_document(memory.routes) if memory.routes else None,
         "quarantined": list(memory.quarantined),

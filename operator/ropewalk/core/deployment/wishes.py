@@ -65,6 +65,10 @@ class Wishes:
     tolerations: tuple[Json, ...]
     image_pull_secrets: tuple[Json, ...]
     service_account: str | None
+    token_secret: str | None = None
+    """Whose values are the tokens of those who may ask; None: everybody may."""
+    tls_secret: str | None = None
+    feedback_secret: str | None = None
     monitoring: Monitoring = field(default_factory=Monitoring)
 
     @property
@@ -110,6 +114,9 @@ def read(owner: Json) -> Wishes:
         tolerations=tuple(serving.get("tolerations") or ()),
         image_pull_secrets=tuple(_secret(one) for one in spec.get("imagePullSecrets") or ()),
         service_account=spec.get("serviceAccountName"),
+        token_secret=_token_secret(serving.get("authentication") or {}),
+        tls_secret=get(serving, "tls", "secret"),
+        feedback_secret=get(monitor, "feedback", "secret"),
         monitoring=Monitoring(
             window=max(60, seconds("spec.monitor.window", monitor.get("window") or "24h")),
             min_samples=_number(monitor.get("minSamples"), 1000),
@@ -162,6 +169,16 @@ def _autoscaling(document: Any) -> Autoscaling:
     if low > high:
         raise InvalidSpec(f"spec.autoscaling: minReplicas {low} is above maxReplicas {high}")
     return Autoscaling(low, high, _number(document.get("targetCPUPercent"), 70))
+
+
+def _token_secret(authentication: Json) -> str | None:
+    """Fails closed: a type that this operator does not know never means that everybody may ask."""
+    kind, secret = authentication.get("type") or "None", authentication.get("secret")
+    if kind == "None":
+        return None
+    if kind != "Token" or not secret:
+        raise InvalidSpec(f"spec.serving.authentication: type {kind} with secret {secret} cannot be honoured")
+    return str(secret)
 
 
 def _secret(one: object) -> Json:

@@ -1,0 +1,110 @@
+"""Who may ask, and the server's certificate: files of mounted Secrets, read anew when kubelet replaces them.
+
+What is asked for and not there fails closed: no request is answered, readiness is off, and /status says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import ssl
+from pathlib import Path
+
+from ropewalk_server.log import log
+
+MAX_TOKENS = 100
+_SCHEME = b"bearer "
+_NEVER = object()
+
+
+class Tokens:
+    """The tokens that are accepted: every file of the Secret is one, so that an old and a new one may overlap."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._seen = _NEVER
+        self._digests: list[bytes] = []
+        self.problem = ""
+        self.poll()
+
+    def poll(self) -> None:
+        """Read the files again if the Secret changed. Tokens stay as they were while it cannot be read."""
+        seen = _stamp(self._directory)
+        if seen == self._seen and not self.problem:
+            return
+        try:
+            files = sorted(path for path in self._directory.iterdir() if not path.name.startswith(".."))
+            found = [path.read_bytes().strip() for path in files[:MAX_TOKENS] if path.is_file()]
+        except OSError as error:
+            found, why = [], f"cannot be read: {error.strerror}"
+        else:
+            why = "has no token in it"
+        digests = [_digest(one) for one in found if one]
+        if not digests:
+            self._tell(f"the Secret of spec.serving.authentication {why}")
+            return
+        if self._seen is not _NEVER:
+            log("info", "tokens read", count=len(digests))
+        self._seen, self._digests, self.problem = seen, digests, ""
+
+    def allow(self, authorization: bytes | None) -> bool:
+        """Whether the header `authorization` bears one of the tokens; takes the same time for every wrong one."""
+        if authorization is None or authorization[: len(_SCHEME)].lower() != _SCHEME:
+            return False
+        given = _digest(authorization[len(_SCHEME) :].strip())
+        equal = [hmac.compare_digest(given, one) for one in self._digests]
+        return any(equal)
+
+    def _tell(self, problem: str) -> None:
+        if problem != self.problem and not self._digests:
+            log("error", "no credentials", problem=problem)
+            self.problem = problem
+
+
+class Certificate:
+    """The context of a port's TLS; connections made after `poll` see a renewed certificate."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._seen = _NEVER
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.problem = ""
+        self.poll()
+
+    def poll(self) -> None:
+        """Load the files again if the Secret changed. The certificate stays as it was while the new one is unusable."""
+        seen = _stamp(self._directory)
+        if seen == self._seen and not self.problem:
+            return
+        files = [str(self._directory / name) for name in ("tls.crt", "tls.key")]
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
+            self.context.load_cert_chain(*files)
+        except (OSError, ssl.SSLError, ValueError) as error:
+            problem = f"the Secret of spec.serving.tls has no usable tls.crt and tls.key: {error}"
+            if seen != self._seen or problem != self.problem:
+                log("error", "certificate refused", problem=problem)
+            if self._seen is _NEVER:
+                self.problem = problem
+            else:
+                self._seen = seen
+            return
+        if self._seen is not _NEVER:
+            log("info", "certificate read")
+        self._seen, self.problem = seen, ""
+
+
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
+
+
+def _stamp(directory: Path) -> object:
+    """What changes when kubelet swaps the directory's contents, or somebody edits a file in place."""
+    try:
+        swapped = os.stat(directory / "..data") if (directory / "..data").exists() else os.stat(directory)
+        files = [os.stat(path).st_mtime_ns for path in sorted(directory.iterdir()) if path.is_file()]
+        return swapped.st_ino, swapped.st_mtime_ns, files
+    except OSError:
+        return None

@@ -1,0 +1,164 @@
+"""Tokens and TLS on the real server: who is let in, what a rotation does, and that what is missing fails closed."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ropewalk_server.credentials import Certificate, Tokens
+from tests.server.conftest import Published, Server, ready, row
+
+BODY = '{"instances": [%s]}'
+
+
+def secret(directory: Path, **values: bytes) -> None:
+    """The Secret's files as they now are."""
+    directory.mkdir(exist_ok=True)
+    for path in directory.iterdir():
+        if path.name not in values:
+            path.unlink()
+    for name, value in values.items():
+        (directory / name.replace("_", ".")).write_bytes(value)
+
+
+def certificate(directory: Path, name: str) -> None:
+    """A self-signed one for that name, as kubernetes.io/tls has it."""
+    directory.mkdir(exist_ok=True)
+    command = f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN={name}"
+    files = ["-keyout", str(directory / "tls.key"), "-out", str(directory / "tls.crt")]
+    subprocess.run(
+        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1", *files], check=True, capture_output=True
+    )
+
+
+def ask(server: Server, token: str | None, path: str = "/v1/models/cancer") -> int:
+    """The status of a request with this token."""
+    headers = {} if token is None else {"authorization": token}
+    connection = http.client.HTTPConnection("127.0.0.1", server.ports[0], timeout=10)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status != 401 or answer.getheader("www-authenticate") == "Bearer"
+        return answer.status
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Iterator[Server]:
+    """A server that asks for a token."""
+    root = tmp_path_factory.mktemp("guarded")
+    secret(root / "tokens", one=b"first-token\n", two=b"second-token")
+    yield from ready(root, published, {"ROPEWALK_AUTHENTICATION": "Token"})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [None, "", "Bearer", "Bearer ", "Bearer nonsense", "Basic first-token", "first-token", "Bearer first-tokenx"],
+)
+@pytest.mark.parametrize("path", ["/v1/models/cancer", "/v2/models/cancer", "/openapi.json", "/nowhere"])
+def test_nobody_comes_in_without_a_token(guarded: Server, wrong: str | None, path: str) -> None:
+    """401 whatever is asked for: not even whether there is such a model."""
+    assert ask(guarded, wrong, path) == 401
+
+
+@pytest.mark.parametrize("right", ["Bearer first-token", "bearer second-token", "Bearer  second-token "])
+def test_each_token_of_the_secret_opens(guarded: Server, right: str) -> None:
+    """With the scheme in any case."""
+    assert ask(guarded, right) == 200
+
+
+def test_a_rotation_needs_no_restart(guarded: Server) -> None:
+    """The new token opens, the old one no longer; an empty Secret locks nobody out that was in."""
+    secret(guarded.root / "tokens", one=b"third-token")
+    guarded.until(lambda: ask(guarded, "Bearer third-token") == 200)
+    assert ask(guarded, "Bearer first-token") == 401
+    secret(guarded.root / "tokens", one=b"first-token", two=b"second-token")
+    guarded.until(lambda: ask(guarded, "Bearer first-token") == 200)
+
+
+def test_without_its_secret_a_server_answers_nobody_and_says_why(server: Server, published: Published) -> None:
+    """Not ready, 401, and the field's name in /status; it opens when the Secret comes."""
+    server.environment = {"ROPEWALK_AUTHENTICATION": "Token"}
+    server.tell(1, published[1][:1])
+    server.start()
+    server.until(lambda: server.status()["live"] == 1)
+    assert "spec.serving.authentication" in server.status()["trouble"]
+    assert server.get("/readyz", monitoring=True)[0] == 503
+    assert ask(server, "Bearer ") == 401
+    secret(server.root / "tokens", one=b"late")
+    server.until(lambda: server.get("/readyz", monitoring=True)[0] == 200)
+    assert ask(server, "Bearer late") == 200
+
+
+def over_tls(server: Server, trusted: Path) -> tuple[int, bytes]:
+    """A prediction over TLS from a client that trusts this certificate only; and the server's certificate."""
+    context = ssl.create_default_context(cafile=str(trusted))
+    connection = http.client.HTTPSConnection("127.0.0.1", server.ports[0], timeout=10, context=context)
+    try:
+        connection.request("GET", "/v1/models/cancer")
+        shown = connection.sock.getpeercert(binary_form=True)
+        return connection.getresponse().status, shown
+    finally:
+        connection.close()
+
+
+def test_tls_and_a_renewed_certificate(tmp_path: Path, published: Published) -> None:
+    """New connections get the new one; a broken one changes nothing; plain HTTP gets nowhere."""
+    certificate(tmp_path / "tls", "old")
+    with contextmanager(ready)(tmp_path, published, {"ROPEWALK_TLS": "Secret"}) as server:
+        trusted = tmp_path / "old.crt"
+        trusted.write_bytes((tmp_path / "tls/tls.crt").read_bytes())
+        assert over_tls(server, trusted)[0] == 200
+        with pytest.raises((http.client.HTTPException, OSError)):
+            ask(server, None)
+        (tmp_path / "tls/tls.crt").write_text("broken")
+        server.until(lambda: server.status()["trouble"] == "")
+        assert over_tls(server, trusted)[0] == 200
+        certificate(tmp_path / "tls", "new")
+        renewed = tmp_path / "tls/tls.crt"
+
+        def is_new() -> bool:
+            try:
+                return over_tls(server, renewed)[0] == 200
+            except ssl.SSLError:
+                return False
+
+        server.until(is_new)
+
+
+def test_what_is_missing_is_a_problem_by_name(tmp_path: Path) -> None:
+    """And lets nobody in."""
+    tokens = Tokens(tmp_path / "tokens")
+    assert "authentication" in tokens.problem
+    assert not tokens.allow(b"Bearer ")
+    secret(tmp_path / "tokens", empty=b" \n")
+    tokens.poll()
+    assert "no token" in tokens.problem
+    assert not tokens.allow(b"Bearer ")
+    assert "tls" in Certificate(tmp_path / "tls").problem
+
+
+def test_labels_need_a_signed_id_where_a_key_is_asked_for(server: Server, published: Published) -> None:
+    """Without the key the server is not ready; with it an id is accepted once."""
+    server.environment = {"ROPEWALK_FEEDBACK": "Secret"}
+    server.tell(1, published[1][:1])
+    server.start()
+    server.until(lambda: server.status()["live"] == 1)
+    assert "spec.monitor.feedback" in server.status()["trouble"]
+    assert server.stop() == 0
+    secret(server.root / "feedback", key=b"0123456789abcdef0123456789abcdef")
+    server.start()
+    server.until(lambda: server.get("/readyz", monitoring=True)[0] == 200)
+    ident = server.predict(row())[2]["ropewalk-prediction-id"]
+    forged: Any = {"id": ident[:-4] + "AAAA", "label": "malignant"}
+    assert server.post("/v1/models/cancer:feedback", forged)[0] == 400
+    assert server.post("/v1/models/cancer:feedback", {"id": ident, "label": "malignant"})[0] == 200
