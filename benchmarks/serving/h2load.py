@@ -32,7 +32,7 @@ def load(port: int, message: bytes, least_answer: int, *, seconds: float, connec
         command += ["--log-file", str(log), f"http://127.0.0.1:{port}{METHOD}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"h2load failed: {done.stderr.strip() or done.stdout.strip()}")
+            raise tools.ToolError(f"h2load failed: {done.stderr.strip() or done.stdout.strip()}")
         micros = np.array([int(line.split()[2]) for line in log.read_text().splitlines()] or [0])
     return parse(done.stdout, micros, least_answer)
 

@@ -41,9 +41,10 @@ def markdown(results: Results, folder: Path) -> str:
     parts = [
         "# Our server beside its peers",
         "Written by `make bench-serving`; by hand only in README.md.",
-        f"Measured on {datetime.now(UTC):%Y-%m-%d}: {machine['cpu']}, {machine['cores']} cores shared by server and load "
-        f"generator, {machine['memory_mib'] // 1024} GiB, Linux {machine['kernel']}; commit {settings['commit']}. Loads of {seconds:g} s, medians of "
-        f"{rounds} (ours: {2 * rounds}, half of them after the peers). One server at a time, on 127.0.0.1.",
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} at commit {settings['commit']}: {machine['cpu']}, {machine['cores']} "
+        f"cores shared by server and load generator, {machine['memory_mib'] // 1024} GiB, Linux {machine['kernel']}. "
+        f"Loads of {seconds:g} s, medians of {rounds} (ours: {2 * rounds}, half of them after the peers). One server at "
+        "a time, on 127.0.0.1.",
         "## Targets",
         _table(
             ("figure", "value", "target", "met", "compared with"),

@@ -36,7 +36,7 @@ def load(url: str, body: bytes, headers: dict[str, str], *, seconds: float, conn
         command += ["--timeout", "30s", "--latency", "-s", str(SCRIPT), url]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"wrk failed: {done.stderr.strip() or done.stdout.strip()}")
+        raise tools.ToolError(f"wrk failed: {done.stderr.strip() or done.stdout.strip()}")
     return parse(done.stdout)
 
 

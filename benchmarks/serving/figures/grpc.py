@@ -36,7 +36,7 @@ def measure(run: Run) -> None:
             except (ServerError, tools.ToolError) as error:
                 results.skip(f"{setup.name} ({engine}), gRPC: {error}")
     for load in LOADS:
-        rows = [row for row in results.rows(load) if not row.failed]
+        rows = [row for row in results.rows(load) if row.rate and not row.failed]
         ours = next((row for row in rows if row.server == "Ropewalk"), None)
         if ours is None:
             continue

@@ -118,7 +118,7 @@ def _ratios(run: Run) -> None:
 def _best(rows: list[Row], engine: str) -> Row | None:
     """The fastest peer with that engine; none that failed a request."""
     peers = {setup.name for setup in SETUPS}
-    sound = [row for row in rows if row.server in peers and row.engine == engine and not row.failed]
+    sound = [row for row in rows if row.server in peers and row.engine == engine and row.rate and not row.failed]
     return max(sound, key=lambda row: row.rate, default=None)
 
 
