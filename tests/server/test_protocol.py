@@ -92,6 +92,23 @@ def test_unknown_models_versions_paths_and_methods(serving: Server) -> None:
     assert serving.post("/status", {})[0] == 404, "the monitoring port's paths are not here"
 
 
+def test_labels_name_versions(serving: Server) -> None:
+    """`stable` is what is live; a label that means nothing gets upstream's words."""
+    status, answer, _ = serving.post("/v1/models/cancer/labels/stable:predict", {"instances": [row()]})
+    assert (status, answer["predictions"][0]["label"]) == (200, "malignant")
+    assert serving.get("/v1/models/cancer/labels/stable")[1]["model_version_status"][0]["version"] == "1"
+    status, answer, _ = serving.post("/v1/models/cancer/labels/canary:predict", {"instances": [row()]})
+    assert (status, answer["error"]) == (400, "Unrecognized servable version label: canary")
+
+
+@pytest.mark.parametrize("verb", ["classify", "regress"])
+def test_methods_that_no_signature_has_get_upstreams_error(serving: Server, verb: str) -> None:
+    """With the method that the signature has."""
+    status, answer, _ = serving.post(f"/v1/models/cancer:{verb}", {"examples": [row()]})
+    assert status == 400
+    assert answer["error"].endswith(f"tensorflow/serving/{verb}. Was: tensorflow/serving/predict")
+
+
 def test_too_many_rows(serving: Server) -> None:
     """Refused with the limit."""
     status, answer, _ = serving.post(PREDICT, {"inputs": {name: [value] * 10_001 for name, value in row().items()}})

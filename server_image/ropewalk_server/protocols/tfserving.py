@@ -25,7 +25,10 @@ from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, shown
 from ropewalk_server.versions import Held
 
-_PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,9}))?(?:(:[a-z]+)|(/metadata))?/?")
+_PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,9})|/labels/([^/:]{1,63}))?(?:(:[a-z]+)|(/metadata))?/?")
+STABLE, CANARY = "stable", "canary"
+"""Labels, as upstream's documents name them: what is live, and the newest other version that is loaded."""
+OTHER_METHODS = {"classify": "classification signature", "regress": "a regression signature"}
 SIGNATURE_NAME = "serving_default"
 _DTYPES = {"FLOAT": "DT_FLOAT", "INT64": "DT_INT64", "BOOL": "DT_BOOL", "STRING": "DT_STRING", "UINT8": "DT_UINT8"}
 _STATES = {"Loading": "LOADING", "Proved": "AVAILABLE", "Failed": "END", "Skipped": "END"}
@@ -35,12 +38,12 @@ RECEIPT = b"ropewalk-prediction-id"
 
 
 class Target:
-    """What a path asks for: the model's name, a version or None, and `:verb`, `metadata` or `status`."""
+    """What a path asks for: the model's name, a version, a label or neither, and `:verb`, `metadata` or `status`."""
 
-    __slots__ = ("name", "verb", "version")
+    __slots__ = ("label", "name", "verb", "version")
 
-    def __init__(self, name: str, version: int | None, verb: str) -> None:
-        self.name, self.version, self.verb = name, version, verb
+    def __init__(self, name: str, version: int | None, verb: str, label: str | None = None) -> None:
+        self.name, self.version, self.verb, self.label = name, version, verb, label
 
 
 class TensorFlowServing:
@@ -60,8 +63,15 @@ class TensorFlowServing:
             return malformed(request)
         if target.name != self._predictor.name:
             return not_found(target)
+        if target.label is not None:
+            version = self._labelled(target.label)
+            if version is None:
+                return error(400, f"Unrecognized servable version label: {target.label}")
+            target = Target(target.name, version, target.verb)
         if target.verb == "predict":
             return self._predict(request, target)
+        if target.verb in OTHER_METHODS:
+            return self._other_method(request, target)
         if target.verb == "feedback":
             return self._feedback(request)
         if request.method not in (b"GET", b"HEAD"):
@@ -74,6 +84,22 @@ class TensorFlowServing:
                 return self._absent(target)
             return write_metadata(self._predictor.name, found.version, found.model.signature)
         return malformed(request)
+
+    def _labelled(self, label: str) -> int | None:
+        versions = self._predictor.versions
+        if label == STABLE:
+            return versions.live
+        others = [number for number, held in versions.held.items() if held.model is not None]
+        return max((one for one in others if one != versions.live), default=None) if label == CANARY else None
+
+    def _other_method(self, request: Request, target: Target) -> Response:
+        """Upstream's error: the signatures of these models are all for predict."""
+        if request.method != b"POST":
+            return not_allowed(request, "POST")
+        if self._predictor.find(target.version) is None:
+            return self._absent(target)
+        expected, method = OTHER_METHODS[target.verb], f"tensorflow/serving/{target.verb}"
+        return error(400, f"Expected {expected} method_name to be {method}. Was: tensorflow/serving/predict")
 
     def _absent(self, target: Target) -> Response:
         if target.version is None:
@@ -136,7 +162,7 @@ def route(path: bytes) -> Target | None:
     if found is None:
         return None
     version = int(found[2]) if found[2] else None
-    return Target(found[1], version, (found[3] or "")[1:] or ("metadata" if found[4] else "status"))
+    return Target(found[1], version, (found[4] or "")[1:] or ("metadata" if found[5] else "status"), found[3])
 
 
 def error(status: int, message: str) -> Response:
