@@ -6,6 +6,7 @@ import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmarks import report
@@ -34,7 +35,7 @@ class Results:
         self.machine = machine
         self.settings = settings
         self.figures: list[dict[str, Any]] = []
-        self.sizes: list[dict[str, Any]] = []
+        self.sizes: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.points: list[dict[str, Any]] = []
         self.skipped: list[str] = []
         self._samples: dict[tuple[str, str, str, int], list[Sample]] = {}
@@ -58,7 +59,8 @@ class Results:
         return value
 
     def skip(self, text: str) -> None:
-        """Print and keep what could not be measured, and why."""
+        """Print and keep what could not be measured, and why; without this machine's paths."""
+        text = text.replace(str(Path.home()), "~")
         print(json.dumps({"benchmark": "serving", "metric": "not measured", "value": text}), flush=True)
         self.skipped.append(text)
 
@@ -68,11 +70,18 @@ class Results:
         print(json.dumps(line), flush=True)
         self._samples.setdefault((server, engine, load, rows), []).append(sample)
 
+    def point(self, rows: int, connections: int, sample: Sample) -> None:
+        """Print and keep one point of the sweep over rows and connections."""
+        found = {"rows": rows, "connections": connections, "rate": rows * sample.rate, "p99": sample.p99}
+        found["failed"] = sample.failed
+        print(json.dumps({"benchmark": "serving", "load": "points", **found}), flush=True)
+        self.points.append(found)
+
     def size(self, server: str, engine: str, model: str, seconds: float, mebibytes: float) -> None:
-        """Keep how long a server took to its first answer and what it takes after its loads."""
+        """Print and keep how long a server took to its first answer and what it takes after its loads."""
         found = {"server": server, "engine": engine, "model": model, "first_answer": seconds, "resident": mebibytes}
         print(json.dumps({"benchmark": "serving", **found}), flush=True)
-        self.sizes.append(found)
+        self.sizes[server, engine, model] = found
 
     def rows(self, load: str | None = None) -> list[Row]:
         """Servers under a load (all loads: None), in the order they were measured."""
@@ -96,7 +105,7 @@ class Results:
             "settings": self.settings,
             "figures": self.figures,
             "loads": [asdict(row) for row in self.rows()],
-            "sizes": self.sizes,
+            "sizes": list(self.sizes.values()),
             "points": self.points,
             "skipped": self.skipped,
         }

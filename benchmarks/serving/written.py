@@ -37,14 +37,14 @@ def write(results: Results, folder: Path) -> None:
 def markdown(results: Results, folder: Path) -> str:
     """The page."""
     machine, settings = results.machine, results.settings
-    seconds, rounds = settings["seconds"], settings["rounds"]
+    rounds = settings["rounds"]
     parts = [
         "# Our server beside its peers",
         "Written by `make bench-serving`; by hand only in README.md.",
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} at commit {settings['commit']}: {machine['cpu']}, {machine['cores']} "
-        f"cores shared by server and load generator, {machine['memory_mib'] // 1024} GiB, Linux {machine['kernel']}. "
-        f"Loads of {seconds:g} s, medians of {rounds} (ours: {2 * rounds}, half of them after the peers). One server at "
-        "a time, on 127.0.0.1.",
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} at commit {settings['commit']}: {machine['cpu']}, "
+        f"{machine['cores']} cores shared by server and load generator, {machine['memory_mib'] // 1024} GiB, Linux "
+        f"{machine['kernel']}. Loads of {settings['seconds']:g} s, medians of {rounds} (ours: {2 * rounds}, half of "
+        "them after the peers). One server at a time, on 127.0.0.1.",
         "## Targets",
         _table(
             ("figure", "value", "target", "met", "compared with"),
@@ -60,8 +60,16 @@ def markdown(results: Results, folder: Path) -> str:
         if rows := results.rows(load[0]):
             head = ("server", "engine", "requests/s", "rows/s", "p50 ms", "p99 ms", "failed")
             parts += [f"## {load[1]}", _table(head, (_row(row) for row in rows))]
-    sizes = ((_name(one), _engine(one["engine"]), one["model"], *_size(one)) for one in results.sizes)
+    sizes = ((_name(one), _engine(one["engine"]), one["model"], *_size(one)) for one in results.sizes.values())
     parts += [
+        "## Data points: ours, rows of ten numbers",
+        _table(
+            ("rows a request", "connections", "rows/s", "p99 ms", "failed"),
+            (
+                (str(o["rows"]), str(o["connections"]), f"{o['rate']:,.0f}", f"{o['p99']:.3g}", str(o["failed"]))
+                for o in results.points
+            ),
+        ),
         "## Start and memory",
         _table(("server", "engine", "network", "start to first answer, s", "resident after the load, MiB"), sizes),
         *(f"![{plot.stem}]({plot.name})" for plot in sorted(folder.glob("*.png"))),
@@ -86,7 +94,7 @@ def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 def _figure(one: dict[str, Any]) -> Sequence[str]:
     value = _value(one)
     met = "yes" if one["met"] else "**no**"
-    return _cell(one), value, f"{one['sign']}{one['target']:,.6g}", met, one["compared_with"]
+    return _cell(one), value, f"{one['sign']}{_number(one['target'])}", met, one["compared_with"]
 
 
 def _cell(one: dict[str, Any]) -> str:
@@ -94,8 +102,12 @@ def _cell(one: dict[str, Any]) -> str:
 
 
 def _value(one: dict[str, Any]) -> str:
-    number = f"{one['value']:,.0f}" if abs(one["value"]) >= 1000 else f"{one['value']:.3g}"
+    number = _number(one["value"])
     return number if one["unit"] == "ratio" else f"{number} {one['unit']}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _row(row: Row) -> Sequence[str]:

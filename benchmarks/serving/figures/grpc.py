@@ -74,7 +74,8 @@ def _check(run: Run, server: Server) -> None:
         client = [str(python), str(tools.HERE / "load" / "grpc_client.py"), str(server.grpc), "mlp", str(rows)]
         done = subprocess.run([*client, str(answer)], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise ServerError(f"tritonclient fails on {server.name}: {done.stderr.strip()[-400:]}")
+            said = done.stderr.strip().splitlines()[-1:]
+            raise ServerError(f"tritonclient fails on {server.name}: {''.join(said)}")
         wrong = float(np.abs(np.load(answer).reshape(4, -1) - run.bench.expected("mlp", 4)).max())
     if wrong > 1e-4:
         raise ServerError(f"{server.name} answers wrongly over gRPC: off by {wrong:g}")

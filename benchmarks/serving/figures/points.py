@@ -20,11 +20,8 @@ def measure(run: Run) -> None:
             for connections in CONNECTIONS:
                 sample = server.load(body, run.seconds, connections)
                 rate = rows * sample.rate
-                run.results.points.append(
-                    {"rows": rows, "connections": connections, "rate": rate, "p99": sample.p99, "failed": sample.failed}
-                )
+                run.results.point(rows, connections, sample)
                 where = f"{rows} rows a request, {connections} connections, p99 {sample.p99:.3g} ms"
-                run.results.figure(f"data points, {where}", rate, "rows/s")
                 if sample.p99 < P99_MILLISECONDS and not sample.failed and rate > best:
                     best, at = rate, where
     run.results.figure("most data points with p99 < 10 ms", best, "rows/s", TARGET, at, at_least=True)

@@ -17,17 +17,22 @@ OURS, YARDSTICK, DOCUMENTED, SAME = "#1f6f8b", "#9aa0a6", "#d9822b", "#e8b676"
 
 
 def speed(loads: list[dict[str, Any]], folder: Path) -> None:
-    """Requests a second of every server, one panel a load, on a logarithmic axis: the peers are far apart."""
-    found = [name for name in TITLES if any(one["load"] == name for one in loads)]
+    """Requests a second of every server, one panel a load; dots, as lengths on a logarithmic axis say nothing."""
+    found = [name for name in TITLES if any(one["load"] == name and one["rate"] for one in loads)]
     if not found:
         return
     figure, panels = plt.subplots(1, len(found), figsize=(5.2 * len(found), 5), squeeze=False)
     for panel, name in zip(panels[0], found, strict=True):
-        rows = sorted((one for one in loads if one["load"] == name), key=lambda one: one["rate"])
-        bars = panel.barh([_label(one) for one in rows], [one["rate"] for one in rows], color=[_color(o) for o in rows])
-        panel.bar_label(bars, [f"{one['rate']:,.0f} (p99 {one['p99']:.3g} ms)" for one in rows], padding=3, fontsize=7)
+        rows = sorted((one for one in loads if one["load"] == name and one["rate"]), key=lambda one: one["rate"])
+        for place, one in enumerate(rows):
+            panel.plot(one["rate"], place, "o", color=_color(one), markersize=8)
+            shown = f"{one['rate']:,.0f}/s, p99 {_milliseconds(one['p99'])}"
+            panel.annotate(shown, (one["rate"], place), (7, -3), textcoords="offset points", fontsize=7)
+        panel.set_yticks(range(len(rows)), [_label(one) for one in rows])
         panel.set_xscale("log")
-        panel.set_xlim(right=max(one["rate"] for one in rows) * 12)
+        panel.set_xlim(rows[0]["rate"] / 2, rows[-1]["rate"] * 20)
+        panel.grid(axis="x", color="#e6e6e6")
+        panel.set_axisbelow(True)
         panel.set_title(TITLES[name], fontsize=10)
         panel.set_xlabel("requests/s")
         panel.tick_params(labelsize=8)
@@ -48,6 +53,9 @@ def points(found: list[dict[str, Any]], folder: Path) -> None:
     panel.axvline(10, color=YARDSTICK, linestyle="--", linewidth=1)
     panel.axhline(2, color=YARDSTICK, linestyle="--", linewidth=1)
     panel.set_xscale("log")
+    panel.xaxis.set_major_formatter("{x:g}")
+    panel.xaxis.set_minor_formatter("{x:g}")
+    panel.tick_params(which="both", labelsize=8)
     panel.set_ylim(bottom=0)
     panel.set_xlabel("p99, ms (target: below 10)")
     panel.set_ylabel("million rows/s (target: 2)")
@@ -56,8 +64,8 @@ def points(found: list[dict[str, Any]], folder: Path) -> None:
 
 
 def sizes(found: list[dict[str, Any]], folder: Path) -> None:
-    """Start and memory with the MLP, each server's last start."""
-    rows = list({(one["server"], one["engine"]): one for one in found if one["model"] == "mlp"}.values())
+    """Start and memory with the MLP."""
+    rows = [one for one in found if one["model"] == "mlp"]
     if not rows:
         return
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.5))
@@ -70,6 +78,10 @@ def sizes(found: list[dict[str, Any]], folder: Path) -> None:
         panel.set_title(title, fontsize=10)
         panel.tick_params(labelsize=8)
     _save(figure, folder / "sizes.png")
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
 
 
 def _label(one: dict[str, Any]) -> str:
