@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import INT64_MISSING, NUMPY_DTYPES, Dtype, TensorSpec
-from ropewalk_server.protocols.decode import FieldError
+from ropewalk_server.protocols.columns import FieldError
 from ropewalk_server.protocols.images import InvalidImage, decode_image
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.nested import flattened

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ropewalk_model.signature import Dtype, Signature
 from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.protocols.decode import FieldError
+from ropewalk_server.protocols.columns import FieldError
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.tensor_columns import DATATYPES, FLOAT_MAX, beyond, missing_column, to_column
 
