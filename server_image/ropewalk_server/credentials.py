@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 from ropewalk_server.log import log
@@ -65,10 +66,13 @@ class Tokens:
 class Certificate:
     """The context of a port's TLS; connections made after `poll` see a renewed certificate."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, protocols: Sequence[str] = ()) -> None:
+        """`protocols` are the port's, for clients that negotiate one (ALPN): gRPC's insist on "h2"."""
         self._directory = directory
         self._seen = _NEVER
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if protocols:
+            self.context.set_alpn_protocols(protocols)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.problem = ""
         self.poll()

@@ -18,6 +18,8 @@ class Limits:
     header_seconds: float = 10.0
     idle_seconds: float = 75.0
     max_connections: int = 1024
+    max_streams: int = 256
+    """Calls at once on one HTTP/2 connection."""
 
     @property
     def max_buffered_bytes(self) -> int:

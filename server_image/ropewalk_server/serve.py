@@ -11,6 +11,8 @@ from pathlib import Path
 from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.credentials import Certificate, Tokens
 from ropewalk_server.feedback import Receipts
+from ropewalk_server.grpc_server import GrpcServer
+from ropewalk_server.grpc_service import GrpcService
 from ropewalk_server.http_server import HttpServer
 from ropewalk_server.log import log
 from ropewalk_server.monitor import Monitor
@@ -52,7 +54,7 @@ def feedback_trouble(key: bytes | None) -> str:
 
 
 class Server:
-    """One process: its two ports, its versions and its windows."""
+    """One process: its three ports, its versions and its windows."""
 
     def __init__(self, name: str, pod: str) -> None:
         self.routes_file = RoutesFile(root() / "routes" / "routes.json")
@@ -62,7 +64,9 @@ class Server:
         self.predictor = Predictor(name, self.versions, Monitor(), Receipts(key))
         self.draining = False
         self.tokens = Tokens(root() / "tokens") if os.environ.get("ROPEWALK_AUTHENTICATION") == "Token" else None
-        self.certificate = Certificate(root() / "tls") if os.environ.get("ROPEWALK_TLS") else None
+        secured = bool(os.environ.get("ROPEWALK_TLS"))
+        self.certificate = Certificate(root() / "tls") if secured else None
+        self.grpc_certificate = Certificate(root() / "tls", protocols=["h2"]) if secured else None
         monitoring = Monitoring(self.predictor, pod, lambda: self.draining, self.trouble)
         self.http = HttpServer(
             Service(self.predictor, self.tokens).handle,
@@ -70,6 +74,8 @@ class Server:
             keep=(AUTHORIZATION, *openinference.KEPT_HEADERS),
             rejected=self.predictor.reject,
         )
+        service = GrpcService(self.predictor, self.tokens, lambda: self.draining)
+        self.grpc = GrpcServer(service.handle, rejected=self.predictor.reject)
         self.monitoring = HttpServer(monitoring.handle, error)
         self._stop = asyncio.Event()
 
@@ -79,22 +85,28 @@ class Server:
         problems += [one.problem for one in (self.tokens, self.certificate) if one is not None]
         return next((problem for problem in problems if problem), "")
 
-    async def run(self, http_port: int, monitoring_port: int) -> None:
-        """Serve until SIGTERM or SIGINT."""
+    async def run(self, http_port: int, grpc_port: int, monitoring_port: int) -> None:
+        """Serve until SIGTERM or SIGINT; no gRPC where its port is 0."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         self.follow()
         await self.monitoring.start(None, monitoring_port)
         await self.http.start(None, http_port, self.certificate.context if self.certificate else None)
-        log("info", "serving", model=self.predictor.name, port=http_port, monitoring_port=monitoring_port)
+        if grpc_port:
+            await self.grpc.start(None, grpc_port, self.grpc_certificate.context if self.grpc_certificate else None)
+        ports = {"port": http_port, "grpc_port": grpc_port, "monitoring_port": monitoring_port}
+        log("info", "serving", model=self.predictor.name, **ports)
         following = loop.create_task(self._follow())
         await self._stop.wait()
         log("info", "stopping", grace_seconds=GRACE_SECONDS)
         self.draining = True
+        self.grpc.leave()
         await asyncio.sleep(float(os.environ.get("ROPEWALK_LEAVE_SECONDS", LEAVE_SECONDS)))
         following.cancel()
-        await self.http.stop(grace_seconds=GRACE_SECONDS)
+        await asyncio.gather(
+            self.http.stop(grace_seconds=GRACE_SECONDS), self.grpc.stop(grace_seconds=GRACE_SECONDS)
+        )
         await self.monitoring.stop(grace_seconds=1.0)
         self.versions.stop()
         self.predictor.stop()
@@ -104,12 +116,12 @@ class Server:
         routes = self.routes_file.poll()
         if routes is not None:
             log("info", "routes", revision=routes.revision, live=routes.live, pilot=routes.pilot)
-            self.predictor.limits = self.http.limits = routes.limits
+            self.predictor.limits = self.http.limits = self.grpc.limits = routes.limits
             self.predictor.monitor.follow(routes.bucket_seconds)
             self.versions.follow(routes)
         self.versions.tick()
         self.predictor.monitor.tick()
-        for credentials in (self.tokens, self.certificate):
+        for credentials in (self.tokens, self.certificate, self.grpc_certificate):
             if credentials is not None:
                 credentials.poll()
 
@@ -129,10 +141,11 @@ def main() -> int:
         return 64
     pod = os.environ.get("POD_NAME") or socket.gethostname()
     http_port = int(os.environ.get("ROPEWALK_HTTP_PORT", "8501"))
+    grpc_port = int(os.environ.get("ROPEWALK_GRPC_PORT", "8500"))
     monitoring_port = int(os.environ.get("ROPEWALK_MONITORING_PORT", "8502"))
 
     async def serve() -> None:
-        await Server(name, pod).run(http_port, monitoring_port)
+        await Server(name, pod).run(http_port, grpc_port, monitoring_port)
 
     uvloop.run(serve())
     return 0

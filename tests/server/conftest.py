@@ -63,6 +63,7 @@ class Server:
     def __init__(self, root: Path, ports: tuple[int, int]) -> None:
         self.root = root
         self.ports = ports
+        self.grpc_port = ports[0] + 1000
         self.environment: dict[str, str] = {}
         self._revision = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,6 +98,7 @@ class Server:
             "ROPEWALK_LEAVE_SECONDS": "0",
             "ROPEWALK_HTTP_PORT": str(self.ports[0]),
             "ROPEWALK_MONITORING_PORT": str(self.ports[1]),
+            "ROPEWALK_GRPC_PORT": str(self.grpc_port),
             **self.environment,
         }
         command = [sys.executable, "-m", "ropewalk_server.main", "serve"]

@@ -33,7 +33,7 @@ HEADER_LENGTH = b"inference-header-content-length"
 OCTETS = b"application/octet-stream"
 MAX_ID = 256
 """Characters of a request's id."""
-_UNSUPPORTED = ("sequence_id", "shared_memory_region", "classification")
+UNSUPPORTED = ("sequence_id", "shared_memory_region", "classification")
 """Parameters of Triton's extensions that change the answer and are not supported here; unknown ones change nothing."""
 
 
@@ -151,7 +151,7 @@ def _parameters(one: dict[str, Any], place: str) -> dict[str, Any]:
         return {}
     if type(found) is not dict:
         raise BadRequest(f"{place}: parameters {shown(found)} is not an object")
-    for name in _UNSUPPORTED:
+    for name in UNSUPPORTED:
         if found.get(name):
             raise BadRequest(f"{place}: parameter {name} is not supported")
     return found

@@ -1,0 +1,78 @@
+"""gRPC on asyncio: one port, its connections, its limits and its drain. Unary calls only."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+
+from ropewalk_server.http2_connection import Connection
+from ropewalk_server.http_server import HANDSHAKE_SECONDS
+from ropewalk_server.limits import Limits
+from ropewalk_server.rpc import Handler
+
+
+class GrpcServer:
+    """One port: its connections, its limits (replaced when routes change) and its drain.
+
+    `rejected` hears the reason of every call or connection that a limit turned away.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        limits: Limits | None = None,
+        *,
+        rejected: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self.handler = handler
+        self.rejected = rejected
+        self.limits = limits or Limits()
+        self.connections: set[Connection] = set()
+        self.buffered = 0
+        self.draining = False
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self, host: str | None, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen on `host`, None: on every address; returns the port (a free one when `port` is 0)."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Connection(self, loop),
+            host,
+            port,
+            backlog=1024,
+            ssl=tls,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
+        )
+        self._sweeper = loop.create_task(self._sweep())
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def leave(self) -> None:
+        """Send clients elsewhere while everything is still answered here: gRPC keeps its connections for ever."""
+        for connection in list(self.connections):
+            connection.leave()
+
+    async def stop(self, *, grace_seconds: float) -> None:
+        """Stop listening, let calls in flight end (at most `grace_seconds`), close everything."""
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
+        until = time.monotonic() + grace_seconds
+        for connection in list(self.connections):
+            connection.flush()
+        while self.connections and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        for connection in list(self.connections):
+            connection.abort()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    async def _sweep(self) -> None:
+        """Deadlines of all connections on one timer: a timer a call costs more than a small answer."""
+        while True:
+            await asyncio.sleep(0.25)
+            now = time.monotonic()
+            for connection in list(self.connections):
+                connection.check_deadline(now)

@@ -1,0 +1,233 @@
+"""The Open Inference Protocol over gRPC: inference.GRPCInferenceService
+(https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_grpc.md)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version as version_of
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model.signature import Signature
+from ropewalk_server.model import Model
+from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
+from ropewalk_server.protocols import packed
+from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.jsonbody import BadRequest, shown
+from ropewalk_server.protocols.openinference_messages import MAX_ID, UNSUPPORTED
+from ropewalk_server.protocols.tensor_columns import DATATYPES
+from ropewalk_server.protocols.tensors import (
+    DATATYPE_OF,
+    Tensor,
+    array_to_raw,
+    batch_of,
+    check_shape,
+    names_of_outputs,
+    outputs_of,
+    raw_to_array,
+)
+from ropewalk_server.protocols.tfserving import RECEIPT
+from ropewalk_server.protos import openinference_pb2 as pb
+from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
+
+SERVICE = "/inference.GRPCInferenceService/"
+_FIELDS = {
+    "BOOL": "bool_contents", "INT8": "int_contents", "INT16": "int_contents", "INT32": "int_contents",
+    "INT64": "int64_contents", "UINT8": "uint_contents", "UINT16": "uint_contents", "UINT32": "uint_contents",
+    "UINT64": "uint64_contents", "FP32": "fp32_contents", "FP64": "fp64_contents", "BYTES": "bytes_contents",
+}  # fmt: skip
+"""Where the values of a datatype stand; those of FP16 have no field and must be raw."""
+_NUMBERS = {field.name: field.number for field in pb.InferTensorContents.DESCRIPTOR.fields}
+
+
+class Asked(NamedTuple):
+    """A decoded request; `raw` is how it wants to be answered: as it asked."""
+
+    batch: Batch
+    ident: str
+    outputs: tuple[str, ...]
+    raw: bool
+
+
+class OpenInference:
+    """The methods of the service."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def methods(self) -> Mapping[str, Callable[[bytes], Answer]]:
+        """Handlers by path."""
+        return {
+            SERVICE + "ModelInfer": self._infer,
+            SERVICE + "ServerLive": lambda _: Reply(pb.ServerLiveResponse(live=True).SerializeToString()),
+            SERVICE + "ServerReady": self._server_ready,
+            SERVICE + "ModelReady": self._model_ready,
+            SERVICE + "ServerMetadata": self._server_metadata,
+            SERVICE + "ModelMetadata": self._model_metadata,
+        }
+
+    def _server_ready(self, body: bytes) -> Reply:
+        ready = self._predictor.find(None) is not None
+        return Reply(pb.ServerReadyResponse(ready=ready).SerializeToString())
+
+    def _server_metadata(self, body: bytes) -> Reply:
+        response = pb.ServerMetadataResponse(name="ropewalk", version=version_of("ropewalk"))
+        return Reply(response.SerializeToString())
+
+    def _model_ready(self, body: bytes) -> Reply:
+        found = self._asked_for(body)
+        if isinstance(found, Reply):
+            # A model that is known and not loaded is not ready; one that is not known is an error.
+            if found.code is not Code.UNAVAILABLE:
+                return found
+            return Reply(pb.ModelReadyResponse(ready=False).SerializeToString())
+        return Reply(pb.ModelReadyResponse(ready=True).SerializeToString())
+
+    def _model_metadata(self, body: bytes) -> Reply:
+        found = self._asked_for(body)
+        if isinstance(found, Reply):
+            return found
+        model = found.model
+        response = pb.ModelMetadataResponse(name=self._predictor.name, platform=f"ropewalk_{model.engine_name.lower()}")
+        held = self._predictor.versions.held.items()
+        response.versions.extend([str(version) for version, one in sorted(held) if one.model is not None])
+        for specs, listed in ((model.signature.inputs, response.inputs), (model.signature.outputs, response.outputs)):
+            for spec in specs:
+                listed.add(name=spec.name, datatype=DATATYPE_OF[spec.dtype], shape=spec.shape)
+        return Reply(response.SerializeToString())
+
+    def _asked_for(self, body: bytes) -> Loaded | Reply:
+        try:
+            request = packed.parse(pb.ModelRequest, body)
+        except BadRequest as why:
+            return refusal(why.status, str(why))
+        return self._find(request.name, request.version)
+
+    def _find(self, name: str, version: str) -> Loaded | Reply:
+        predictor = self._predictor
+        if name != predictor.name:
+            return failure(Code.NOT_FOUND, f"Model {name[:80]!r} is not served here")
+        if not version:
+            found = predictor.find(None)
+            if found is None:
+                words = f"No version of {name} is loaded yet; tensorflow.serving.ModelService/GetModelStatus tells why"
+                return failure(Code.UNAVAILABLE, words)
+            return found
+        if not (version.isascii() and version.isdigit() and len(version) < 10):
+            return failure(Code.INVALID_ARGUMENT, f"Version {version[:80]!r} is not a number")
+        found = predictor.find(int(version))
+        return found or failure(Code.NOT_FOUND, f"Version {version} of model {name!r} is not loaded")
+
+    def _infer(self, body: bytes) -> Answer:
+        began = time.perf_counter()
+        predictor = self._predictor
+        try:
+            request = packed.parse(pb.ModelInferRequest, body)
+        except BadRequest as why:
+            return refusal(why.status, str(why))
+        found = self._find(request.model_name, request.model_version)
+        if isinstance(found, Reply):
+            return found
+        try:
+            asked = read_infer(found.model, request, predictor.limits.max_rows)
+        except BadRequest as why:
+            predictor.failed(found, began, Refused(why.status, str(why)))
+            return refusal(why.status, str(why))
+
+        def write(core: Core, receipt: bytes | None) -> Reply:
+            message = write_infer(predictor.name, found.version, found.model.signature, asked, core, receipt)
+            return Reply(message, metadata=((RECEIPT, receipt),) if receipt is not None else ())
+
+        return answered(lambda: predictor.predict(found, asked.batch, began, write))
+
+
+def read_infer(model: Model, request: pb.ModelInferRequest, max_rows: int) -> Asked:
+    """Decode a request. Raises BadRequest."""
+    ident = request.id
+    if len(ident) > MAX_ID:
+        raise BadRequest(f"id {shown(ident)} has more than {MAX_ID} characters")
+    _check_parameters(request.parameters, "the request")
+    given = request.inputs
+    raws = request.raw_input_contents
+    if raws and len(raws) != len(given):
+        raise BadRequest(f"raw_input_contents has {len(raws)} entries, there are {len(given)} inputs")
+    inputs: dict[str, Tensor] = {}
+    for index, one in enumerate(given):
+        name = one.name
+        if name in inputs:
+            raise BadRequest(f"input {name[:80]} is given twice")
+        try:
+            inputs[name] = _tensor(one, raws[index] if raws else None)
+        except BadRequest as why:
+            raise BadRequest(f"input {name[:80]}: {why}") from None
+    wanted = [one.name for one in request.outputs]
+    for output in request.outputs:
+        _check_parameters(output.parameters, f"output {output.name[:80]}")
+    outputs = names_of_outputs(model.signature, wanted)
+    return Asked(batch_of(model, inputs, max_rows), ident, outputs, bool(raws))
+
+
+def _tensor(one: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> Tensor:
+    datatype, shape = one.datatype, tuple(one.shape)
+    check_shape(shape)
+    _check_parameters(one.parameters, "its request")
+    if raw is not None:
+        if one.HasField("contents"):
+            raise BadRequest("has contents, and raw_input_contents as well")
+        return Tensor(datatype, shape, raw_to_array(datatype, shape, raw))
+    field = _FIELDS.get(datatype)
+    if field is None:
+        if datatype in DATATYPES:
+            raise BadRequest(f"{datatype} has no field in contents: send it in raw_input_contents")
+        raise BadRequest(f"datatype {shown(datatype)} is not known, expecting one of {', '.join(DATATYPES)}")
+    contents = one.contents
+    values = getattr(contents, field)
+    found: NDArray[Any]
+    if datatype == "BYTES":
+        found = packed.words(values)
+    elif datatype in ("FP32", "FP64"):
+        found = packed.floats(contents, values, _NUMBERS[field], DATATYPES[datatype])
+    else:
+        found = packed.whole(values, DATATYPES[datatype])
+    count = 1
+    for size in shape:
+        count *= size
+    if len(found) != count:
+        raise BadRequest(f"{datatype} of shape {list(shape)} takes {count} values, got {len(found)} in {field}")
+    return Tensor(datatype, shape, found)
+
+
+def _check_parameters(parameters: Mapping[str, Any], place: str) -> None:
+    """Refuse what would change the answer and is not supported; unknown parameters change nothing."""
+    if not parameters:
+        return
+    for name in UNSUPPORTED:
+        if name in parameters and _value(parameters[name]):
+            raise BadRequest(f"{place}: parameter {name} is not supported")
+
+
+def _value(parameter: pb.InferParameter) -> Any:
+    choice = parameter.WhichOneof("parameter_choice")
+    return None if choice is None else getattr(parameter, choice)
+
+
+def write_infer(
+    name: str, version: int, signature: Signature, asked: Asked, core: NDArray[np.float32], receipt: bytes | None
+) -> bytes:
+    """The answer, raw where the request was; the receipt also stands in the parameters, as over REST."""
+    response = pb.ModelInferResponse(model_name=name, model_version=str(version), id=asked.ident)
+    if receipt is not None:
+        response.parameters[RECEIPT.decode()].string_param = receipt.decode()
+    tensors: Sequence[Tensor] = outputs_of(signature, core, list(asked.outputs))
+    for output, tensor in zip(asked.outputs, tensors, strict=True):
+        one = response.outputs.add(name=output, datatype=tensor.datatype, shape=tensor.shape)
+        if asked.raw:
+            response.raw_output_contents.append(array_to_raw(tensor))
+        elif tensor.datatype == "BYTES":
+            one.contents.bytes_contents.extend([text.encode() for text in np.asarray(tensor.data).reshape(-1)])
+        else:
+            one.contents.fp32_contents.append(array_to_raw(tensor))
+    return response.SerializeToString()

@@ -1,0 +1,59 @@
+"""Repeated numbers of a protobuf message as arrays, and messages from bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+from numpy.typing import NDArray
+
+from ropewalk_server.protocols.jsonbody import BadRequest
+
+M = TypeVar("M", bound=Message)
+_FIXED32, _FIXED64 = 5, 1
+"""Wire types of a float and a double that are not packed."""
+
+
+def parse(kind: type[M], body: bytes) -> M:
+    """The message in `body`. Raises BadRequest."""
+    try:
+        return kind.FromString(body)
+    except DecodeError:
+        raise BadRequest(f"The message of {len(body)} bytes cannot be parsed: it is truncated or another one") from None
+
+
+def floats(message: Message, chunks: Sequence[bytes], field: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The values of a `repeated float` or `double` field that our messages declare as bytes, little-endian.
+
+    A view of the bytes where they are packed, as proto3 packs them; a client may send them singly. Raises BadRequest.
+    """
+    if not chunks:
+        single = _FIXED32 if dtype.itemsize == 4 else _FIXED64
+        unknown = UnknownFieldSet(message)
+        fields = [unknown[index] for index in range(len(unknown))]
+        found = [one.data for one in fields if one.field_number == field and one.wire_type == single]
+        return np.array(found, dtype=f"<u{dtype.itemsize}").view(dtype)
+    raw = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if len(raw) % dtype.itemsize:
+        raise BadRequest(f"{len(raw)} bytes are no whole number of values of {dtype.itemsize} bytes")
+    return np.frombuffer(raw, dtype=dtype)
+
+
+def whole(values: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The values of a field of integers or booleans. Raises BadRequest for one that does not fit."""
+    try:
+        return np.fromiter(values, dtype=dtype, count=len(values))
+    except OverflowError:
+        limits = np.iinfo(dtype)
+        wrong = next(one for one in values if not limits.min <= one <= limits.max)
+        raise BadRequest(f"{wrong} does not fit {dtype.name}") from None
+
+
+def words(values: Sequence[bytes]) -> NDArray[Any]:
+    """The values of a field of bytes."""
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found

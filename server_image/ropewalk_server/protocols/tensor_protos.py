@@ -1,0 +1,124 @@
+"""TensorFlow's TensorProto to a Tensor and back (tensorflow/core/framework/tensor.proto), without TensorFlow.
+
+Values stand in `tensor_content` as little-endian bytes, or in the field of their type, where a single one stands for
+all. Other short forms that TensorFlow reads (no value for zeros, the last one for all that follow) are refused: they
+are mistakes more often than they are meant.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model.signature import Dtype, TensorSpec
+from ropewalk_server.protocols import packed
+from ropewalk_server.protocols.jsonbody import BadRequest
+from ropewalk_server.protocols.tensor_columns import DATATYPES
+from ropewalk_server.protocols.tensors import Tensor, check_shape, raw_to_array
+from ropewalk_server.protos import tfserving_pb2 as pb
+
+DTYPES: dict[Dtype, int] = {"FLOAT": 1, "INT64": 9, "BOOL": 10, "STRING": 7, "UINT8": 4}
+"""tensorflow.DataType (tensorflow/core/framework/types.proto) of a declared type."""
+_KINDS = {
+    1: ("DT_FLOAT", "FP32", "float_val"),
+    2: ("DT_DOUBLE", "FP64", "double_val"),
+    3: ("DT_INT32", "INT32", "int_val"),
+    4: ("DT_UINT8", "UINT8", "int_val"),
+    5: ("DT_INT16", "INT16", "int_val"),
+    6: ("DT_INT8", "INT8", "int_val"),
+    7: ("DT_STRING", "BYTES", "string_val"),
+    9: ("DT_INT64", "INT64", "int64_val"),
+    10: ("DT_BOOL", "BOOL", "bool_val"),
+    17: ("DT_UINT16", "UINT16", "int_val"),
+    19: ("DT_HALF", "FP16", "half_val"),
+    22: ("DT_UINT32", "UINT32", "uint32_val"),
+    23: ("DT_UINT64", "UINT64", "uint64_val"),
+}
+_NUMBERS = {field.name: field.number for field in pb.TensorProto.DESCRIPTOR.fields}
+_MOST_VALUES = 1 << 40
+
+
+def read_tensor(name: str, proto: pb.TensorProto) -> Tensor:
+    """The input `name`; a view of the message's bytes where it has `tensor_content`. Raises BadRequest."""
+    kind = _KINDS.get(proto.dtype)
+    if kind is None:
+        known = ", ".join(one[0] for one in _KINDS.values())
+        raise BadRequest(f"input {name[:80]}: dtype {proto.dtype} is not supported, expecting one of {known}")
+    if proto.tensor_shape.unknown_rank:
+        raise BadRequest(f"input {name[:80]}: the shape is unknown")
+    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
+    try:
+        check_shape(shape)
+        return Tensor(kind[1], shape, _values(proto, kind, shape))
+    except BadRequest as why:
+        raise BadRequest(f"input {name[:80]}: {why}") from None
+
+
+def _values(proto: pb.TensorProto, kind: tuple[str, str, str], shape: tuple[int, ...]) -> NDArray[Any]:
+    title, datatype, field = kind
+    content = proto.tensor_content
+    if content:
+        return _strings(content, shape) if datatype == "BYTES" else raw_to_array(datatype, shape, content)
+    given = getattr(proto, field)
+    if datatype == "BYTES":
+        found = packed.words(given)
+    elif field in ("float_val", "double_val"):
+        found = packed.floats(proto, given, _NUMBERS[field], DATATYPES[datatype])
+    elif datatype == "FP16":
+        found = packed.whole(given, np.dtype(np.uint16)).view(np.float16)
+    else:
+        found = packed.whole(given, DATATYPES[datatype])
+    count = math.prod(shape)
+    if len(found) == count:
+        return found.reshape(shape)
+    if len(found) == 1 and 0 < count < _MOST_VALUES:
+        return np.broadcast_to(found[0] if datatype != "BYTES" else found, shape)
+    raise BadRequest(
+        f"{title} of shape {list(shape)} takes {count} values, got {len(found)} in {field} and no tensor_content"
+    )
+
+
+def _strings(content: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Strings as `tensor_content`: the lengths as varints, then the strings
+    (tensorflow/core/platform/tensor_coding.cc)."""
+    count = math.prod(shape)
+    if count > len(content):
+        raise BadRequest(f"DT_STRING of shape {list(shape)} takes at least {count} bytes, got {len(content)}")
+    at = 0
+    lengths = []
+    for _ in range(count):
+        length = shift = 0
+        while True:
+            if at >= len(content) or shift > 28:
+                raise BadRequest("tensor_content ends within the lengths of its strings")
+            octet = content[at]
+            at += 1
+            length |= (octet & 127) << shift
+            shift += 7
+            if octet < 128:
+                break
+        lengths.append(length)
+    if sum(lengths) != len(content) - at:
+        raise BadRequest(
+            f"tensor_content has {len(content) - at} bytes of strings, their lengths add to {sum(lengths)}"
+        )
+    found = []
+    for length in lengths:
+        found.append(content[at : at + length])
+        at += length
+    return packed.words(found).reshape(shape)
+
+
+def write_tensor(proto: pb.TensorProto, spec: TensorSpec, values: NDArray[Any]) -> None:
+    """Fill in an output, `[rows, ...]`, in the field of its type, where upstream puts it and clients look for it."""
+    proto.dtype = DTYPES[spec.dtype]
+    dims = proto.tensor_shape.dim
+    for size in values.shape:
+        dims.add(size=size)
+    if spec.dtype == "STRING":
+        proto.string_val.extend([one.encode() for one in values.reshape(-1)])
+    else:
+        proto.float_val.append(np.ascontiguousarray(values, dtype="<f4").tobytes())

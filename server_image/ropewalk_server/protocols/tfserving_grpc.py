@@ -1,0 +1,204 @@
+"""TensorFlow Serving over gRPC: tensorflow.serving.PredictionService and ModelService.
+
+Words of errors are upstream's where upstream has them (tensorflow_serving/servables/tensorflow/predict_util.cc,
+classifier.cc, get_model_metadata_impl.cc, model_servers/get_model_status_impl.cc).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
+from ropewalk_server.protocols import packed
+from ropewalk_server.protocols.jsonbody import BadRequest
+from ropewalk_server.protocols.tensor_protos import DTYPES, read_tensor, write_tensor
+from ropewalk_server.protocols.tensors import batch_of, names_of_outputs
+from ropewalk_server.protocols.tfserving import RECEIPT, SIGNATURE_NAME
+from ropewalk_server.protos import tfserving_pb2 as pb
+from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
+
+PREDICTION = "/tensorflow.serving.PredictionService/"
+MODEL = "/tensorflow.serving.ModelService/"
+METHOD_NAME = "tensorflow/serving/predict"
+_STATES = {"Loading": 20, "Proved": 30, "Failed": 50, "Skipped": 50}
+"""tensorflow.serving.ModelVersionStatus.State."""
+_UNKNOWN = 2
+_SIGNATURES = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+
+
+class Wrong(Exception):
+    """A call that gets an error; `code` says which."""
+
+    def __init__(self, code: Code, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+class TensorFlowServing:
+    """The methods of both services."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def methods(self) -> Mapping[str, Callable[[bytes], Answer]]:
+        """Handlers by path."""
+        return {
+            PREDICTION + "Predict": self._predict,
+            PREDICTION + "Classify": lambda body: self._examples(body, "classification", "classify"),
+            PREDICTION + "Regress": lambda body: self._examples(body, "regression", "regress"),
+            PREDICTION + "GetModelMetadata": self._refusing(self._metadata),
+            PREDICTION + "MultiInference": lambda _: failure(
+                Code.UNIMPLEMENTED, "MultiInference runs classify and regress signatures; this model has none"
+            ),
+            MODEL + "GetModelStatus": self._refusing(self._status),
+            MODEL + "HandleReloadConfigRequest": lambda _: failure(
+                Code.PERMISSION_DENIED, "What is served is decided by the ModelDeployment, not by clients"
+            ),
+        }
+
+    def _refusing(self, method: Callable[[bytes], Reply]) -> Callable[[bytes], Reply]:
+        def call(body: bytes) -> Reply:
+            try:
+                return method(body)
+            except Wrong as why:
+                return failure(why.code, str(why))
+            except BadRequest as why:
+                return refusal(why.status, str(why))
+
+        return call
+
+    def _predict(self, body: bytes) -> Answer:
+        began = time.perf_counter()
+        predictor = self._predictor
+        try:
+            request = packed.parse(pb.PredictRequest, body)
+            found = self._find(request.model_spec)
+        except BadRequest as why:
+            return refusal(why.status, str(why))
+        except Wrong as why:
+            return failure(why.code, str(why))
+        signature = found.model.signature
+        try:
+            _check_signature(request.model_spec)
+            inputs = {name: read_tensor(name, proto) for name, proto in request.inputs.items()}
+            outputs = names_of_outputs(signature, request.output_filter)
+            batch = batch_of(found.model, inputs, predictor.limits.max_rows)
+        except Wrong as why:
+            predictor.failed(found, began, Refused(400, str(why)))
+            return failure(why.code, str(why))
+        except BadRequest as why:
+            predictor.failed(found, began, Refused(why.status, str(why)))
+            return refusal(why.status, str(why))
+
+        def write(core: Core, receipt: bytes | None) -> Reply:
+            message = self._written(found, outputs, core)
+            return Reply(message, metadata=((RECEIPT, receipt),) if receipt is not None else ())
+
+        return answered(lambda: predictor.predict(found, batch, began, write))
+
+    def _written(self, found: Loaded, outputs: tuple[str, ...], core: Core) -> bytes:
+        response = pb.PredictResponse()
+        self._name(response.model_spec, found.version)
+        response.model_spec.signature_name = SIGNATURE_NAME
+        signature = found.model.signature
+        answer = signature.answer(core)
+        for spec in signature.outputs:
+            if spec.name in outputs:
+                write_tensor(response.outputs[spec.name], spec, answer[spec.name])
+        return response.SerializeToString()
+
+    def _name(self, spec: pb.ModelSpec, version: int) -> None:
+        spec.name = self._predictor.name
+        spec.version.value = version
+
+    def _find(self, spec: pb.ModelSpec) -> Loaded:
+        """The version that a call asks for. Raises Wrong."""
+        name = spec.name
+        if not name:
+            raise Wrong(Code.INVALID_ARGUMENT, "Missing ModelSpec")
+        choice = spec.WhichOneof("version_choice")
+        if choice == "version_label":
+            raise Wrong(Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {spec.version_label[:80]}")
+        version = spec.version.value if choice == "version" else None
+        found = self._predictor.find(version) if name == self._predictor.name else None
+        if found is not None:
+            return found
+        if version is None and name == self._predictor.name:
+            raise Wrong(Code.UNAVAILABLE, f"No version of {name} is loaded yet; GetModelStatus tells why")
+        wanted = f"Latest({name[:80]})" if version is None else f"Specific({name[:80]}, {version})"
+        raise Wrong(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
+
+    def _examples(self, body: bytes, title: str, verb: str) -> Reply:
+        """Classify and Regress, for which our models have no signature."""
+
+        def method(given: bytes) -> Reply:
+            spec = packed.parse(pb.ExamplesRequest, given).model_spec
+            self._find(spec)
+            if spec.signature_name not in ("", SIGNATURE_NAME):
+                words = f"No signature was found with the name: {spec.signature_name[:80]}"
+                raise Wrong(Code.INVALID_ARGUMENT, words)
+            raise Wrong(
+                Code.INVALID_ARGUMENT,
+                f"Expected {title} signature method_name to be tensorflow/serving/{verb}. Was: {METHOD_NAME}",
+            )
+
+        return self._refusing(method)(body)
+
+    def _metadata(self, body: bytes) -> Reply:
+        request = packed.parse(pb.GetModelMetadataRequest, body)
+        if not request.metadata_field:
+            words = "GetModelMetadataRequest must specify at least one metadata_field"
+            raise Wrong(Code.INVALID_ARGUMENT, words)
+        for name in request.metadata_field:
+            if name != "signature_def":
+                raise Wrong(Code.INVALID_ARGUMENT, f"Metadata field {name[:80]} is not supported")
+        found = self._find(request.model_spec)
+        response = pb.GetModelMetadataResponse()
+        self._name(response.model_spec, found.version)
+        response.metadata["signature_def"].type_url = _SIGNATURES
+        response.metadata["signature_def"].value = signature_map(found.model.signature).SerializeToString()
+        return Reply(response.SerializeToString())
+
+    def _status(self, body: bytes) -> Reply:
+        spec = packed.parse(pb.GetModelStatusRequest, body).model_spec
+        if not spec.name:
+            raise Wrong(Code.INVALID_ARGUMENT, "Missing ModelSpec")
+        wanted = spec.version.value if spec.WhichOneof("version_choice") == "version" else None
+        held = self._predictor.versions.held if spec.name == self._predictor.name else {}
+        chosen = {version: one for version, one in held.items() if wanted in (None, version)}
+        if not chosen:
+            sought = "any versions" if wanted is None else f"version {wanted}"
+            raise Wrong(Code.NOT_FOUND, f"Could not find {sought} of model {spec.name[:80]}")
+        response = pb.GetModelStatusResponse()
+        for version, one in sorted(chosen.items(), reverse=True):
+            status = response.model_version_status.add(version=version, state=_STATES[one.state])
+            if one.state not in ("Proved", "Loading"):
+                status.status.error_code = _UNKNOWN
+            status.status.error_message = f"{one.reason}: {one.message}" if one.reason else ""
+        return Reply(response.SerializeToString())
+
+
+def _check_signature(spec: pb.ModelSpec) -> None:
+    if spec.signature_name not in ("", SIGNATURE_NAME):
+        words = f'Serving signature key "{spec.signature_name[:80]}" not found.'
+        raise Wrong(Code.FAILED_PRECONDITION, words)
+
+
+def signature_map(signature: Signature) -> pb.SignatureDefMap:
+    """The signature as upstream's SignatureDefMap."""
+    found = pb.SignatureDefMap()
+    definition = found.signature_def[SIGNATURE_NAME]
+    definition.method_name = METHOD_NAME
+    for specs, infos in ((signature.inputs, definition.inputs), (signature.outputs, definition.outputs)):
+        for spec in specs:
+            _describe(infos[spec.name], spec)
+    return found
+
+
+def _describe(info: pb.TensorInfo, spec: TensorSpec) -> None:
+    info.name = f"{SIGNATURE_NAME}_{spec.name}:0"
+    info.dtype = DTYPES[spec.dtype]
+    for size in spec.shape:
+        info.tensor_shape.dim.add(size=size)
