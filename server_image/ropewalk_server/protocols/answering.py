@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import orjson
 
@@ -11,15 +10,9 @@ from ropewalk_server.http import Answer, ErrorForm, Request, Response
 from ropewalk_server.predictor import Refused
 
 
-def answered(ask: Callable[[], Answer], error: ErrorForm) -> Answer:
-    """What `ask` answers, now or later, with a Refused turned into the protocol's form of error."""
-    try:
-        answer = ask()
-    except Refused as why:
-        return error(why.status, str(why))
-    if isinstance(answer, Response):
-        return answer
-    return asyncio.ensure_future(_later(answer, error))
+def later(answer: Answer, error: ErrorForm) -> Answer:
+    """An answer as it is, or a future one, with a Refused turned into the protocol's form of error."""
+    return answer if isinstance(answer, Response) else asyncio.ensure_future(_later(answer, error))
 
 
 async def _later(answer: asyncio.Future[Response], error: ErrorForm) -> Response:

@@ -38,11 +38,10 @@ class Decoder:
     def decode_numbers(self, body: bytes, max_rows: int) -> tuple[Batch, bool] | None:
         """As `decode`, from the bytes of a request of numbers only; None for one that needs the careful way."""
         if self._tensor is not None:
-            for key, row_form in (("instances", True), ("inputs", False)):
-                if body.find(key.encode(), 0, 16) >= 0:
-                    matrix = numbers.rows(body, key, self._tensor.shape[1:], max_rows)
-                    if matrix is not None:
-                        return Batch(len(matrix), self.names, columns={self.names[0]: matrix}), row_form
+            row_form = body.find(b"instances", 0, 16) >= 0
+            matrix = numbers.rows(body, "instances" if row_form else "inputs", self._tensor.shape[1:], max_rows)
+            if matrix is not None:
+                return Batch(len(matrix), self.names, columns={self.names[0]: matrix}), row_form
         elif self.floats_only and body.find(b"inputs", 0, 16) >= 0:
             matrix = numbers.columns(body, "inputs", self.names, max_rows)
             if matrix is not None:

@@ -15,7 +15,7 @@ import orjson
 from ropewalk_model.signature import TensorSpec
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols.answering import answered, not_allowed
+from ropewalk_server.protocols.answering import later, not_allowed
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH, read_infer, write_infer
 from ropewalk_server.protocols.tensors import DATATYPE_OF
@@ -113,7 +113,10 @@ class OpenInference:
         def write(core: Core, receipt: bytes | None) -> Response:
             return write_infer(predictor.name, found.version, found.model.signature, asked, core, receipt)
 
-        return answered(lambda: predictor.predict(found, asked.batch, began, write), error)
+        try:
+            return later(predictor.predict(found, asked.batch, began, write), error)
+        except Refused as why:
+            return error(why.status, str(why))
 
 
 def route(path: bytes) -> Target | None:

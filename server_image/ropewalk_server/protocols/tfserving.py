@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature, TensorSpec
 from ropewalk_server.feedback import InvalidReceipt
-from ropewalk_server.http import Answer, Request, Response
+from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Predictor, Refused, digest_bytes
-from ropewalk_server.protocols.answering import answered, not_allowed
+from ropewalk_server.protocols.answering import later, not_allowed
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, shown
 from ropewalk_server.versions import Held
@@ -124,9 +124,13 @@ class TensorFlowServing:
 
         def write(core: Core, receipt: bytes | None) -> Response:
             body = write_predict(signature, core, row_form)
-            return Response(200, body, headers=((RECEIPT, receipt),) if receipt is not None else ())
+            return Response(200, body, JSON, ((RECEIPT, receipt),)) if receipt is not None else Response(200, body)
 
-        return answered(lambda: predictor.predict(found, batch, began, write), error)
+        try:
+            answer = predictor.predict(found, batch, began, write)
+        except Refused as why:
+            return error(why.status, str(why))
+        return answer if type(answer) is Response else later(answer, error)
 
     def _feedback(self, request: Request) -> Response:
         if request.method != b"POST":
