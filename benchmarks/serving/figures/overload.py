@@ -7,13 +7,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from benchmarks.serving import forms
 from benchmarks.serving.run import Run
 from benchmarks.serving.servers import Server, ServerError
 
 ROWS = 32
 CONCURRENCY = 8
 CONNECTIONS = 256
+"""Many enough that the server and not its clients decides who waits."""
 MANY_CONNECTIONS = 1000
 TARGET_MILLISECONDS = 50.0
 REFUSED = ("429", "503")
@@ -31,37 +34,47 @@ def measure(run: Run) -> None:
 
 
 def _protected(run: Run) -> None:
-    """The CNN: its requests cost the engine more than the server, so a limit can protect it."""
-    results = run.results
+    """The CNN, whose queue a limit bounds.
+
+    In JSON a request costs as much to read as to compute, as tensors next to nothing: what differs between the two is
+    what the server does for requests that it then refuses.
+    """
     with run.bench.ours("cnn", limits={"maxConcurrency": CONCURRENCY}) as server:
-        body = server.body("cnn", ROWS)
-        server.load(body, 1, CONCURRENCY)
-        sustained = server.load(body, run.seconds, CONCURRENCY).rate
-        found = _open_loop(server, body, 2 * sustained, run.seconds)
-        answers = found["answers"]
-        accepted = answers.get("200", {"count": 0, "p50": float("inf"), "p99": float("inf")})
-        refused = sum(answers[status]["count"] for status in REFUSED if status in answers)
-        other = found["sent"] - accepted["count"] - refused
-        alive = server.post(body)[0] == 200
+        _offer(run, server, "JSON", server.path, server.body("cnn", ROWS), forms.JSON)
+        _offer(run, server, "binary tensors", "/v2/models/cnn/infer", *forms.binary("cnn", ROWS))
+
+
+def _offer(run: Run, server: Server, form: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+    """Find what is sustained, offer twice that, count."""
+    server.load(body, 1, CONCURRENCY, path, headers)
+    sustained = server.load(body, run.seconds, CONCURRENCY, path, headers).rate
+    found = _open_loop(server, path, body, headers, 2 * sustained, run.seconds)
+    answers = found["answers"]
+    accepted = answers.get("200", {"count": 0, "p99": float("inf")})
+    refused = sum(answers[status]["count"] for status in REFUSED if status in answers)
     setting = f"CNN, {ROWS} rows, {2 * sustained:.0f} requests/s offered, maxConcurrency {CONCURRENCY}"
-    results.figure("sustained before the overload", sustained, "requests/s", None, setting)
-    results.figure("overload: p99 of accepted requests", accepted["p99"], "ms", TARGET_MILLISECONDS, setting)
-    results.figure("overload: accepted", accepted["count"] / run.seconds, "requests/s", None, setting)
-    results.figure("overload: refused with 429 or 503", refused / run.seconds, "requests/s", None, setting)
-    results.figure("overload: neither accepted nor refused", other, "requests", 0, setting)
-    results.figure("overload: found all connections busy", found["unsent"], "requests", None, f"{CONNECTIONS} of them")
-    if not alive:
-        results.skip("overload: the server did not answer afterwards")
+    figure = run.results.figure
+    name = f"overload, {form}"
+    figure(f"{name}: sustained before", sustained, "requests/s", None, setting)
+    figure(f"{name}: p99 of accepted requests", accepted["p99"], "ms", TARGET_MILLISECONDS, setting)
+    figure(f"{name}: accepted", accepted["count"] / run.seconds, "requests/s", None, setting)
+    figure(f"{name}: refused with 429 or 503", refused / run.seconds, "requests/s", None, setting)
+    figure(f"{name}: neither accepted nor refused", found["sent"] - accepted["count"] - refused, "requests", 0, setting)
+    figure(f"{name}: found all {CONNECTIONS} connections busy", found["unsent"], "requests", None, setting)
+    if server.post(body, path, headers)[0] != 200:
+        run.results.skip(f"{name}: the server did not answer afterwards")
 
 
-def _open_loop(server: Server, body: bytes, rate: float, seconds: float) -> dict[str, object]:
+def _open_loop(
+    server: Server, path: str, body: bytes, headers: dict[str, str], rate: float, seconds: float
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "body")
         file.write_bytes(body)
-        command = [sys.executable, "-m", "benchmarks.serving.load.open_loop", str(server.http), server.path, str(file)]
-        command += [str(rate), str(seconds), str(CONNECTIONS)]
+        command = [sys.executable, "-m", "benchmarks.serving.load.open_loop", str(server.http), path, str(file)]
+        command += [json.dumps(headers), str(rate), str(seconds), str(CONNECTIONS)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ServerError(f"the load generator failed: {done.stderr.strip()[-400:]}")
-    found: dict[str, object] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found

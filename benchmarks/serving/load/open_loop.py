@@ -1,8 +1,9 @@
 """An open load: requests leave at a fixed rate whether answers come or not, as the world's do.
 
-`python -m benchmarks.serving.load.open_loop PORT PATH BODY RATE SECONDS CONNECTIONS` prints one JSON object: by HTTP
-status how many answers and their latencies' p50 and p99 in milliseconds from sending on; `unsent` are requests that
-found every connection waiting for an answer, `unanswered` those whose answers never came.
+`python -m benchmarks.serving.load.open_loop PORT PATH BODY HEADERS RATE SECONDS CONNECTIONS`, where BODY is a file and
+HEADERS a JSON object, prints a JSON object: by HTTP status how many answers there were and their latencies' p50 and p99
+in milliseconds from sending on; `unsent` are requests that found every connection waiting for an answer, `unanswered`
+those whose answers never came.
 """
 
 from __future__ import annotations
@@ -97,10 +98,11 @@ def _summary(taken: list[float]) -> dict[str, float]:
 
 def main() -> None:
     """Parse the command line and run."""
-    port, path, file, rate, seconds, connections = sys.argv[1:]
+    port, path, file, headers, rate, seconds, connections = sys.argv[1:]
     body = Path(file).read_bytes()
-    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
-    request = head.encode() + b"\r\n\r\n" + body
+    given = {"host": "127.0.0.1", **json.loads(headers), "content-length": len(body)}
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items()), "", ""]
+    request = "\r\n".join(lines).encode() + body
     found = uvloop.run(Load().run(int(port), request, float(rate), float(seconds), int(connections)))
     print(json.dumps(found))
 
