@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
+from benchmarks.serving import tools
 from benchmarks.serving.wrk import Sample
 
 
@@ -60,7 +61,7 @@ class Results:
 
     def skip(self, text: str) -> None:
         """Print and keep what could not be measured, and why; without this machine's paths."""
-        text = text.replace(str(Path.home()), "~")
+        text = text.replace(str(tools.cache()), "CACHE").replace(str(Path.home()), "~")
         print(json.dumps({"benchmark": "serving", "metric": "not measured", "value": text}), flush=True)
         self.skipped.append(text)
 

@@ -38,9 +38,10 @@ def measure(run: Run) -> None:
     _ours(run)
     if "single" in run.only:
         _nginx(run)
+    lacking: set[str] = set()
     for setup, engine in run.each():
         for model in ("mlp", "cnn"):
-            if not _chosen(run, model):
+            if not _chosen(run, model) or setup.peer in lacking:
                 continue
             try:
                 with run.bench.peer(setup, engine, model) as server:
@@ -48,7 +49,7 @@ def measure(run: Run) -> None:
             except (ServerError, ToolError) as error:
                 run.results.skip(f"{setup.name} ({engine}), {model}: {error}")
                 if isinstance(error, ToolError):
-                    break
+                    lacking.add(setup.peer)
     if run.setups:
         _ours(run)
     _ratios(run)

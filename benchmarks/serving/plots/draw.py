@@ -30,7 +30,7 @@ def speed(loads: list[dict[str, Any]], folder: Path) -> None:
             panel.annotate(shown, (one["rate"], place), (7, -3), textcoords="offset points", fontsize=7)
         panel.set_yticks(range(len(rows)), [_label(one) for one in rows])
         panel.set_xscale("log")
-        panel.set_xlim(rows[0]["rate"] / 2, rows[-1]["rate"] * 20)
+        panel.set_xlim(rows[0]["rate"] / 2, rows[-1]["rate"] * 40)
         panel.grid(axis="x", color="#e6e6e6")
         panel.set_axisbelow(True)
         panel.set_title(TITLES[name], fontsize=10)
@@ -73,7 +73,9 @@ def sizes(found: list[dict[str, Any]], folder: Path) -> None:
     for panel, (key, title) in zip(panels, shown, strict=True):
         rows.sort(key=lambda one, key=key: -one[key])
         bars = panel.barh([_label(one) for one in rows], [one[key] for one in rows], color=[_color(o) for o in rows])
-        panel.bar_label(bars, [f"{one[key]:.3g}" for one in rows], padding=3, fontsize=7)
+        panel.bar_label(
+            bars, [f"{one[key]:,.0f}" if one[key] >= 100 else f"{one[key]:.3g}" for one in rows], padding=3, fontsize=7
+        )
         panel.margins(x=0.15)
         panel.set_title(title, fontsize=10)
         panel.tick_params(labelsize=8)
