@@ -75,9 +75,7 @@ class Predictor:
         if model.curve.micros(batch.rows) <= INLINE_MICROS:
             return self._answer(loaded, batch, model.predict(batch), began, write)
         if self.in_flight >= self.limits.max_concurrency:
-            self.reject("concurrency")
-            message = f"{self.in_flight} requests are waiting or being computed already; try again later"
-            raise self.failed(loaded, began, Refused(429, message))
+            raise self.overloaded(loaded, began)
         return asyncio.get_running_loop().create_task(self._slow(loaded, batch, began, write))
 
     async def _slow(self, loaded: Loaded, batch: Batch, began: float, write: Callable[[Core, bytes | None], T]) -> T:
@@ -106,6 +104,12 @@ class Predictor:
         answer = write(core, receipt)
         self.monitor.answered(version, model, time.perf_counter() - began, batch, core)
         return answer
+
+    def overloaded(self, loaded: Loaded, began: float) -> Refused:
+        """Count a request that comes while too many wait; returns the refusal, to be raised."""
+        self.reject("concurrency")
+        message = f"{self.in_flight} requests are waiting or being computed already; try again later"
+        return self.failed(loaded, began, Refused(429, message))
 
     def failed(self, loaded: Loaded, began: float, why: Refused) -> Refused:
         """Count a request that gets no prediction; returns `why`, to be raised."""

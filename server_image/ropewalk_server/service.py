@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 from ropewalk_server.credentials import Tokens
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import openapi, openinference, tfserving
 
 AUTHORIZATION = b"authorization"
+LARGE = 16 * 1024
+"""Bytes of a body that is not even read while too many requests wait: reading it would delay those."""
 
 
 class Service:
@@ -24,6 +28,8 @@ class Service:
         """Answer at once, or with a future where the model is slow."""
         if self._tokens is not None and not self._tokens.allow(request.headers.get(AUTHORIZATION)):
             return self._unauthorized()
+        if len(request.body) > LARGE and self._predictor.in_flight >= self._predictor.limits.max_concurrency:
+            return self._overloaded()
         if request.path.startswith(tfserving.PREFIX):
             return self._tfserving(request)
         if request.path.startswith(openinference.PREFIX):
@@ -31,6 +37,13 @@ class Service:
         if request.path == openapi.PATH:
             return self._openapi(request)
         return tfserving.malformed(request)
+
+    def _overloaded(self) -> Response:
+        loaded = self._predictor.find(None)
+        if loaded is None:
+            return tfserving.error(503, "No version is loaded yet")
+        why = self._predictor.overloaded(loaded, time.perf_counter())
+        return tfserving.error(why.status, str(why))._replace(headers=((b"retry-after", b"1"),))
 
     def _unauthorized(self) -> Response:
         self._predictor.reject("unauthorized")

@@ -8,12 +8,14 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.server.conftest import Server, ready, row
+from tests.server.conftest import Published, Server, ready, row
 
 PREDICT = "/v1/models/cancer:predict"
 HEAD = f"POST {PREDICT} HTTP/1.1\r\nhost: x\r\n".encode()
@@ -130,6 +132,24 @@ def test_connections_are_bounded(limited: Server) -> None:
         for one in held:
             one.close()
     assert rejected(limited)["connections"] >= 1
+
+
+def test_too_many_requests_at_once_are_refused_before_they_are_read(
+    tmp_path_factory: pytest.TempPathFactory, published: Published
+) -> None:
+    """429 with a pause to keep, whatever the body says; what was accepted is answered."""
+    limits = {"maxConcurrency": 1, "maxRows": 100_000, "maxBodyBytes": 64 << 20}
+    large = json.dumps({"instances": [row()] * 50_000}).encode()
+    head = HEAD + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(large)
+    with contextmanager(ready)(tmp_path_factory.mktemp("busy"), published, limits=limits) as server:
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: send(server, head, large, seconds=60), range(4)))
+        statuses = sorted(answer.split()[1] for answer in answers)
+        assert statuses[0] == b"200"
+        refused = [answer for answer in answers if answer.split()[1] == b"429"]
+        assert refused, statuses
+        assert all(b"retry-after: 1" in answer for answer in refused)
+        assert rejected(server)["concurrency"] == len(refused)
 
 
 def test_rows_are_bounded_in_every_form(limited: Server) -> None:
