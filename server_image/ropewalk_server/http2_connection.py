@@ -83,10 +83,6 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._transport.resume_reading()
 
-    def eof_received(self) -> bool:
-        """A client that half-closes still gets what is owed to it."""
-        return bool(self._calls.streams) and not self._ending
-
     def data_received(self, data: bytes) -> None:
         if self._ending:
             return

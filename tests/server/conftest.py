@@ -107,8 +107,17 @@ class Server:
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
+        self.terminate()
+        return self.ended()
+
+    def terminate(self) -> None:
+        """SIGTERM."""
         assert self._process is not None
         self._process.terminate()
+
+    def ended(self) -> int:
+        """The exit code, once there is one."""
+        assert self._process is not None
         return self._process.wait(30)
 
     def kill(self) -> None:

@@ -24,7 +24,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from tests.server.conftest import Server, row
+from tests.server.conftest import Published, Server, row
 from tests.server.grpc_clients import TensorFlowServing, columns, connected, refused, request
 from tests.server.openinference import ROW, by_tfserving
 from tests.server.zoo import IMAGE, MIXED, NUMBERS, TENSOR
@@ -203,9 +203,10 @@ def test_bytes_must_be_as_long_as_the_shape_says(client: TensorFlowServing) -> N
     assert (code, "unknown" in details) == (Code.INVALID_ARGUMENT, True)
 
 
-def test_a_message_that_is_cut_off_anywhere_is_refused_or_lacks_something(client: TensorFlowServing) -> None:
-    """Truncated protobuf, and bytes that are none."""
-    whole = request(columns(ROW), 1).SerializeToString()
+def test_a_message_that_is_cut_off_anywhere_is_refused(client: TensorFlowServing) -> None:
+    """Truncated protobuf, and bytes that are none. A cut between two fields is a message that lacks some."""
+    inputs = {name: value for name, value in columns(ROW).items() if name in ("x", "n", "ok", "plan")}
+    whole = request(inputs, 1).SerializeToString()
     for cut in (*range(1, len(whole), 7), len(whole) - 1):
         code, _ = refused(client.raw(PREDICT), whole[:cut])
         assert code in (Code.INVALID_ARGUMENT, Code.NOT_FOUND)
@@ -326,3 +327,21 @@ def test_before_any_version_is_loaded(server: Server) -> None:
         code, details = refused(client.prediction.Predict, request({}))
         assert (code, "GetModelStatus" in details) == (Code.UNAVAILABLE, True)
     assert server.stop() == 0
+
+
+def test_sigterm_sends_clients_elsewhere_and_ends_in_order(server: Server, published: Published) -> None:
+    """A client that keeps calling gets answers, then UNAVAILABLE, which clients try again: no answer is lost."""
+    server.environment = {"ROPEWALK_LEAVE_SECONDS": "0.3"}
+    server.tell(1, published[1][:1])
+    server.start()
+    server.until(lambda: server.get("/readyz", monitoring=True)[0] == 200)
+    asked = request({name: [np.float32(value)] for name, value in row().items()})
+    with connected(server) as client:
+        client.prediction.Predict(asked, timeout=5)
+        server.terminate()
+        codes = []
+        while not codes or codes[-1] == Code.OK:
+            done = client.prediction.Predict.future(asked, timeout=5)
+            codes.append(done.code())
+        assert (len(codes) > 1, codes[-1]) == (True, Code.UNAVAILABLE)
+        assert server.ended() == 0
