@@ -15,7 +15,7 @@ from ropewalk_server.grpc_server import GrpcServer
 from ropewalk_server.limits import Limits
 from ropewalk_server.rpc import Answer, Head, Reply
 
-ECHO, SLOW = "/test.Service/Echo", "/test.Service/Slow"
+ECHO, SLOW, BUG, LATE_BUG = (f"/test.Service/{name}" for name in ("Echo", "Slow", "Bug", "LateBug"))
 SECONDS = 5.0
 
 
@@ -42,7 +42,12 @@ class Backend:
             return Reply(message, metadata=((b"mine", b"1"),))
         if head.path == SLOW.encode():
             return asyncio.ensure_future(self._slow(message))
+        if head.path == LATE_BUG.encode():
+            return asyncio.ensure_future(self._fail())
         raise RuntimeError("a bug of the handler")
+
+    async def _fail(self) -> Reply:
+        raise RuntimeError("a bug that shows late")
 
     async def _slow(self, message: bytes) -> Reply:
         self.waiting += 1

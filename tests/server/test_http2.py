@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ropewalk_server import http2_frames as h2
 from ropewalk_server.http2_frames import Fault
-from tests.server.http2_peer import SLOW, Peer, connected, data, framed, serving
+from tests.server.http2_peer import BUG, LATE_BUG, SLOW, Peer, connected, data, framed, serving
 
 OK, INVALID, EXPIRED, EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = "0", "3", "4", "8", "12", "13", "14"
 
@@ -143,12 +143,28 @@ async def test_malformed_requests_are_reset(more: dict[str, str]) -> None:
         await echoes(peer)
 
 
+async def test_headers_that_come_again() -> None:
+    """Within a message, after it, and on a stream that is over."""
+    async with serving() as (backend, port), connected(port) as peer:
+        await peer.send(peer.head(), peer.block([("not", "the end")], 1, flags=h2.END_HEADERS))
+        assert (await peer.answer())["reset"] == Fault.PROTOCOL
+        await peer.send(peer.call(b"", SLOW), peer.block([("late", "1")], 3, flags=h2.END_HEADERS | h2.END_STREAM))
+        assert (await peer.answer())["reset"] == Fault.STREAM_CLOSED
+        await eventually(lambda: backend.waiting == 0)
+        await peer.send(peer.head(flags=h2.END_HEADERS | h2.END_STREAM))
+        assert (await peer.answer())["grpc-message"] == "The call has no message"
+        await echoes(peer)
+        await peer.send(peer.head(stream=5))
+        assert (await peer.goaway())[1] == Fault.PROTOCOL
+
+
 async def test_a_bug_of_a_handler_is_internal_and_tells_nothing() -> None:
     """And the connection goes on."""
     async with serving() as (_, port), connected(port) as peer:
-        await peer.send(peer.call(b"", "/test.Service/Bug"))
-        answer = await peer.answer()
-        assert (answer["grpc-status"], answer["grpc-message"]) == (INTERNAL, "Internal error")
+        for path in (BUG, LATE_BUG):
+            await peer.send(peer.call(b"", path))
+            answer = await peer.answer()
+            assert (answer["grpc-status"], answer["grpc-message"]) == (INTERNAL, "Internal error")
         await echoes(peer)
 
 
