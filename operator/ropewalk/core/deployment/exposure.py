@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from .pods import HTTP_PORT, MONITORING_PORT, metadata, server_name
+from .pods import GRPC_PORT, HTTP_PORT, MONITORING_PORT, metadata, server_name
 from .wishes import Autoscaling, Wishes
 
 
 def service(wishes: Wishes) -> dict[str, Any]:
-    """Predictions only; the monitoring port is for the operator, Prometheus and kubelet, pod by pod."""
+    """Predictions only; the monitoring port is for the operator, Prometheus and kubelet, pod by pod.
+
+    Gateways and meshes learn from `appProtocol` that gRPC's port is HTTP/2 from the first byte.
+    """
+    grpc_is = "https" if wishes.tls_secret else "kubernetes.io/h2c"
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(wishes, wishes.name),
         "spec": {
             "selector": wishes.labels,
-            "ports": [{"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"}],
+            "ports": [
+                {"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"},
+                {"name": "grpc", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TCP", "appProtocol": grpc_is},
+            ],
         },
     }
 
@@ -31,7 +38,7 @@ def network_policy(wishes: Wishes, operator_namespace: str) -> dict[str, Any]:
             "podSelector": {"matchLabels": wishes.labels},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
-                {"ports": [{"protocol": "TCP", "port": HTTP_PORT}]},
+                {"ports": [{"protocol": "TCP", "port": port} for port in (HTTP_PORT, GRPC_PORT)]},
                 {
                     "ports": [{"protocol": "TCP", "port": MONITORING_PORT}],
                     "from": [

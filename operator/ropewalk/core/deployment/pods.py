@@ -13,6 +13,7 @@ from ..plan import Json
 from .versions import CLAIMS_ROOT
 from .wishes import Wishes
 
+GRPC_PORT = 8500
 HTTP_PORT = 8501
 MONITORING_PORT = 8502
 CONTAINER = "server"
@@ -145,6 +146,7 @@ def _container(wishes: Wishes, image: str, claims: list[str]) -> dict[str, Any]:
         ],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+            {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
             {"name": "monitoring", "containerPort": MONITORING_PORT, "protocol": "TCP"},
         ],
         "resources": wishes.resources,
