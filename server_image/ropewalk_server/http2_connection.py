@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import hpack
+from hpack.table import HeaderTable
 
 from ropewalk_server import http2_frames as h2
 from ropewalk_server.http2_calls import Calls
@@ -27,6 +28,19 @@ _CREDIT = 1000
 _CREDIT_AN_ANSWER = 20
 _CREDIT_A_SWEEP = 100
 _REMEMBERED = 64
+_REMEMBERED_BYTES = 1024
+_RESIZED = frozenset(bytes([0x20 | size]) for size in range(0x20))
+"""The first byte of a header block that changes its table's size (RFC 7541, 6.3)."""
+
+
+class _Table(HeaderTable):
+    """A header table that counts its changes."""
+
+    changes = 0
+
+    def add(self, name: bytes, value: bytes) -> None:
+        self.changes += 1
+        super().add(name, value)
 
 
 class Connection(asyncio.Protocol):
@@ -34,7 +48,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_block", "_calls", "_credit", "_decoder", "_ending", "_known", "_patience", "_paused", "_reader", "_sender",
-        "_transport", "clock", "loop", "seen", "server",
+        "_table", "_transport", "clock", "loop", "seen", "server",
     )  # fmt: skip
 
     def __init__(self, server: GrpcServer, loop: asyncio.AbstractEventLoop) -> None:
@@ -47,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._calls = Calls(self, self._sender)
         self._reader = FrameReader(self._on_data, self._on_frame)
         self._decoder = hpack.Decoder(max_header_list_size=server.limits.max_header_bytes)
+        self._table = self._decoder.header_table = _Table()
         self._known: dict[bytes, Head] = {}
         self._block: tuple[int, int, bytes] | None = None
         self._credit = _CREDIT
@@ -157,16 +172,16 @@ class Connection(asyncio.Protocol):
             self._calls.on_head(number, self._decode(block), bool(first & h2.END_STREAM))
 
     def _decode(self, block: bytes) -> Head | None:
-        """The head in a block. One of nothing but indexes means the same until the table changes: it is remembered."""
+        """The head in a block. A block means the same again until the table changes: until then it is remembered."""
+        before = self._table.changes
         try:
             head = read_head(self._decoder.decode(block, raw=True))
         except (hpack.HPACKError, IndexError, TypeError, ValueError):
             raise ConnectionFault(Fault.COMPRESSION, "The headers cannot be decoded, or are too large") from None
-        if block and min(block) >= 0x80:
-            if head is not None and len(self._known) < _REMEMBERED:
-                self._known[block] = head
-        else:
+        if self._table.changes != before or block[:1] in _RESIZED or len(self._known) >= _REMEMBERED:
             self._known.clear()
+        elif head is not None and len(block) <= _REMEMBERED_BYTES:
+            self._known[block] = head
         return head
 
     def _on_settings(self, flags: int, number: int, payload: bytes) -> None:
