@@ -104,9 +104,7 @@ class Server:
         self.grpc.leave()
         await asyncio.sleep(float(os.environ.get("ROPEWALK_LEAVE_SECONDS", LEAVE_SECONDS)))
         following.cancel()
-        await asyncio.gather(
-            self.http.stop(grace_seconds=GRACE_SECONDS), self.grpc.stop(grace_seconds=GRACE_SECONDS)
-        )
+        await asyncio.gather(self.http.stop(grace_seconds=GRACE_SECONDS), self.grpc.stop(grace_seconds=GRACE_SECONDS))
         await self.monitoring.stop(grace_seconds=1.0)
         self.versions.stop()
         self.predictor.stop()
