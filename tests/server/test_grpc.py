@@ -319,6 +319,21 @@ def test_status_of_all_versions_and_of_one(client: TensorFlowServing) -> None:
     )  # fmt: skip
 
 
+def test_many_rows_are_computed_beside_the_event_loop_and_too_many_refused(
+    client: TensorFlowServing, zoo: Server
+) -> None:
+    """10,000 rows take a thread; one more is INVALID_ARGUMENT, 4 MiB and more RESOURCE_EXHAUSTED."""
+    values = np.linspace(-2, 2, 10_000, dtype=np.float32).round(3)
+    got = client.predict({"a": values, "b": values}, NUMBERS)["value"]
+    some = [{"a": float(one), "b": float(one)} for one in values[::1000].astype(float).round(3)]
+    assert np.allclose(got[::1000], by_tfserving(zoo, NUMBERS, *some), atol=1e-5)
+    more = np.zeros(10_001, np.float32)
+    code, details = refused(client.prediction.Predict, request({"a": more, "b": more}, NUMBERS))
+    assert (code, "at most 10000" in details) == (Code.INVALID_ARGUMENT, True)
+    code, details = refused(client.prediction.Predict, request({"a": np.zeros(1 << 20, np.float32)}, NUMBERS))
+    assert (code, "at most 4194304" in details) == (Code.RESOURCE_EXHAUSTED, True)
+
+
 def test_before_any_version_is_loaded(server: Server) -> None:
     """UNAVAILABLE, with the place where the reason stands."""
     server.tell(None, [])

@@ -154,6 +154,14 @@ def read_infer(model: Model, request: pb.ModelInferRequest, max_rows: int) -> As
     raws = request.raw_input_contents
     if raws and len(raws) != len(given):
         raise BadRequest(f"raw_input_contents has {len(raws)} entries, there are {len(given)} inputs")
+    wanted = [one.name for one in request.outputs]
+    for output in request.outputs:
+        _check_parameters(output.parameters, f"output {output.name[:80]}")
+    outputs = names_of_outputs(model.signature, wanted)
+    if raws and model.decoder.floats_only:
+        matrix = _matrix(model.decoder.names, given, raws)
+        if matrix is not None and len(matrix) <= max_rows:
+            return Asked(Batch(len(matrix), model.decoder.names, matrix=matrix), ident, outputs, True)
     inputs: dict[str, Tensor] = {}
     for index, one in enumerate(given):
         name = one.name
@@ -163,11 +171,26 @@ def read_infer(model: Model, request: pb.ModelInferRequest, max_rows: int) -> As
             inputs[name] = _tensor(one, raws[index] if raws else None)
         except BadRequest as why:
             raise BadRequest(f"input {name[:80]}: {why}") from None
-    wanted = [one.name for one in request.outputs]
-    for output in request.outputs:
-        _check_parameters(output.parameters, f"output {output.name[:80]}")
-    outputs = names_of_outputs(model.signature, wanted)
     return Asked(batch_of(model, inputs, max_rows), ident, outputs, bool(raws))
+
+
+def _matrix(
+    names: Sequence[str], given: Sequence[pb.ModelInferRequest.InferInputTensor], raws: Sequence[bytes]
+) -> NDArray[np.float32] | None:
+    """float32 [rows, inputs] of a request of nothing but raw FP32 `[N]`, an input each; None for everything else."""
+    if len(given) != len(names) or len(names) < 2:
+        return None
+    vectors = {}
+    for one, raw in zip(given, raws, strict=True):
+        shape = one.shape
+        if one.datatype != "FP32" or len(shape) != 1 or 4 * shape[0] != len(raw):
+            return None
+        if one.parameters or one.HasField("contents"):
+            return None
+        vectors[one.name] = raw
+    if vectors.keys() != set(names):
+        return None
+    return packed.matrix([vectors[name] for name in names])
 
 
 def _tensor(one: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> Tensor:

@@ -11,6 +11,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from numpy.typing import NDArray
 
 from ropewalk_server.protocols.jsonbody import BadRequest
+from ropewalk_server.protocols.tensor_columns import FLOAT_MAX, beyond
 
 M = TypeVar("M", bound=Message)
 _FIXED32, _FIXED64 = 5, 1
@@ -40,6 +41,18 @@ def floats(message: Message, chunks: Sequence[bytes], field: int, dtype: np.dtyp
     if len(raw) % dtype.itemsize:
         raise BadRequest(f"{len(raw)} bytes are no whole number of values of {dtype.itemsize} bytes")
     return np.frombuffer(raw, dtype=dtype)
+
+
+def matrix(vectors: Sequence[bytes]) -> NDArray[np.float32] | None:
+    """float32 [rows, vectors] of little-endian vectors; None where a value is not finite, or their lengths differ.
+
+    The columns of a request of Numbers in one pass: a tensor each would cost ten times as much.
+    """
+    joined = np.frombuffer(b"".join(vectors), dtype="<f4")
+    size = len(vectors[0])
+    if not size or size % 4 or any([len(one) != size for one in vectors]) or beyond(joined, FLOAT_MAX):  # noqa: C419
+        return None
+    return np.ascontiguousarray(joined.reshape(len(vectors), -1).T, dtype=np.float32)
 
 
 def whole(values: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -57,6 +57,21 @@ def read_tensor(name: str, proto: pb.TensorProto) -> Tensor:
         raise BadRequest(f"input {name[:80]}: {why}") from None
 
 
+def float_vector(proto: pb.TensorProto) -> bytes | None:
+    """The bytes of a DT_FLOAT `[N]` with N values in one piece; None for everything else."""
+    if proto.dtype != DTYPES["FLOAT"]:
+        return None
+    raw = proto.tensor_content
+    if not raw:
+        given = proto.float_val
+        if len(given) != 1:
+            return None
+        raw = given[0]
+    shape = proto.tensor_shape
+    dims = shape.dim
+    return raw if len(dims) == 1 and 4 * dims[0].size == len(raw) and not shape.unknown_rank else None
+
+
 def _values(proto: pb.TensorProto, kind: tuple[str, str, str], shape: tuple[int, ...]) -> NDArray[Any]:
     title, datatype, field = kind
     content = proto.tensor_content

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 
 from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import packed
+from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.jsonbody import BadRequest
-from ropewalk_server.protocols.tensor_protos import DTYPES, read_tensor, write_tensor
+from ropewalk_server.protocols.tensor_protos import DTYPES, float_vector, read_tensor, write_tensor
 from ropewalk_server.protocols.tensors import batch_of, names_of_outputs
 from ropewalk_server.protocols.tfserving import RECEIPT, SIGNATURE_NAME
 from ropewalk_server.protos import tfserving_pb2 as pb
@@ -82,9 +84,8 @@ class TensorFlowServing:
         signature = found.model.signature
         try:
             _check_signature(request.model_spec)
-            inputs = {name: read_tensor(name, proto) for name, proto in request.inputs.items()}
             outputs = names_of_outputs(signature, request.output_filter)
-            batch = batch_of(found.model, inputs, predictor.limits.max_rows)
+            batch = read_predict(found.model, request.inputs, predictor.limits.max_rows)
         except Wrong as why:
             predictor.failed(found, began, Refused(400, str(why)))
             return failure(why.code, str(why))
@@ -178,6 +179,17 @@ class TensorFlowServing:
                 status.status.error_code = _UNKNOWN
             status.status.error_message = f"{one.reason}: {one.message}" if one.reason else ""
         return Reply(response.SerializeToString())
+
+
+def read_predict(model: Model, inputs: Mapping[str, pb.TensorProto], max_rows: int) -> Batch:
+    """The rows of a request. Raises BadRequest."""
+    names = model.decoder.names
+    if model.decoder.floats_only and len(inputs) == len(names) > 1 and all(map(inputs.__contains__, names)):
+        vectors = [raw for name in names if (raw := float_vector(inputs[name])) is not None]
+        matrix = packed.matrix(vectors) if len(vectors) == len(names) else None
+        if matrix is not None and len(matrix) <= max_rows:
+            return Batch(len(matrix), names, matrix=matrix)
+    return batch_of(model, {name: read_tensor(name, proto) for name, proto in inputs.items()}, max_rows)
 
 
 def _check_signature(spec: pb.ModelSpec) -> None:

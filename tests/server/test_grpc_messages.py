@@ -1,0 +1,152 @@
+"""gRPC's messages: the shortcut for Numbers has no rules of its own, and damaged messages are only ever BadRequest."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ropewalk_server.model import Model, load
+from ropewalk_server.protocols import openinference_grpc, packed, tfserving_grpc
+from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.jsonbody import BadRequest
+from ropewalk_server.protocols.tensor_protos import read_tensor
+from ropewalk_server.protocols.tensors import batch_of, raw_to_array
+from ropewalk_server.protos import openinference_pb2, tfserving_pb2
+from tests.server.conftest import Server
+from tests.server.zoo import MIXED, NUMBERS
+
+ROWS = 4
+quiet = settings(max_examples=200, deadline=None)
+numbers = st.floats(width=32) | st.integers(-5, 5).map(float)
+
+
+@pytest.fixture(scope="module")
+def versions(zoo: Server) -> dict[int, Model]:
+    """The zoo's versions in this process."""
+    return {number: load(Path(zoo.root) / "claims" / "zoo" / str(number), None) for number in (MIXED, NUMBERS)}
+
+
+def outcome(read: Callable[[], Batch]) -> dict[str, Any] | int:
+    """The columns, or the status of the refusal."""
+    try:
+        return {name: column.copy() for name, column in read().columns.items()}
+    except BadRequest as why:
+        return why.status
+
+
+def same(one: dict[str, Any] | int, other: dict[str, Any] | int) -> None:
+    """Equal to the last bit."""
+    if isinstance(one, int) or isinstance(other, int):
+        assert one == other
+        return
+    assert one.keys() == other.keys()
+    for name, column in one.items():
+        assert np.array_equal(column, other[name])
+        assert column.dtype == other[name].dtype
+
+
+vectors = st.lists(numbers, max_size=ROWS + 1)
+
+
+@quiet
+@given(vectors, vectors, st.booleans(), st.integers(0, 3), st.sampled_from([1, 2]))
+def test_tensor_protos_with_and_without_the_shortcut(
+    versions: dict[int, Model], a: list[float], b: list[float], content: bool, rank: int, dtype: int
+) -> None:
+    """Of any length, in any field."""
+    request = tfserving_pb2.PredictRequest()
+    for name, values in (("a", a), ("b", b)):
+        proto = request.inputs[name]
+        proto.dtype = dtype
+        raw = struct.pack(f"<{len(values)}f", *values)
+        if content:
+            proto.tensor_content = raw
+        else:
+            proto.float_val.append(raw)
+        for _ in range(rank):
+            proto.tensor_shape.dim.add(size=len(values))
+    model = versions[NUMBERS]
+
+    def plainly() -> Batch:
+        return batch_of(model, {name: read_tensor(name, one) for name, one in request.inputs.items()}, ROWS)
+
+    same(outcome(lambda: tfserving_grpc.read_predict(model, request.inputs, ROWS)), outcome(plainly))
+
+
+@quiet
+@given(vectors, vectors, st.sampled_from(["FP32", "FP64", "INT32"]), st.sampled_from(["ab", "ba", "aa", "ac"]))
+def test_raw_contents_with_and_without_the_shortcut(
+    versions: dict[int, Model], a: list[float], b: list[float], datatype: str, names: str
+) -> None:
+    """Of any length and name."""
+    request = openinference_pb2.ModelInferRequest()
+    for name, values in zip(names, (a, b), strict=True):
+        request.inputs.add(name=name, datatype=datatype, shape=[len(values)])
+        request.raw_input_contents.append(struct.pack(f"<{len(values)}f", *values))
+    model = versions[NUMBERS]
+
+    def plainly() -> Batch:
+        if len(set(names)) < 2:
+            raise BadRequest("twice")
+        found = {}
+        for one, raw in zip(request.inputs, request.raw_input_contents, strict=True):
+            array = raw_to_array(one.datatype, one.shape, raw)
+            found[one.name] = openinference_grpc.Tensor(one.datatype, tuple(one.shape), array)
+        return batch_of(model, found, ROWS)
+
+    same(outcome(lambda: openinference_grpc.read_infer(model, request, ROWS).batch), outcome(plainly))
+
+
+def good(kind: str) -> bytes:
+    """A request that is in order, of one mixed row."""
+    rows: dict[str, tuple[int, str, Any]] = {
+        "x": (1, "FP32", struct.pack("<f", 1.5)),
+        "n": (9, "INT64", struct.pack("<q", 3)),
+        "ok": (10, "BOOL", b"\1"),
+        "plan": (7, "BYTES", b"\3\0\0\0pro"),
+    }
+    if kind == "infer":
+        infer = openinference_pb2.ModelInferRequest(model_name="m", id="7")
+        for name, (_, datatype, raw) in rows.items():
+            infer.inputs.add(name=name, datatype=datatype, shape=[1])
+            infer.raw_input_contents.append(raw)
+        return infer.SerializeToString()
+    predict = tfserving_pb2.PredictRequest(output_filter=["label"])
+    for name, (dtype, datatype, raw) in rows.items():
+        predict.inputs[name].dtype = dtype
+        predict.inputs[name].tensor_shape.dim.add(size=1)
+        predict.inputs[name].tensor_content = b"\3pro" if datatype == "BYTES" else raw
+    return predict.SerializeToString()
+
+
+changes = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=6)
+
+
+@pytest.mark.parametrize("kind", ["predict", "infer"])
+@quiet
+@given(changes, st.integers(0, 300))
+def test_damaged_messages_are_bad_requests(
+    versions: dict[int, Model], kind: str, damage: list[tuple[int, int]], cut: int
+) -> None:
+    """Whatever octets are changed or cut off: read, or refused, and nothing else."""
+    body = bytearray(good(kind))
+    for at, octet in damage:
+        body[at % len(body)] = octet
+    whole = bytes(body[: len(body) - cut % 7])
+    model = versions[MIXED]
+    try:
+        if kind == "infer":
+            infer = packed.parse(openinference_pb2.ModelInferRequest, whole)
+            openinference_grpc.read_infer(model, infer, ROWS)
+        else:
+            predict = packed.parse(tfserving_pb2.PredictRequest, whole)
+            tfserving_grpc.read_predict(model, predict.inputs, ROWS)
+    except BadRequest:
+        pass
