@@ -13,6 +13,14 @@ from typing import NamedTuple
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 
+REASONS = {
+    200: b"OK", 400: b"Bad Request", 401: b"Unauthorized", 403: b"Forbidden", 404: b"Not Found",
+    405: b"Method Not Allowed", 408: b"Request Timeout", 413: b"Content Too Large", 415: b"Unsupported Media Type",
+    429: b"Too Many Requests", 431: b"Request Header Fields Too Large", 500: b"Internal Server Error",
+    503: b"Service Unavailable", 504: b"Gateway Timeout",
+}  # fmt: skip
+_STATUS_LINE = {status: b"HTTP/1.1 %d %b\r\n" % (status, reason) for status, reason in REASONS.items()}
+
 NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
 
 
@@ -43,3 +51,18 @@ class Response(NamedTuple):
 Answer = Response | asyncio.Future[Response]
 Handler = Callable[[Request], Answer]
 ErrorForm = Callable[[int, str], Response]
+
+
+def path_of(url: bytes) -> bytes:
+    """A request's target without its query."""
+    mark = url.find(b"?")
+    return url if mark < 0 else url[:mark]
+
+
+def encode(response: Response, *, keep_alive: bool = True, head_only: bool = False) -> bytes:
+    """The bytes of HTTP/1.1; for a HEAD request all but the body."""
+    status, body, content_type, headers = response
+    head = b"%bcontent-type: %b\r\ncontent-length: %d\r\n" % (_STATUS_LINE[status], content_type, len(body))
+    for name, value in headers:
+        head += b"%b: %b\r\n" % (name, value)
+    return b"%b%b%b" % (head, b"\r\n" if keep_alive else b"connection: close\r\n\r\n", b"" if head_only else body)

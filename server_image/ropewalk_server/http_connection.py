@@ -13,27 +13,20 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from ropewalk_server.http import Request, Response
+from ropewalk_server.http import Request, Response, encode, path_of
+from ropewalk_server.http_heads import Head
 
 if TYPE_CHECKING:
     from ropewalk_server.http_server import HttpServer
-
-REASONS = {
-    200: b"OK", 400: b"Bad Request", 401: b"Unauthorized", 404: b"Not Found", 405: b"Method Not Allowed",
-    408: b"Request Timeout", 413: b"Content Too Large", 415: b"Unsupported Media Type", 429: b"Too Many Requests",
-    431: b"Request Header Fields Too Large", 500: b"Internal Server Error", 503: b"Service Unavailable",
-    504: b"Gateway Timeout",
-}  # fmt: skip
-_HEAD = {status: b"HTTP/1.1 %d %s\r\ncontent-type: " % (status, text) for status, text in REASONS.items()}
 
 
 class Connection(asyncio.Protocol):
     """One client. States: waiting for a head, reading a body, answering, discarding (after an error)."""
 
     __slots__ = (
-        "_body", "_body_bytes", "_closing", "_deadline", "_discarding", "_encoding", "_expect", "_head_bytes",
-        "_headers", "_in_body", "_keep_alive", "_loop", "_message_bytes", "_out", "_parser", "_paused", "_pending",
-        "_queue", "_server", "_transport", "_url",
+        "_between", "_body", "_body_bytes", "_closing", "_deadline", "_discarding", "_encoding", "_expect",
+        "_head_bytes", "_headers", "_in_body", "_keep_alive", "_length", "_loop", "_message_bytes", "_out", "_parser",
+        "_paused", "_pending", "_queue", "_server", "_transport", "_url",
     )  # fmt: skip
 
     def __init__(self, server: HttpServer, loop: asyncio.AbstractEventLoop) -> None:
@@ -45,6 +38,7 @@ class Connection(asyncio.Protocol):
         self._pending: asyncio.Future[Response] | None = None
         self._out: list[bytes] = []
         self._paused = self._discarding = self._closing = self._in_body = False
+        self._between = True
         self._deadline = time.monotonic() + server.limits.header_seconds
         self._head_bytes = self._message_bytes = 0
         self._reset()
@@ -57,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._encoding = b""
         self._expect = False
         self._keep_alive = True
+        self._length = 0
 
     # What asyncio calls.
 
@@ -91,6 +86,15 @@ class Connection(asyncio.Protocol):
         if self._discarding:
             return
         limits = self._server.limits
+        start = self._between and self._pending is None and not self._queue and not self._paused
+        if start:
+            known = self._server.heads.request(data, limits.max_body_bytes)
+            if known is not None:
+                self._deadline = time.monotonic() + limits.idle_seconds
+                self._serve(known, True)
+                self._flush()
+                return
+            self._url = b""
         if self._in_body:
             self._message_bytes += len(data)
         else:
@@ -123,12 +127,16 @@ class Connection(asyncio.Protocol):
         # Raw bytes too, not only what the parser hands out: chunk extensions and trailers are bytes as well.
         if self._in_body and self._message_bytes > 2 * limits.max_body_bytes + 65536:
             self._fail(413, "body_bytes", f"Request body is larger than {limits.max_body_bytes} bytes")
+        elif start and self._between and self._url and self._keep_alive and not self._expect:
+            head = Head(self._parser.get_method(), path_of(self._url), self._headers, self._length)
+            self._server.heads.learn(data, head)
         self._flush()
 
     # What httptools calls.
 
     def on_message_begin(self) -> None:
         self._reset()
+        self._between = False
         self._in_body = False
         self._deadline = time.monotonic() + self._server.limits.header_seconds
 
@@ -148,6 +156,8 @@ class Connection(asyncio.Protocol):
             limit = self._server.limits.max_body_bytes
             if len(value) > 18 or int(value) > limit:
                 self._fail(413, "body_bytes", f"Request body is larger than {limit} bytes")
+            else:
+                self._length = int(value)
 
     def on_headers_complete(self) -> None:
         if self._discarding:
@@ -179,15 +189,12 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         if self._discarding:
             return
+        self._between = True
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._server.buffered -= self._body_bytes
         self._body_bytes = 0
-        path = self._url
-        mark = path.find(b"?")
-        if mark >= 0:
-            path = path[:mark]
         self._deadline = time.monotonic() + self._server.limits.idle_seconds
-        request = Request(self._parser.get_method(), path, body, self._headers)
+        request = Request(self._parser.get_method(), path_of(self._url), body, self._headers)
         if self._pending is not None or self._queue or self._paused:
             self._queue.append((request, self._keep_alive))
             self._transport.pause_reading()
@@ -233,15 +240,8 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _write(self, response: Response, keep_alive: bool, *, head_only: bool = False) -> None:
-        status, body, content_type, headers = response
         keep_alive = keep_alive and not self._server.draining
-        parts = [_HEAD[status], content_type, b"\r\ncontent-length: ", str(len(body)).encode()]
-        for name, value in headers:
-            parts += (b"\r\n", name, b": ", value)
-        parts.append(b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n")
-        if not head_only:
-            parts.append(body)
-        self._out.append(b"".join(parts))
+        self._out.append(encode(response, keep_alive=keep_alive, head_only=head_only))
         if not keep_alive:
             self._closing = self._discarding = True
 

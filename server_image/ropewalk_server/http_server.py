@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from ropewalk_server.http import ErrorForm, Handler
 from ropewalk_server.http_connection import Connection
+from ropewalk_server.http_heads import Heads
 from ropewalk_server.limits import Limits
 
 HANDSHAKE_SECONDS = 10.0
@@ -35,6 +36,7 @@ class HttpServer:
         self.kept_sizes = frozenset(map(len, self.kept))
         self.limits = limits or Limits()
         self.connections: set[Connection] = set()
+        self.heads = Heads()
         self.buffered = 0
         self.draining = False
         self._server: asyncio.Server | None = None

@@ -1,0 +1,140 @@
+"""Heads that were read before change nothing but the cost: same requests, same answers, however the bytes arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ropewalk_server.http import Request, Response
+from ropewalk_server.http_connection import Connection
+from ropewalk_server.http_heads import MAX_BYTES, MAX_HEADS, Heads
+from ropewalk_server.http_server import HttpServer
+
+
+class Wire(asyncio.Transport):
+    """The other side of a connection without a socket: keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.sent += bytes(data)
+
+    def write_eof(self) -> None:
+        self.closed = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Forgetful(Heads):
+    """Knows no head: the parser reads everything."""
+
+    def request(self, data: bytes, max_body_bytes: int) -> Request | None:
+        return None
+
+
+def told(heads: Heads, connections: list[list[bytes]]) -> list[tuple[list[Request], bytes, bool]]:
+    """What the handler sees and the client gets on connections that come one after the other."""
+    seen: list[Request] = []
+
+    def handler(request: Request) -> Response:
+        seen.append(request)
+        return Response(200, b"%d" % len(request.body))
+
+    loop = asyncio.new_event_loop()
+    try:
+        server = HttpServer(handler, lambda status, text: Response(status, text.encode()), keep=(b"x-request-id",))
+        server.heads = heads
+        result = []
+        for pieces in connections:
+            seen.clear()
+            wire, connection = Wire(), Connection(server, loop)
+            connection.connection_made(wire)
+            for piece in pieces:
+                if piece:
+                    connection.data_received(piece)
+            result.append((list(seen), wire.sent, wire.closed))
+            connection.connection_lost(None)
+        return result
+    finally:
+        loop.close()
+
+
+def post(body: bytes, *more: bytes, path: bytes = b"/p") -> bytes:
+    """A request with a stated length."""
+    lines = [b"POST %b HTTP/1.1" % path, b"Host: a", b"Content-Length: %d" % len(body), *more]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+MESSAGES = [
+    post(b"abc"),
+    post(b"abd"),
+    post(b""),
+    post(b"\r\n\r\nabc"),
+    post(b"abc", b"X-Request-Id: 7"),
+    post(b"abc", b"Connection: close"),
+    post(b"abc", b"Expect: 100-continue"),
+    post(b"abc", b"Content-Encoding: gzip"),
+    post(b"abc", b"Transfer-Encoding: chunked"),
+    post(b"abc", b"Upgrade: h2c", b"Connection: upgrade"),
+    post(b"abc", b"X: " + b"y" * MAX_BYTES),
+    post(b"abc", path=b"/p?q=1"),
+    post(b"abcdefghi")[:-6],
+    b"GET /g HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /g HTTP/1.0\r\nHost: a\r\n\r\n",
+    b"HEAD /g HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"POST /n HTTP/1.1\nHost: a\nContent-Length: 7\n\n\r\n\r\nabc",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"nonsense\r\n\r\n",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_a_known_head_is_the_head_that_was_parsed(data: st.DataObject) -> None:
+    connections = []
+    for _ in range(data.draw(st.integers(1, 3))):
+        messages = data.draw(st.lists(st.sampled_from(MESSAGES), min_size=1, max_size=6))
+        # Mostly a message a piece, as clients send them; else cut anywhere.
+        pieces = list(messages)
+        if data.draw(st.booleans()):
+            stream = b"".join(messages)
+            cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
+            pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+        connections.append(pieces)
+    connections += connections  # all of it again, when what can be known is known
+    assert told(Heads(), connections) == told(Forgetful(), connections)
+
+
+def test_a_repeated_request_is_found() -> None:
+    heads = Heads()
+    told(heads, [[post(b"abc", b"X-Request-Id: 7")]])
+
+    found = heads.request(post(b"xyz", b"X-Request-Id: 7"), 100)
+
+    assert found == Request(b"POST", b"/p", b"xyz", {b"x-request-id": b"7"})
+    assert heads.request(post(b"xyz", b"X-Request-Id: 8"), 100) is None
+    assert heads.request(post(b"xyz", b"X-Request-Id: 7"), 2) is None, "a limit that shrank holds"
+
+
+def test_heads_that_never_come_again_do_not_fill_the_memory() -> None:
+    heads = Heads()
+    told(heads, [[post(b"abc", b"X: %d" % number) for number in range(3 * MAX_HEADS)]])
+
+    assert len(heads._known) <= MAX_HEADS
