@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 
 from ropewalk_server.engines import EngineError, Session
 
-SIZES = (256, 32, 8, 1)
+SIZES = (1024, 256, 32, 8, 1)
 """Interpreters are allocated for these row counts and a batch is cut into them: resizing costs more than it saves."""
+MAX_ARENA = 4 << 20
+"""Bytes that all tensors of one interpreter may take: the larger sizes are for small networks."""
+FULL_ENOUGH = 0.6
+"""From this share on a call is padded with rows of zeros rather than cut into smaller ones."""
 
 
 class LiteRT:
@@ -22,13 +26,13 @@ class LiteRT:
     def __init__(self, file: Path) -> None:
         self._content = file.read_bytes()
         try:
-            self._build(1)
+            self._sizes = _sizes(self._interpreter(1))
         except (ValueError, RuntimeError) as error:
             raise EngineError(f"LiteRT cannot load the network: {error}") from error
 
     def session(self) -> Session:
         """A session for the calling thread; interpreters are built at their first use."""
-        runners: dict[int, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {1: self._build(1)}
+        runners: dict[int, Session] = {1: self._build(1)}
 
         def run(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
             rows = len(encoded)
@@ -37,10 +41,7 @@ class LiteRT:
             parts = []
             at = 0
             while at < rows:
-                left = rows - at
-                size = next((size for size in SIZES if size <= left), 1)
-                if 2 <= left < 8:
-                    size = 8  # one padded call is cheaper than up to seven
+                size = call_size(rows - at, self._sizes)
                 if size not in runners:
                     runners[size] = self._build(size)
                 part = encoded[at : at + size]
@@ -54,13 +55,17 @@ class LiteRT:
 
         return run
 
-    def _build(self, rows: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    def _interpreter(self, rows: int) -> Any:
         interpreter: Any = Interpreter(model_content=self._content, num_threads=1)
         given = interpreter.get_input_details()[0]
         shape = [rows, *[int(size) for size in given["shape"][1:]]]
         interpreter.resize_tensor_input(given["index"], shape, strict=False)
         interpreter.allocate_tensors()
-        source = given["index"]
+        return interpreter
+
+    def _build(self, rows: int) -> Session:
+        interpreter = self._interpreter(rows)
+        source = interpreter.get_input_details()[0]["index"]
         target = interpreter.get_output_details()[0]["index"]
         set_tensor, invoke, get_tensor = interpreter.set_tensor, interpreter.invoke, interpreter.get_tensor
 
@@ -71,3 +76,18 @@ class LiteRT:
             return result
 
         return run
+
+
+def call_size(left: int, sizes: Sequence[int]) -> int:
+    """Rows of the next call where `left` are to be computed; more than those means padding. `sizes` from the largest."""
+    above = min((size for size in sizes if size >= left), default=None)
+    if above is not None and (left >= FULL_ENOUGH * above or 1 < left < 8):  # one padded call beats up to seven
+        return above
+    return next(size for size in sizes if size <= left)
+
+
+def _sizes(interpreter: Any) -> tuple[int, ...]:
+    """Those of SIZES in which the network's tensors fit MAX_ARENA; `interpreter` is allocated for one row."""
+    weights = interpreter.get_tensor_details()
+    row = sum(int(np.prod(one["shape"])) * 4 for one in weights if len(one["shape"]) > 1 and one["shape"][0] == 1)
+    return tuple(size for size in SIZES if size == 1 or size * row <= MAX_ARENA)
