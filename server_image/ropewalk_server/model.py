@@ -27,6 +27,8 @@ MEASURED_ROWS = 256
 MEASURED_VALUES = 100_000
 """Rows of a measurement, and the numbers in them: a large image is measured with two rows."""
 MEASURED_TIMES = 3
+WORTH_CHANGING = 1.5
+"""How many times as fast another engine must be, by the publisher's measurement, to be loaded in place of this one."""
 
 
 class LoadError(Exception):
@@ -56,7 +58,7 @@ class Curve:
     fixed: float
     row: float
 
-    def micros(self, rows: int) -> float:
+    def micros(self, rows: float) -> float:
         """Of a prediction of so many rows."""
         return self.fixed + self.row * rows
 
@@ -86,6 +88,8 @@ class Model:
         self.decoder = Decoder(parts.signature)
         self.classes = parts.signature.classes
         self.curve = Curve.published(latency_micros)
+        self.offers: Sequence[manifest.Engine] = ()
+        """The engines that Auto may choose from for this version, this one among them."""
         self._encoder = parts.encoder
         self._matrix_encoder = MatrixEncoder.of(parts.encoder, self.decoder.names)
         self._engine = engine
@@ -107,6 +111,12 @@ class Model:
         if session is None:
             session = self._threads.session = self._engine.session()
         return session
+
+    def faster_engine(self, rows: float) -> str | None:
+        """Another engine that is much faster for requests of so many rows, if there is one."""
+        costs = {offer.name: Curve.published(dict(offer.latency_micros)).micros(rows) for offer in self.offers}
+        best = min(costs, key=costs.__getitem__, default=self.engine_name)
+        return best if costs.get(self.engine_name, 0.0) > WORTH_CHANGING * costs.get(best, 1.0) else None
 
     @property
     def batches(self) -> bool:
@@ -137,11 +147,11 @@ def read_parts(directory: Path, manifest_digest: str | None) -> Parts:
         raise LoadError("UnsupportedFormat", f"The version's documents cannot be read: {error!r}") from error
 
 
-def offered(parts: Parts, wanted: str) -> list[manifest.Engine]:
-    """Engines to try, best first: the wanted one, or for Auto all that this image has, fastest at one row first."""
+def offered(parts: Parts, wanted: str, rows: float = 1.0) -> list[manifest.Engine]:
+    """Engines to try, best first: the wanted one, or for Auto all of this image, fastest first at so many rows."""
     known = [engine for engine in parts.manifest.engines if engine.name in ENGINES]
     if wanted == "Auto":
-        return sorted(known, key=lambda engine: engine.latency_micros.get("1", 1 << 40))
+        return sorted(known, key=lambda engine: Curve.published(dict(engine.latency_micros)).micros(rows))
     return [engine for engine in known if engine.name == wanted]
 
 
@@ -203,16 +213,19 @@ def load(directory: Path, manifest_digest: str | None, wanted: str = "Auto") -> 
     return load_from(read_parts(directory, manifest_digest), wanted)
 
 
-def load_from(parts: Parts, wanted: str) -> Model:
-    """As `load`, for parts that were read already."""
-    offers = offered(parts, wanted)
+def load_from(parts: Parts, wanted: str, rows: float = 1.0) -> Model:
+    """As `load`, for parts that were read already and requests of so many rows."""
+    offers = offered(parts, wanted, rows)
     if not offers:
         has = ", ".join(engine.name for engine in parts.manifest.engines) or "none"
         raise LoadError("NoEngine", f"Engine {wanted} is not available: the version is compiled for {has}")
     failures = []
-    for offer in offers:
+    for index, offer in enumerate(offers):
         try:
-            return load_engine(parts, offer)
+            model = load_engine(parts, offer)
         except LoadError as error:
             failures.append(error)
+        else:
+            model.offers = offers[index:]
+            return model
     raise LoadError(failures[0].reason, "; ".join(str(error) for error in failures))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.credentials import Certificate, Tokens
+from ropewalk_server.engine_choice import RowsSeen
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.grpc_server import GrpcServer
 from ropewalk_server.grpc_service import GrpcService
@@ -62,6 +63,7 @@ class Server:
         key = feedback_key()
         self.feedback_trouble = feedback_trouble(key)
         self.predictor = Predictor(name, self.versions, Monitor(), Receipts(key))
+        self.rows_seen = RowsSeen()
         self.draining = False
         self.tokens = Tokens(root() / "tokens") if os.environ.get("ROPEWALK_AUTHENTICATION") == "Token" else None
         secured = bool(os.environ.get("ROPEWALK_TLS"))
@@ -119,9 +121,19 @@ class Server:
             self.versions.follow(routes)
         self.versions.tick()
         self.predictor.monitor.tick()
+        self.prefer_engine()
         for credentials in (self.tokens, self.certificate, self.grpc_certificate):
             if credentials is not None:
                 credentials.poll()
+
+    def prefer_engine(self) -> None:
+        """Let the engine suit the size of the requests that came."""
+        live = self.versions.live
+        totals = None if live is None else self.predictor.monitor.totals.get(live)
+        if live is not None and totals is not None:
+            rows = self.rows_seen.average(live, sum(totals.latency), totals.rows)
+            if rows is not None:
+                self.versions.prefer(rows)
 
     async def _follow(self) -> None:
         while True:

@@ -40,6 +40,13 @@ class Held:
     model: Model | None = None
     retry_at: float = 0.0
     started: bool = False
+    changing: bool = False
+    """Whether another engine is to be loaded, which suits the requests that come better."""
+
+    @property
+    def mark(self) -> str:
+        """What is marked while it loads: a death while only the engine changes must not cost the version."""
+        return self.route.digest if self.model is None else f"{self.route.digest} on another engine"
 
 
 class Versions:
@@ -65,6 +72,7 @@ class Versions:
         self.routes: Routes | None = None
         self.held: dict[int, Held] = {}
         self.live: int | None = None
+        self._rows = 1.0
 
     @property
     def live_model(self) -> Model | None:
@@ -92,6 +100,17 @@ class Versions:
         self._switch()
         self.tick()
 
+    def prefer(self, rows: float) -> None:
+        """Requests have so many rows: load the live version on another engine where Auto would find a faster one."""
+        held = None if self.live is None else self.held.get(self.live)
+        if held is None or held.model is None or self.routes is None or self.routes.engine != "Auto":
+            return
+        better = held.model.faster_engine(rows)
+        if better is not None and not held.changing and not self._marks.has_crashed(held.mark):
+            log("info", "engine changes", version=self.live, engine=better, rows_a_request=round(rows, 1))
+            self._rows, held.changing = rows, True
+            self.tick()
+
     def _is_mine(self, version: int, routes: Routes) -> bool:
         return routes.pilot is None or routes.pilot == self._pod or version == routes.live
 
@@ -113,13 +132,13 @@ class Versions:
             for held in self.held.values()
             if (held.state == "Loading" and not held.started)
             or (held.state == "Failed" and held.reason in RETRIED and held.retry_at <= now)
-            or (held.model is not None and held.engine != self.routes.engine)
+            or (held.model is not None and (held.engine != self.routes.engine or held.changing))
         ]
         if not waiting:
             return
         live = self.routes.live
         held = min(waiting, key=lambda one: (one.route.version != live, one.route.version))
-        held.started, held.engine = True, self.routes.engine
+        held.started, held.engine, held.changing = True, self.routes.engine, False
         self._loading = asyncio.get_running_loop().create_task(self._load(held))
 
     async def _load(self, held: Held) -> None:
@@ -132,7 +151,9 @@ class Versions:
         except Exception as error:
             held.reason = error.reason if isinstance(error, LoadError) else "LoadFailed"
             held.message = str(error) if isinstance(error, LoadError) else f"Loading failed: {error!r}"[:500]
-            if held.model is None:
+            if held.model is not None:
+                held.model.offers = ()  # it goes on with the engine it has
+            else:
                 held.state, held.retry_at = "Failed", self._clock() + RETRY_SECONDS
             log("error", "version failed", version=version, reason=held.reason, detail=held.message)
         else:
@@ -146,7 +167,8 @@ class Versions:
         asyncio.get_running_loop().call_soon(self.tick)
 
     def _load_blocking(self, held: Held) -> Model:
-        self._marks.mark(held.route.digest)
+        mark = held.mark
+        self._marks.mark(mark)
         try:
             parts = read_parts(self._local(held.route.path), held.route.manifest_digest)
             if held.route.digest not in ("", parts.manifest.model_digest):
@@ -161,9 +183,9 @@ class Versions:
                     f"Version {held.route.version} takes {parts.manifest.loaded_bytes >> 20} MiB, "
                     f"{max(0, available or 0) >> 20} MiB are left below the memory limit",
                 )
-            return load_from(parts, held.engine)
+            return load_from(parts, held.engine, self._rows)
         finally:
-            self._marks.clear(held.route.digest)
+            self._marks.clear(mark)
 
     def _local(self, path: str) -> Path:
         """Routes speak of /ropewalk; tests run elsewhere."""
@@ -203,6 +225,5 @@ class Versions:
         """At an orderly stop: no mark may stay for a load that was merely interrupted."""
         self._stopping = True
         for held in self.held.values():
-            if held.state == "Loading":
-                self._marks.clear(held.route.digest)
+            self._marks.clear(held.mark)
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -79,7 +79,7 @@ class LiteRT:
 
 
 def call_size(left: int, sizes: Sequence[int]) -> int:
-    """Rows of the next call where `left` are to be computed; more than those means padding. `sizes` from the largest."""
+    """Rows of the next call where `left` are to be computed, padding included; `sizes` begin with the largest."""
     above = min((size for size in sizes if size >= left), default=None)
     if above is not None and (left >= FULL_ENOUGH * above or 1 < left < 8):  # one padded call beats up to seven
         return above
