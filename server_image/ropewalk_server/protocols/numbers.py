@@ -7,7 +7,9 @@ else the answer is None, and the careful decoder finds the words. Not for thread
 from __future__ import annotations
 
 import math
+import struct
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,9 @@ from numpy.typing import NDArray
 _NUMBER = b"0123456789.-+eE \t\r\n"
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 _PARSER: Any = simdjson.Parser()
-_ERRORS = (ValueError, RuntimeError, TypeError, KeyError, AttributeError)
+_LARGEST = b"\xff\xff\x7f"
+"""The first bytes of the largest float32 of either sign, little-endian."""
+_ERRORS = (ValueError, RuntimeError, TypeError, KeyError, AttributeError, OverflowError)
 SMALL = 512
 """Below so many bytes objects are cheaper than simdjson's set-up."""
 _TYPES = ({int}, {float}, {int, float})
@@ -60,11 +64,17 @@ def _few(body: bytes, key: str, width: int, max_rows: int) -> NDArray[np.float32
         for row in found:
             if type(row) is not list or len(row) != width or set(map(type, row)) not in _TYPES:
                 return None
-            if min(row) < -_FLOAT_MAX or max(row) > _FLOAT_MAX:
-                return None
-        return np.array(found, dtype=np.float32)
+        flat = found[0] if len(found) == 1 else chain.from_iterable(found)
+        packed = _packer(len(found) * width).pack(*flat)
     except _ERRORS:
         return None
+    # What was rounded to the largest float32 may have been larger.
+    return None if _LARGEST in packed else np.ndarray((len(found), width), "<f4", packed)
+
+
+@lru_cache(maxsize=64)
+def _packer(count: int) -> struct.Struct:
+    return struct.Struct(f"<{count}f")
 
 
 @lru_cache(maxsize=8)
