@@ -17,7 +17,7 @@ from ropewalk_trainer.trained import Trained
 
 
 class Gamma:
-    """A network with an operation that neither LiteRT nor OpenVINO has."""
+    """A network with an operation that no compiled engine has."""
 
     shape = (2,)
 

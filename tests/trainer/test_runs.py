@@ -42,8 +42,8 @@ def answers(version: Manifest, engine: str) -> tuple[dict[str, Any], dict[str, N
 
 
 def check_version(version: Manifest) -> None:
-    """Both engines and the SavedModel give the examples' answers; the manifest says how long they take."""
-    assert {one.name for one in version.engines} == {"LiteRT", "OpenVINO", "TensorFlow"}
+    """All engines and the SavedModel give the examples' answers; the manifest says how long they take."""
+    assert {one.name for one in version.engines} == {"LiteRT", "OpenVINO", "ONNXRuntime", "TensorFlow"}
     for engine in version.engines:
         assert set(engine.latency_micros) == {"1", "256"}
         document, got = answers(version, engine.name)

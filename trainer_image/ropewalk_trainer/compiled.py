@@ -1,6 +1,6 @@
 """The network alone in the forms that serving engines take: compiled here, proved equal, timed.
 
-LiteRT and OpenVINO take one float32 input and give one float32 output; the encoding stays with `ropewalk_model`.
+All engines take one float32 input and give one float32 output; the encoding stays with `ropewalk_model`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +22,13 @@ from ropewalk_trainer.trained import Trained
 Floats = NDArray[np.float32]
 Run = Callable[[Floats], Floats]
 BATCHES = (1, 7, 256)
+CALLS = 500
+"""Of each batch size in a proof: 500 rows alone, 3,500 by seven, all by 256."""
 TOLERANCE = 1e-5
 TIMED_ROWS = (1, 256)
 TIMES = 50
+ENOUGH_SECONDS = 0.2
+"""From then on a measurement ends after its fifth call: a batch of large images takes seconds otherwise."""
 
 
 def write_litert(trained: Trained, path: Path) -> None:
@@ -32,15 +38,32 @@ def write_litert(trained: Trained, path: Path) -> None:
     path.write_bytes(converter.convert())
 
 
+@contextmanager
+def _litert_form(trained: Trained, directory: Path) -> Iterator[Path]:
+    """The file that `write_litert` left in this directory, or one made for now."""
+    beside = directory / "litert.tflite"
+    if beside.exists():
+        yield beside
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        made = Path(temporary) / "litert.tflite"
+        write_litert(trained, made)
+        yield made
+
+
 def write_openvino(trained: Trained, path: Path) -> None:
     """`openvino.xml` and `openvino.bin`, weights kept in float32. Read from LiteRT's form: a tenth of the time."""
     ov = loader.openvino()
-    with tempfile.TemporaryDirectory() as directory:
-        source = path.with_name("litert.tflite")
-        if not source.exists():
-            source = Path(directory) / "litert.tflite"
-            write_litert(trained, source)
+    with _litert_form(trained, path.parent) as source:
         ov.save_model(ov.Core().read_model(str(source)), str(path), compress_to_fp16=False)
+
+
+def write_onnxruntime(trained: Trained, path: Path) -> None:
+    """`onnxruntime.onnx`, weights inside. Read from LiteRT's form: of a function tf2onnx leaves constants as inputs."""
+    convert = loader.tf2onnx()
+    with _litert_form(trained, path.parent) as source, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprecated")
+        convert.from_tflite(str(source), output_path=str(path))
 
 
 def load_litert(path: Path) -> Run:
@@ -76,6 +99,23 @@ def load_openvino(path: Path) -> Run:
     return run
 
 
+def load_onnxruntime(path: Path) -> Run:
+    """One thread; memory is given back after each call, as in the server."""
+    ort = loader.onnxruntime()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+    options.log_severity_level = SILENT
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    entry, exits = session.get_inputs()[0].name, [session.get_outputs()[0].name]
+
+    def run(x: Floats) -> Floats:
+        answer: Floats = session.run(exits, {entry: np.ascontiguousarray(x)})[0]
+        return answer
+
+    return run
+
+
 def load_tensorflow(path: Path) -> Run:
     """The signature `core` of the SavedModel whose `saved_model.pb` this is."""
     tf = loader.tensorflow()
@@ -88,40 +128,42 @@ def load_tensorflow(path: Path) -> Run:
     return run
 
 
+SILENT = 4
+"""onnxruntime's level of fatal errors alone; others are raised, and need not be printed, too."""
 TENSORFLOW = "TensorFlow"
 WRITERS: Mapping[str, tuple[str, Callable[[Trained, Path], None]]] = {
     "LiteRT": ("litert.tflite", write_litert),
     "OpenVINO": ("openvino.xml", write_openvino),
+    "ONNXRuntime": ("onnxruntime.onnx", write_onnxruntime),
 }
 LOADERS: Mapping[str, Callable[[Path], Run]] = {
     "LiteRT": load_litert,
     "OpenVINO": load_openvino,
+    "ONNXRuntime": load_onnxruntime,
     TENSORFLOW: load_tensorflow,
 }
 
 
 def prove(run: Run, rows: Floats, expected: Floats) -> float:
-    """The greatest error over all rows in each batch size, relative above 1; infinity for a wrong shape or a NaN."""
+    """The greatest error in each batch size, relative above 1; infinity for a wrong shape or a NaN."""
     worst = 0.0
     for batch in BATCHES:
-        for start in range(0, len(rows), batch):
+        for start in range(0, min(len(rows), CALLS * batch), batch):
             got, want = run(rows[start : start + batch]), expected[start : start + batch]
             if got.shape != want.shape or not np.isfinite(got).all():
                 return float("inf")
             worst = max(worst, float(np.max(np.abs(got - want) / np.maximum(1.0, np.abs(want)), initial=0.0)))
-            if batch == 1 and start >= 500:
-                break
     return worst
 
 
 def latency(run: Run, rows: Floats) -> dict[str, int]:
-    """Median microseconds of one call by number of rows."""
+    """Median microseconds of one call by number of rows: of TIMES calls, or as many as ENOUGH_SECONDS allow."""
     found = {}
     for count in TIMED_ROWS:
         batch = np.resize(rows, (count, *rows.shape[1:]))
         run(batch)
-        times = []
-        for _ in range(TIMES):
+        times: list[float] = []
+        while len(times) < TIMES and (len(times) < 5 or sum(times) < ENOUGH_SECONDS):
             began = time.perf_counter()
             run(batch)
             times.append(time.perf_counter() - began)

@@ -23,6 +23,8 @@ def _import_all() -> None:
     tensorflow()
     litert()
     openvino()
+    onnxruntime()
+    tf2onnx()
 
 
 def processors() -> int:
@@ -89,3 +91,24 @@ def openvino() -> Any:
 
             _modules["openvino"] = module
         return _modules["openvino"]
+
+
+def onnxruntime() -> Any:
+    """`onnxruntime`."""
+    with _lock:
+        if "onnxruntime" not in _modules:
+            import onnxruntime as module
+
+            _modules["onnxruntime"] = module
+        return _modules["onnxruntime"]
+
+
+def tf2onnx() -> Any:
+    """`tf2onnx.convert`, which imports TensorFlow: after `tensorflow`, which imports it without Keras."""
+    tensorflow()
+    with _lock:
+        if "tf2onnx" not in _modules:
+            import tf2onnx.convert as module
+
+            _modules["tf2onnx"] = module
+        return _modules["tf2onnx"]

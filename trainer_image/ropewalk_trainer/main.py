@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     for handler in (stream, tail):
         handler.setFormatter(form)
     logging.basicConfig(level=logging.INFO, handlers=[stream, tail], force=True)
-    for noisy in ("tensorflow", "absl"):
+    for noisy in ("tensorflow", "absl", "tf2onnx"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     return _errand() if command == "errand" else _run(tail)
 

@@ -163,7 +163,7 @@ class TLS(Model):
 class Serving(Model):
     """How the pods serve."""
 
-    engine: Literal["Auto", "LiteRT", "OpenVINO", "TensorFlow"] = "Auto"
+    engine: Literal["Auto", "LiteRT", "OpenVINO", "ONNXRuntime", "TensorFlow"] = "Auto"
     """What computes predictions.
     Auto: the fastest of those that were proved equal to the model when it was published.
     TensorFlow: the model itself, in an image of its own that has TensorFlow (larger, slower)."""

@@ -45,6 +45,12 @@ def _openvino(file: Path) -> Engine:
     return OpenVINO(file)
 
 
+def _onnxruntime(file: Path) -> Engine:
+    from ropewalk_server.engines.onnxruntime import ONNXRuntime
+
+    return ONNXRuntime(file)
+
+
 def _tensorflow(file: Path) -> Engine:
     from ropewalk_server.engines.tensorflow import TensorFlow
 
@@ -52,7 +58,11 @@ def _tensorflow(file: Path) -> Engine:
 
 
 TENSORFLOW = "TensorFlow"
-ENGINES: dict[str, Callable[[Path], Engine]] = {"LiteRT": _litert, "OpenVINO": _openvino}
+ENGINES: dict[str, Callable[[Path], Engine]] = {
+    "LiteRT": _litert,
+    "OpenVINO": _openvino,
+    "ONNXRuntime": _onnxruntime,
+}
 """By the name in the manifest. Imported when used: a server of LiteRT models never pays for OpenVINO's memory."""
 if find_spec("tensorflow") is not None:  # the image `server-tf`
     ENGINES[TENSORFLOW] = _tensorflow
