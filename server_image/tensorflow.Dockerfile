@@ -7,7 +7,8 @@ FROM ${BASE} AS libraries
 COPY locks/trainer.txt /tmp/requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-deps -r /tmp/requirements.txt \
- && rm -rf /opt/venv/lib/python3*/site-packages/pip
+ && cd /opt/venv/lib/python3*/site-packages && rm -rf pip tests tools examples \
+      onnxruntime/capi/libonnxruntime.so* onnxruntime/transformers onnxruntime/quantization onnxruntime/tools onnxruntime/datasets onnxruntime/backend
 
 FROM ${BASE} AS more
 COPY locks/server-tf.txt /tmp/requirements.txt

@@ -13,9 +13,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from ropewalk_server.engines import EngineError
-from ropewalk_server.engines.onnxruntime import ONNXRuntime
+from ropewalk_server.engines import onnxruntime as engine_file
+from ropewalk_server.engines.onnxruntime import CALL_BYTES, ONNXRuntime
 from ropewalk_server.model import load_engine, offered, read_parts
 from ropewalk_server.protos import onnx_pb2
+from ropewalk_trainer import compiled
 from tests.server.conftest import Server, row
 
 Published = tuple[Path, list[dict[str, Any]]]
@@ -89,6 +91,23 @@ def test_rows_of_another_width_are_an_error_that_loading_understands(tmp_path: P
     assert session(np.ones((2, 3), dtype=np.float32)).tolist() == [[1.5], [1.5]]
     with pytest.raises(RuntimeError, match="ONNX Runtime"):
         session(np.ones((2, 4), dtype=np.float32))
+
+
+def test_a_large_batch_is_cut_and_each_row_keeps_its_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the row: just below the bound, above it, and rows that are larger than the bound."""
+    onnx.save(small(), tmp_path / "a.onnx")
+    most = CALL_BYTES // 12
+    x = np.arange(3 * (2 * most + 1), dtype=np.float32).reshape(-1, 3) / CALL_BYTES
+    session = ONNXRuntime(tmp_path / "a.onnx").session()
+    for count in (most, most + 1, 2 * most + 1):
+        assert session(x[:count]) == pytest.approx(x[:count].sum(axis=1, keepdims=True) / 2), count
+    monkeypatch.setattr(engine_file, "CALL_BYTES", 8)
+    assert session(x[:5]) == pytest.approx(x[:5].sum(axis=1, keepdims=True) / 2)
+
+
+def test_the_publisher_times_what_the_server_does() -> None:
+    """Auto chooses by its figures."""
+    assert compiled.CALL_BYTES == CALL_BYTES
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing of the kind", b"\x08\x09ORTM", None])

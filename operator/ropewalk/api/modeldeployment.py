@@ -166,6 +166,7 @@ class Serving(Model):
     engine: Literal["Auto", "LiteRT", "OpenVINO", "ONNXRuntime", "TensorFlow"] = "Auto"
     """What computes predictions.
     Auto: the fastest of those that were proved equal to the model when it was published.
+    LiteRT, OpenVINO, ONNXRuntime: this one; a version that was not proved on it is not loaded (NoEngine).
     TensorFlow: the model itself, in an image of its own that has TensorFlow (larger, slower)."""
     authentication: Authentication = Authentication()
     """Who may ask for predictions."""

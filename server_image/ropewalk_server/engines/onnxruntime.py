@@ -1,4 +1,4 @@
-"""ONNX Runtime: between LiteRT and OpenVINO for one row, often the fastest for a batch of a dense network."""
+"""ONNX Runtime: 7 to 16 % faster than LiteRT for 8 to 32 images; 8 us for one row of a small network."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ DOMAINS = frozenset({"", "ai.onnx"})
 """Of the operators that a network may have: the standard's own, all of which compute. Others come from libraries, or
 load them (`com.microsoft.EPContext`)."""
 FLOATS = "tensor(float)"
+CALL_BYTES = 1 << 18
+"""Of input in one call; a larger batch is cut. The tensors in between are many times as large: beyond some megabytes
+they are mapped and cleared anew in each call (256 images of 64x64x3: 114 ms, 38 ms when cut), or kept for ever."""
 SILENT = 4
 """The level of fatal messages alone: errors are raised and logged by those who catch them."""
 
@@ -23,8 +26,7 @@ SILENT = 4
 class ONNXRuntime:
     """An .onnx file, whole in itself. One session for all threads: its `run` may be called by many at a time.
 
-    Memory is given back after each call. An arena grows to the largest batch seen and stays (60 MB with the image
-    template), plans by shape grow with each new row count (600 MB after 43 of them); without both no call is slower.
+    No arena and no plans by shape: both keep memory for each new row count (plans 600 MB after 43 of them).
     """
 
     def __init__(self, file: Path) -> None:
@@ -52,12 +54,19 @@ class ONNXRuntime:
         """A session for the calling thread; all are the same."""
         call, entry, exits = self._call, self._entry, self._exits
 
-        def run(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
+        def one(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
             try:
                 result: NDArray[np.float32] = call(exits, {entry: np.ascontiguousarray(encoded)})[0]
             except Exception as error:  # as above
                 raise RuntimeError(f"ONNX Runtime: {_first_line(error)}") from error
             return result
+
+        def run(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
+            rows = len(encoded)
+            if rows == 1 or encoded.nbytes <= CALL_BYTES:
+                return one(encoded)
+            most = max(1, CALL_BYTES * rows // encoded.nbytes)
+            return np.concatenate([one(encoded[at : at + most]) for at in range(0, rows, most)])
 
         return run
 
