@@ -177,7 +177,8 @@ def _document(raw: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {"value": found}
 
 
-_ports = iter(range(28501, 28700, 2))
+_FIRST_PORT = int(os.environ.get("ROPEWALK_TEST_PORT", "28501"))  # two runs on one machine need two ranges
+_ports = iter(range(_FIRST_PORT, _FIRST_PORT + 200, 2))
 
 
 @pytest.fixture
