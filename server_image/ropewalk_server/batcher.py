@@ -9,6 +9,7 @@ out, so no request is overtaken for ever by smaller ones, and one whose deadline
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,13 +27,17 @@ MOST_ROWS = 1024
 
 
 class Job:
-    """One request's rows, waiting or being computed; cancel `future` to give it up."""
+    """One request's rows, waiting or being computed; cancel `future` to give it up.
 
-    __slots__ = ("alone", "batch", "future", "model")
+    `taken` is time.perf_counter() when a thread took it (the last time, if it was computed again), 0.0 before.
+    """
+
+    __slots__ = ("alone", "batch", "future", "model", "taken")
 
     def __init__(self, model: Model, batch: Batch, future: asyncio.Future[Core]) -> None:
         self.model, self.batch, self.future = model, batch, future
         self.alone = not model.batches
+        self.taken = 0.0
 
 
 class Batcher:
@@ -51,12 +56,12 @@ class Batcher:
         """Requests that no thread has taken yet."""
         return len(self._queue)
 
-    def submit(self, model: Model, batch: Batch) -> asyncio.Future[Core]:
-        """The core's output for the rows [rows, outputs], or what the engine raised."""
+    def submit(self, model: Model, batch: Batch) -> Job:
+        """Queue the rows; the job's future gets the core's output [rows, outputs], or what the engine raised."""
         job = Job(model, batch, asyncio.get_running_loop().create_future())
         self._queue.append(job)
         self._start()
-        return job.future
+        return job
 
     def stop(self) -> None:
         """End the threads once nothing is computed any more."""
@@ -86,6 +91,9 @@ class Batcher:
             rows += job.batch.rows
             if job.alone:
                 break
+        now = time.perf_counter()
+        for job in taken:
+            job.taken = now
         return taken
 
     def _ended(self, jobs: Sequence[Job]) -> Callable[[asyncio.Future[Any]], None]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
+from ropewalk_server.access_log import TRACERESPONSE, AccessLog, trace_of, trace_response
 from ropewalk_server.credentials import Tokens
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import health_grpc, openinference_grpc, tfserving_grpc
-from ropewalk_server.rpc import Answer, Code, Head, failure
+from ropewalk_server.rpc import Answer, Code, Head, Reply, failure
 
 _OPEN = health_grpc.CHECK.encode()
 """What load balancers ask, which bear no token; it tells nothing but whether the server is ready."""
@@ -26,9 +28,33 @@ class GrpcService:
         services = {path.split("/")[1] for path in methods}
         methods |= health_grpc.Health(predictor, services, draining).methods()
         self._methods = {path.encode(): method for path, method in methods.items()}
+        self._log = AccessLog()
 
     def handle(self, head: Head, message: bytes) -> Answer:
         """Answer at once, or with a future where the model is slow."""
+        began = self._log.clock()
+        answer = self._answer(head, message)
+        if isinstance(answer, Reply):
+            return self._ended(head, message, answer, began)
+        return asyncio.ensure_future(self._later(head, message, answer, began))
+
+    async def _later(self, head: Head, message: bytes, answer: asyncio.Future[Reply], began: float) -> Reply:
+        return self._ended(head, message, await answer, began)
+
+    def _ended(self, head: Head, message: bytes, reply: Reply, began: float) -> Reply:
+        """As Service does: log the call if it is its turn, send a caller's trace back."""
+        due = self._log.went_well(began) if reply.code is Code.OK else self._log.failed(began)
+        if not due and head.traceparent is None:
+            return reply
+        trace = trace_of(head.traceparent)
+        if due:
+            fields = {"code": reply.code.name, "request_bytes": len(message), "answer_bytes": len(reply.message)}
+            self._log.line("gRPC", head.path, began, trace, **fields)
+        if trace is None:
+            return reply
+        return reply._replace(metadata=(*reply.metadata, (TRACERESPONSE, trace_response(trace))))
+
+    def _answer(self, head: Head, message: bytes) -> Answer:
         if self._tokens is not None and head.path != _OPEN and not self._tokens.allow(head.authorization):
             self._predictor.reject("unauthorized")
             words = "This model is for those who send a token it knows: authorization: Bearer TOKEN"

@@ -144,7 +144,7 @@ def read_head(fields: Iterable[tuple[bytes, bytes]]) -> Head | None:
     """The head of a call; None where it breaks HTTP/2 itself (RFC 9113, 8.2 and 8.3)."""
     pseudo: dict[bytes, bytes] = {}
     content_type = b""
-    timeout = authorization = length = None
+    timeout = authorization = length = traceparent = None
     regular = False
     for name, value in fields:
         if name[:1] == b":":
@@ -163,6 +163,8 @@ def read_head(fields: Iterable[tuple[bytes, bytes]]) -> Head | None:
             timeout = int(found[1]) * _UNITS[found[2]]
         elif name == b"authorization":
             authorization = value
+        elif name == b"traceparent":
+            traceparent = value
         elif name == b"content-length":
             if not value.isdigit() or len(value) > 18:
                 return None
@@ -174,7 +176,7 @@ def read_head(fields: Iterable[tuple[bytes, bytes]]) -> Head | None:
         status = 405
     elif not content_type.startswith(b"application/grpc") or content_type[16:17] not in (b"", b"+", b";"):
         status = 415
-    return Head(pseudo[b":path"], timeout, authorization, length, status)
+    return Head(pseudo[b":path"], timeout, authorization, length, status, traceparent)
 
 
 _PSEUDO = {b":method", b":scheme", b":path", b":authority"}

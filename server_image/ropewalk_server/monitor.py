@@ -10,102 +10,20 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_model.histograms import Counter
-from ropewalk_model.windows import Bucket
-from ropewalk_server.log import log
+from ropewalk_server.buckets import LATENCY_EDGES, Counted, Open, Totals
 from ropewalk_server.model import Model
-from ropewalk_server.protocols.batch import Batch, concatenate
+from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.stages import Times
 
-LATENCY_EDGES = (
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-)  # fmt: skip
-"""Upper bounds in seconds; one more count follows for what is slower."""
 MAX_BUCKETS = 1500
 FLUSH_ROWS = 1024
 ROWS_A_SECOND = 20_000
 """Above this rate rows are sampled."""
-
-
-@dataclass
-class Totals:
-    """Counters since the process started, for Prometheus (a version's, over all its buckets)."""
-
-    codes: dict[int, int] = field(default_factory=dict)
-    rows: int = 0
-    latency: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_EDGES) + 1))
-    latency_sum: float = 0.0
-    features: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    predictions: NDArray[np.int64] | None = None
-    labels: int = 0
-    labels_correct: int = 0
-    engine: str = ""
-
-
-class Open:
-    """The bucket being filled for one version."""
-
-    def __init__(self, start: int, version: int, model: Model) -> None:
-        self.start = start
-        self.version = version
-        self.model = model
-        self.requests = self.errors = self.client_errors = self.rows = 0
-        self.latency = [0] * (len(LATENCY_EDGES) + 1)
-        self.pending: list[Batch] = []
-        self.pending_answers: list[NDArray[np.float32]] = []
-        self.pending_rows = 0
-        self.counter = Counter(model.baseline.bins)
-        self.predictions = np.zeros(model.baseline.prediction_bins.size, dtype=np.int64)
-        self.label_count = self.label_correct = 0
-        classes = len(model.classes)
-        self.confusion = [[0] * classes for _ in range(classes)]
-
-    def flush(self) -> None:
-        """Count the rows kept aside."""
-        if not self.pending:
-            return
-        columns = concatenate(self.pending)
-        answers = np.concatenate(self.pending_answers)
-        self.pending, self.pending_answers, self.pending_rows = [], [], 0
-        try:
-            self.counter.add(columns)
-            self.predictions += prediction_counts(self.model, answers)
-        except (ValueError, KeyError, TypeError) as error:
-            log("error", "rows could not be counted", version=self.version, error=repr(error))
-
-    def document(self, seconds: int) -> dict[str, Any]:
-        """The bucket as in GET /windows, with two fields more than the operator needs."""
-        bucket = Bucket(
-            start=self.start,
-            seconds=seconds,
-            version=self.version,
-            digest=self.model.digest,
-            requests=self.requests,
-            errors=self.errors,
-            rows=self.rows,
-            edges_seconds=LATENCY_EDGES,
-            latency_counts=tuple(self.latency),
-            features={name: tuple(counts) for name, counts in self.counter.counts.items()},
-            predictions=tuple(self.predictions.tolist()),
-            label_count=self.label_count,
-            label_correct=self.label_correct,
-            confusion=tuple(tuple(row) for row in self.confusion),
-        )
-        return {**bucket.document(), "clientErrors": self.client_errors, "sampledRows": self.counter.rows}
-
-
-def prediction_counts(model: Model, core: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Predictions in the baseline's bins: classes, or a regression's values."""
-    if not model.classes:
-        return model.baseline.prediction_bins.count(core.reshape(-1))
-    counts = np.zeros(model.baseline.prediction_bins.size, dtype=np.int64)
-    counts[: len(model.classes)] = np.bincount(core.argmax(axis=1), minlength=len(model.classes))
-    return counts
 
 
 class Monitor:
@@ -142,11 +60,14 @@ class Monitor:
                 self._close(bucket)
             bucket = self._open[version] = Open(int(self._ends) - self.seconds, version, model)
             totals = self.totals.setdefault(version, Totals())
-            totals.engine = model.engine_name
+            totals.describe(model)
         return bucket
 
-    def answered(self, version: int, model: Model, seconds: float, batch: Batch, core: NDArray[np.float32]) -> None:
-        """A request that was answered with predictions."""
+    def answered(
+        self, version: int, model: Model, times: Times, ended: float, batch: Batch, core: NDArray[np.float32]
+    ) -> None:
+        """A request that was answered with predictions, at `ended` by time.perf_counter()."""
+        seconds = ended - times.began
         bucket = self._bucket(version, model)
         rows = batch.rows
         bucket.requests += 1
@@ -158,14 +79,17 @@ class Monitor:
         totals.rows += rows
         totals.latency[slot] += 1
         totals.latency_sum += seconds
+        totals.stages.add(times, ended)
         step = self._step(rows)
         if step > 1:
             self._turn += 1
             if rows < step:
                 if self._turn % step:
+                    totals.sampled_out += rows
                     return
             else:
                 batch, core = batch.every(step, self._turn % step), core[self._turn % step :: step]
+                totals.sampled_out += rows - batch.rows
         bucket.pending.append(batch)
         bucket.pending_answers.append(core)
         bucket.pending_rows += batch.rows
@@ -210,8 +134,7 @@ class Monitor:
     def _close(self, bucket: Open) -> None:
         bucket.flush()
         self._closed.append(bucket.document(self.seconds))
-        totals = self.totals[bucket.version]
-        add_counts(totals, bucket)
+        self.totals[bucket.version].add(bucket)
         del self._closed[:-MAX_BUCKETS]
 
     def _close_all(self) -> None:
@@ -229,23 +152,10 @@ class Monitor:
         self.tick()
         return self._closed
 
-    def counts(self) -> Iterator[tuple[int, Totals, Open | None]]:
-        """Totals by version with the open bucket, whose histograms are not in the totals yet."""
+    def counted(self) -> Iterator[tuple[int, Counted]]:
+        """The histograms of each version since the process started, those of the open bucket included."""
         for version, totals in sorted(self.totals.items()):
             bucket = self._open.get(version)
             if bucket is not None:
                 bucket.flush()
-            yield version, totals, bucket
-
-
-def add_counts(totals: Totals, bucket: Open) -> None:
-    """Add a closed bucket's histograms to the totals; another bin layout (another model) starts anew."""
-    for name, values in bucket.counter.counts.items():
-        counts = np.asarray(values, dtype=np.int64)
-        former = totals.features.get(name)
-        totals.features[name] = counts if former is None or len(former) != len(counts) else former + counts
-    former = totals.predictions
-    if former is None or len(former) != len(bucket.predictions):
-        totals.predictions = bucket.predictions
-    else:
-        totals.predictions = former + bucket.predictions
+            yield version, totals.counted(bucket)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import orjson
 
+from ropewalk_server import metrics
+from ropewalk_server.exposition import CONTENT_TYPE
 from ropewalk_server.http import TEXT, Request, Response
-from ropewalk_server.monitor import LATENCY_EDGES
 from ropewalk_server.predictor import Predictor
 
 FORMAT_VERSION = 1
-PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Monitoring:
@@ -97,56 +97,7 @@ class Monitoring:
         return Response(200, orjson.dumps({"version": versions.live, "baseline": model.baseline_document}))
 
     def _metrics(self) -> Response:
-        return Response(200, "\n".join(self._lines()).encode() + b"\n", PROMETHEUS)
-
-    def _lines(self) -> Iterable[str]:
-        """Prometheus' text format: base units, labels bounded by the versions and bins of this pod."""
-        predictor = self._predictor
-        model = f'model="{predictor.name}"'
-        yield "# TYPE ropewalk_server_ready gauge"
-        yield f"ropewalk_server_ready{{{model}}} {0 if self.why_not_ready() else 1}"
-        yield "# TYPE ropewalk_server_live_version gauge"
-        yield f"ropewalk_server_live_version{{{model}}} {predictor.versions.live or 0}"
-        yield "# TYPE ropewalk_server_rejected_total counter"
-        for reason, count in sorted(predictor.rejected.items()):
-            yield f'ropewalk_server_rejected_total{{{model},reason="{reason}"}} {count}'
-        yield "# TYPE ropewalk_server_feedback_rejected_total counter"
-        yield f"ropewalk_server_feedback_rejected_total{{{model}}} {predictor.monitor.feedback_rejected}"
-        yield "# TYPE ropewalk_server_requests_total counter"
-        yield "# TYPE ropewalk_server_rows_total counter"
-        yield "# TYPE ropewalk_server_labels_total counter"
-        yield "# TYPE ropewalk_server_feature_rows_total counter"
-        yield "# TYPE ropewalk_server_prediction_rows_total counter"
-        yield "# TYPE ropewalk_server_request_seconds histogram"
-        for version, totals, bucket in predictor.monitor.counts():
-            labels = f'{model},version="{version}"'
-            for code, count in sorted(totals.codes.items()):
-                yield f'ropewalk_server_requests_total{{{labels},code="{code}"}} {count}'
-            yield f"ropewalk_server_rows_total{{{labels}}} {totals.rows}"
-            yield f'ropewalk_server_labels_total{{{labels},correct="true"}} {totals.labels_correct}'
-            yield f'ropewalk_server_labels_total{{{labels},correct="false"}} {totals.labels - totals.labels_correct}'
-            passed = 0
-            for edge, count in zip((*LATENCY_EDGES, float("inf")), totals.latency, strict=True):
-                passed += count
-                shown = "+Inf" if edge == float("inf") else f"{edge:g}"
-                yield f'ropewalk_server_request_seconds_bucket{{{labels},le="{shown}"}} {passed}'
-            yield f"ropewalk_server_request_seconds_sum{{{labels}}} {totals.latency_sum:.6f}"
-            yield f"ropewalk_server_request_seconds_count{{{labels}}} {passed}"
-            counted = {name: list(counts) for name, counts in totals.features.items()}
-            if bucket is not None:
-                for name, counts in bucket.counter.counts.items():
-                    before = counted.get(name)
-                    counted[name] = (
-                        [int(a + b) for a, b in zip(before, counts, strict=True)]
-                        if before is not None and len(before) == len(counts)
-                        else list(counts)
-                    )
-            for name, counts in counted.items():
-                for index, count in enumerate(counts):
-                    yield f'ropewalk_server_feature_rows_total{{{labels},feature="{name}",bin="{index}"}} {int(count)}'
-            if totals.predictions is not None:
-                for index, count in enumerate(totals.predictions.tolist()):
-                    yield f'ropewalk_server_prediction_rows_total{{{labels},bin="{index}"}} {count}'
+        return Response(200, metrics.render(self._predictor, ready=not self.why_not_ready()), CONTENT_TYPE)
 
 
 def error(status: int, message: str) -> Response:

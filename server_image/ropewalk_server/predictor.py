@@ -22,6 +22,7 @@ from ropewalk_server.model import Model
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.processors import processors
 from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.stages import Times
 from ropewalk_server.versions import Versions
 
 T = TypeVar("T")
@@ -72,16 +73,21 @@ class Predictor:
         `began` is time.perf_counter() at the request's arrival. Raises Refused, at once or in the future.
         """
         model = loaded.model
+        decoded = time.perf_counter()
         if model.curve.micros(batch.rows) <= INLINE_MICROS:
-            return self._answer(loaded, batch, model.predict(batch), began, write)
+            core = model.predict(batch)
+            return self._answer(loaded, batch, core, Times(began, decoded, decoded, time.perf_counter()), write)
         if self.in_flight >= self.limits.max_concurrency:
             raise self.overloaded(loaded, began)
-        return asyncio.get_running_loop().create_task(self._slow(loaded, batch, began, write))
+        return asyncio.get_running_loop().create_task(self._slow(loaded, batch, began, decoded, write))
 
-    async def _slow(self, loaded: Loaded, batch: Batch, began: float, write: Callable[[Core, bytes | None], T]) -> T:
+    async def _slow(
+        self, loaded: Loaded, batch: Batch, began: float, decoded: float, write: Callable[[Core, bytes | None], T]
+    ) -> T:
         self.in_flight += 1
+        job = self._batcher.submit(loaded.model, batch)
         try:
-            core = await asyncio.wait_for(self._batcher.submit(loaded.model, batch), self.limits.deadline_seconds)
+            core = await asyncio.wait_for(job.future, self.limits.deadline_seconds)
         except TimeoutError:
             self.reject("deadline")
             message = f"The prediction took longer than {self.limits.deadline_seconds:g} s"
@@ -92,17 +98,17 @@ class Predictor:
             raise self.failed(loaded, began, Refused(500, message)) from error
         finally:
             self.in_flight -= 1
-        return self._answer(loaded, batch, core, began, write)
+        return self._answer(loaded, batch, core, Times(began, decoded, job.taken, time.perf_counter()), write)
 
     def _answer(
-        self, loaded: Loaded, batch: Batch, core: Core, began: float, write: Callable[[Core, bytes | None], T]
+        self, loaded: Loaded, batch: Batch, core: Core, times: Times, write: Callable[[Core, bytes | None], T]
     ) -> T:
         version, model = loaded
         receipt = None
         if model.signature.task != "Tensor":
             receipt = self.receipts.issue(version, digest_bytes(model), core, len(model.classes))
         answer = write(core, receipt)
-        self.monitor.answered(version, model, time.perf_counter() - began, batch, core)
+        self.monitor.answered(version, model, times, time.perf_counter(), batch, core)
         return answer
 
     def overloaded(self, loaded: Loaded, began: float) -> Refused:
@@ -117,6 +123,16 @@ class Predictor:
             self.reject("rows")
         self.monitor.failed(loaded.version, loaded.model, why.status, time.perf_counter() - began)
         return why
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue before a slow engine."""
+        return self._batcher.waiting
+
+    @property
+    def batches(self) -> int:
+        """Computations that slow engines were asked for."""
+        return self._batcher.batches
 
     def reject(self, reason: str) -> None:
         """Count a request that a limit has turned away."""

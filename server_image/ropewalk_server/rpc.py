@@ -43,6 +43,7 @@ class Head(NamedTuple):
     authorization: bytes | None = None
     length: int | None = None
     status: int = 0
+    traceparent: bytes | None = None
 
 
 class Reply(NamedTuple):

@@ -8,6 +8,7 @@ import signal
 import socket
 from pathlib import Path
 
+from ropewalk_server.access_log import TRACEPARENT
 from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.credentials import Certificate, Tokens
 from ropewalk_server.engine_choice import RowsSeen
@@ -73,7 +74,7 @@ class Server:
         self.http = HttpServer(
             Service(self.predictor, self.tokens).handle,
             tfserving.error,
-            keep=(AUTHORIZATION, *openinference.KEPT_HEADERS),
+            keep=(AUTHORIZATION, TRACEPARENT, *openinference.KEPT_HEADERS),
             rejected=self.predictor.reject,
         )
         service = GrpcService(self.predictor, self.tokens, lambda: self.draining)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
+from ropewalk_server.access_log import TRACEPARENT, TRACERESPONSE, AccessLog, trace_of, trace_response
 from ropewalk_server.credentials import Tokens
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Predictor
@@ -23,9 +25,35 @@ class Service:
         self._tfserving = tfserving.TensorFlowServing(predictor).handle
         self._openinference = openinference.OpenInference(predictor).handle
         self._openapi = openapi.OpenApi(predictor).handle
+        self._log = AccessLog()
 
     def handle(self, request: Request) -> Answer:
         """Answer at once, or with a future where the model is slow."""
+        began = self._log.clock()
+        answer = self._answer(request)
+        if isinstance(answer, Response):
+            return self._ended(request, answer, began)
+        return asyncio.ensure_future(self._later(request, answer, began))
+
+    async def _later(self, request: Request, answer: asyncio.Future[Response], began: float) -> Response:
+        return self._ended(request, await answer, began)
+
+    def _ended(self, request: Request, answer: Response, began: float) -> Response:
+        """Log the request if it is its turn; a caller's trace goes back in the answer's headers."""
+        due = self._log.went_well(began) if answer.status == 200 else self._log.failed(began)
+        sent = request.headers.get(TRACEPARENT)
+        if not due and sent is None:
+            return answer
+        trace = trace_of(sent)
+        if due:
+            fields = {"status": answer.status, "request_bytes": len(request.body), "answer_bytes": len(answer.body)}
+            method = request.method[:20].decode("latin-1")
+            self._log.line("REST", request.path, began, trace, method=method, **fields)
+        if trace is None:
+            return answer
+        return answer._replace(headers=(*answer.headers, (TRACERESPONSE, trace_response(trace))))
+
+    def _answer(self, request: Request) -> Answer:
         if self._tokens is not None and not self._tokens.allow(request.headers.get(AUTHORIZATION)):
             return self._unauthorized()
         if len(request.body) > LARGE and self._predictor.in_flight >= self._predictor.limits.max_concurrency:

@@ -40,6 +40,8 @@ class Held:
     model: Model | None = None
     retry_at: float = 0.0
     started: bool = False
+    loaded_at: float = 0.0
+    """Seconds since the epoch at which `model` was there."""
     changing: bool = False
     """Whether another engine is to be loaded, which suits the requests that come better."""
 
@@ -73,6 +75,8 @@ class Versions:
         self.held: dict[int, Held] = {}
         self.live: int | None = None
         self._rows = 1.0
+        self.loads = {"proved": 0, "failed": 0, "skipped": 0}
+        """Versions tried since the process started, by what came of it."""
 
     @property
     def live_model(self) -> Model | None:
@@ -119,6 +123,7 @@ class Versions:
         if self._marks.has_crashed(route.digest):
             held.state, held.reason = "Skipped", "CrashedWhileLoading"
             held.message = f"The server died while it loaded version {route.version}; this pod does not try again"
+            self.loads["skipped"] += 1
             log("error", "version skipped", version=route.version, reason=held.reason)
         return held
 
@@ -155,9 +160,12 @@ class Versions:
                 held.model.offers = ()  # it goes on with the engine it has
             else:
                 held.state, held.retry_at = "Failed", self._clock() + RETRY_SECONDS
+            self.loads["failed"] += 1
             log("error", "version failed", version=version, reason=held.reason, detail=held.message)
         else:
             held.state, held.reason, held.message, held.model = "Proved", "", "", model
+            held.loaded_at = time.time()
+            self.loads["proved"] += 1
             took = round(self._clock() - started, 3)
             log("info", "version proved", version=version, engine=model.engine_name, seconds=took)
             # What was loaded lives long: collections need not walk over it again (p99 falls by four fifths).

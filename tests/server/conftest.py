@@ -102,8 +102,19 @@ class Server:
             **self.environment,
         }
         command = [sys.executable, "-m", "ropewalk_server.main", "serve"]
-        self._process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-        self.until(lambda: self.get("/healthz", monitoring=True)[0] == 200)
+        with (self.root / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, env=environment, stderr=log)
+        self.until(self._is_up)
+
+    def _is_up(self) -> bool:
+        """Whether this process answers; one that was left over on its ports must not do so in its place."""
+        assert self._process is not None
+        assert self._process.poll() is None, self.log()
+        return self.get("/healthz", monitoring=True)[0] == 200
+
+    def log(self) -> str:
+        """What it has written to stderr so far."""
+        return (self.root / "log").read_text(errors="replace")
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""

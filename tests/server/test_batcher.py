@@ -73,7 +73,7 @@ async def test_requests_that_wait_are_computed_together_and_get_their_own_answer
     """The first alone, the rest in one call."""
     radii = [6.0 + one for one in range(12)]
     asked = [batch(model, row(mean_radius=radius)) for radius in radii]
-    answers = await asyncio.gather(*(batcher.submit(model, one) for one in asked))
+    answers = await asyncio.gather(*(batcher.submit(model, one).future for one in asked))
     plain = load(directory, None)
     for one, answer in zip(asked, answers, strict=True):
         assert np.allclose(answer, plain.predict(one), atol=1e-5)
@@ -83,9 +83,9 @@ async def test_requests_that_wait_are_computed_together_and_get_their_own_answer
 
 async def test_a_request_that_nobody_waits_for_is_never_computed(model: Model, batcher: Batcher) -> None:
     """Its deadline passed, or its client left."""
-    first = batcher.submit(model, batch(model, row()))
-    late = batcher.submit(model, batch(model, row(), row()))
-    last = batcher.submit(model, batch(model, row()))
+    first = batcher.submit(model, batch(model, row())).future
+    late = batcher.submit(model, batch(model, row(), row())).future
+    last = batcher.submit(model, batch(model, row())).future
     late.cancel()
     await asyncio.gather(first, last)
     assert model.calls == [1, 1]  # type: ignore[attr-defined]
@@ -96,7 +96,7 @@ async def test_a_large_request_keeps_its_place(model: Model, batcher: Batcher) -
     order: list[str] = []
 
     async def ask(name: str, count: int) -> None:
-        await batcher.submit(model, batch(model, *[row()] * count))
+        await batcher.submit(model, batch(model, *[row()] * count)).future
         order.append(name)
 
     first = asyncio.create_task(ask("first", 1))
@@ -109,8 +109,8 @@ async def test_a_large_request_keeps_its_place(model: Model, batcher: Batcher) -
 
 async def test_one_poisoned_request_fails_alone(model: Model, batcher: Batcher) -> None:
     """Those that were computed with it are computed again without it."""
-    first = batcher.submit(model, batch(model, row()))
-    asked = [batcher.submit(model, batch(model, row(mean_radius=r))) for r in (9.0, 1e30, 12.0)]
+    first = batcher.submit(model, batch(model, row())).future
+    asked = [batcher.submit(model, batch(model, row(mean_radius=r))).future for r in (9.0, 1e30, 12.0)]
     await first
     done = await asyncio.gather(*asked, return_exceptions=True)
     assert isinstance(done[1], RuntimeError)

@@ -1,0 +1,150 @@
+"""What is counted of a version: the bucket being filled, and the totals since the process started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model.histograms import Bins, Counter
+from ropewalk_model.windows import Bucket
+from ropewalk_server.log import log
+from ropewalk_server.model import Model
+from ropewalk_server.protocols.batch import Batch, concatenate
+from ropewalk_server.stages import StageTimes
+
+LATENCY_EDGES = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+"""Upper bounds in seconds; one more count follows for what is slower."""
+
+
+@dataclass
+class Totals:
+    """Counters since the process started, for Prometheus (a version's, over all its buckets)."""
+
+    codes: dict[int, int] = field(default_factory=dict)
+    rows: int = 0
+    latency: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_EDGES) + 1))
+    latency_sum: float = 0.0
+    features: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    predictions: NDArray[np.int64] | None = None
+    bin_labels: Mapping[str, list[str]] = field(default_factory=dict)
+    prediction_labels: list[str] = field(default_factory=list)
+    labels: int = 0
+    labels_correct: int = 0
+    stages: StageTimes = field(default_factory=StageTimes)
+    sampled_out: int = 0
+    """Rows that were answered but left out of the histograms, because rows came too fast."""
+    dropped: int = 0
+    """Rows that could not be counted: an error of this server, which its log tells."""
+
+    def describe(self, model: Model) -> None:
+        """Take the bins' labels from the model that answers for this version now."""
+        self.bin_labels = {name: labels_of(bins) for name, bins in model.baseline.bins.items()}
+        self.prediction_labels = labels_of(model.baseline.prediction_bins)
+
+    def add(self, bucket: Open) -> None:
+        """Add a closed bucket's histograms."""
+        counted = self.counted(bucket)
+        self.features = {name: counts for name, (_, counts) in counted.features.items()}
+        self.predictions = counted.predictions[1]
+        self.dropped = counted.rows["dropped"]
+
+    def counted(self, bucket: Open | None) -> Counted:
+        """The histograms with those of `bucket`, whose rows kept aside have been counted."""
+        features, predictions, dropped = dict(self.features), self.predictions, self.dropped
+        if bucket is not None:
+            for name, values in bucket.counter.counts.items():
+                features[name] = sum_of(features.get(name), np.asarray(values, dtype=np.int64))
+            predictions = sum_of(predictions, bucket.predictions)
+            dropped += bucket.dropped
+        named = {name: (self.bin_labels[name], counts) for name, counts in features.items() if name in self.bin_labels}
+        rows = {"counted": self.rows - self.sampled_out - dropped, "sampled_out": self.sampled_out, "dropped": dropped}
+        none = np.zeros(0, dtype=np.int64)
+        return Counted(named, (self.prediction_labels, none if predictions is None else predictions), rows)
+
+
+class Counted(NamedTuple):
+    """Histograms of one version: names of the bins and their counts; and what became of all rows."""
+
+    features: dict[str, tuple[list[str], NDArray[np.int64]]]
+    predictions: tuple[list[str], NDArray[np.int64]]
+    rows: dict[str, int]
+
+
+class Open:
+    """The bucket being filled for one version."""
+
+    def __init__(self, start: int, version: int, model: Model) -> None:
+        self.start = start
+        self.version = version
+        self.model = model
+        self.requests = self.errors = self.client_errors = self.rows = 0
+        self.latency = [0] * (len(LATENCY_EDGES) + 1)
+        self.pending: list[Batch] = []
+        self.pending_answers: list[NDArray[np.float32]] = []
+        self.pending_rows = 0
+        self.dropped = 0
+        self.counter = Counter(model.baseline.bins)
+        self.predictions = np.zeros(model.baseline.prediction_bins.size, dtype=np.int64)
+        self.label_count = self.label_correct = 0
+        classes = len(model.classes)
+        self.confusion = [[0] * classes for _ in range(classes)]
+
+    def flush(self) -> None:
+        """Count the rows kept aside."""
+        if not self.pending:
+            return
+        columns = concatenate(self.pending)
+        answers = np.concatenate(self.pending_answers)
+        rows, self.pending, self.pending_answers, self.pending_rows = self.pending_rows, [], [], 0
+        try:
+            self.counter.add(columns)
+            self.predictions += prediction_counts(self.model, answers)
+        except (ValueError, KeyError, TypeError) as error:
+            self.dropped += rows
+            log("error", "rows could not be counted", version=self.version, error=repr(error))
+
+    def document(self, seconds: int) -> dict[str, Any]:
+        """The bucket as in GET /windows, with two fields more than the operator needs."""
+        bucket = Bucket(
+            start=self.start,
+            seconds=seconds,
+            version=self.version,
+            digest=self.model.digest,
+            requests=self.requests,
+            errors=self.errors,
+            rows=self.rows,
+            edges_seconds=LATENCY_EDGES,
+            latency_counts=tuple(self.latency),
+            features={name: tuple(counts) for name, counts in self.counter.counts.items()},
+            predictions=tuple(self.predictions.tolist()),
+            label_count=self.label_count,
+            label_correct=self.label_correct,
+            confusion=tuple(tuple(row) for row in self.confusion),
+        )
+        return {**bucket.document(), "clientErrors": self.client_errors, "sampledRows": self.counter.rows}
+
+
+def prediction_counts(model: Model, core: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Predictions in the baseline's bins: classes, or a regression's values."""
+    if not model.classes:
+        return model.baseline.prediction_bins.count(core.reshape(-1))
+    counts = np.zeros(model.baseline.prediction_bins.size, dtype=np.int64)
+    counts[: len(model.classes)] = np.bincount(core.argmax(axis=1), minlength=len(model.classes))
+    return counts
+
+
+def sum_of(former: NDArray[np.int64] | None, more: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Both added; another bin layout (another model) starts anew."""
+    return more.copy() if former is None or len(former) != len(more) else former + more
+
+
+def labels_of(bins: Bins) -> list[str]:
+    """A label for each count. No two are the same, as edges close together or a category `(other)` would make them."""
+    names = bins.names
+    return [name if names.count(name) == 1 else f"{name} #{index}" for index, name in enumerate(names)]

@@ -1,0 +1,108 @@
+"""What GET /metrics tells: base units, additive over pods, labels bounded by the versions and bins of this pod."""
+
+from __future__ import annotations
+
+from ropewalk_server.buckets import LATENCY_EDGES
+from ropewalk_server.exposition import Family
+from ropewalk_server.predictor import Predictor
+from ropewalk_server.stages import EVERY, STAGE_EDGES
+
+PREFIX = "ropewalk_server_"
+
+
+def render(predictor: Predictor, *, ready: bool) -> bytes:
+    """The document, in Prometheus' text format."""
+    families = [*_process(predictor, ready), *_models(predictor), *_answers(predictor), *_histograms(predictor)]
+    return "".join(family.text for family in families).encode()
+
+
+def _process(predictor: Predictor, ready: bool) -> list[Family]:
+    model = {"model": predictor.name}
+    families = [
+        (Family(PREFIX + "ready", "gauge", "1 while predictions are answered."), int(ready)),
+        (
+            Family(PREFIX + "live_version", "gauge", "The version that answers where none is named; 0: none."),
+            predictor.versions.live or 0,
+        ),
+        (
+            Family(PREFIX + "requests_in_flight", "gauge", "Requests that wait or are computed off the event loop."),
+            predictor.in_flight,
+        ),
+        (Family(PREFIX + "queue_depth", "gauge", "Requests that no thread has taken yet."), predictor.waiting),
+        (
+            Family(PREFIX + "batches_total", "counter", "Computations of slow models, each of one or more requests."),
+            predictor.batches,
+        ),
+        (
+            Family(PREFIX + "feedback_rejected_total", "counter", "Labels with an unknown id or class."),
+            predictor.monitor.feedback_rejected,
+        ),
+    ]
+    for family, value in families:
+        family.add(model, value)
+    rejected = Family(PREFIX + "rejected_total", "counter", "Requests that a limit or a missing token turned away.")
+    for reason, count in sorted(predictor.rejected.items()):
+        rejected.add({**model, "reason": reason}, count)
+    return [*(family for family, _ in families), rejected]
+
+
+def _models(predictor: Predictor) -> list[Family]:
+    info = Family(PREFIX + "model_info", "gauge", "1 for every version that is loaded, with its digest and engine.")
+    loaded = Family(PREFIX + "model_load_timestamp_seconds", "gauge", "When the version was loaded, since the epoch.")
+    loads = Family(PREFIX + "model_loads_total", "counter", "Versions tried, by what came of it.")
+    model = {"model": predictor.name}
+    for version, held in sorted(predictor.versions.held.items()):
+        if held.model is not None:
+            names = {"digest": held.model.digest, "engine": held.model.engine_name}
+            info.add({**model, "version": version, **names}, 1)
+            loaded.add({**model, "version": version}, held.loaded_at)
+    for result, count in predictor.versions.loads.items():
+        loads.add({**model, "result": result}, count)
+    return [info, loaded, loads]
+
+
+def _answers(predictor: Predictor) -> list[Family]:
+    requests = Family(PREFIX + "requests_total", "counter", "Requests for predictions, by HTTP status.")
+    rows = Family(PREFIX + "rows_total", "counter", "Rows predicted.")
+    labels = Family(
+        PREFIX + "labels_total", "counter", "Labels that came as feedback, and whether the answer was right."
+    )
+    seconds = Family(
+        PREFIX + "request_seconds", "histogram", "From a request's last byte to its answer, errors included."
+    )
+    stages = Family(
+        PREFIX + "stage_seconds",
+        "histogram",
+        f"Parts of answered requests: decode, queue, infer, encode. Measured for one request of {EVERY}.",
+    )
+    for version, totals in sorted(predictor.monitor.totals.items()):
+        own = {"model": predictor.name, "version": version}
+        for code, count in sorted(totals.codes.items()):
+            requests.add({**own, "code": code}, count)
+        rows.add(own, totals.rows)
+        labels.add({**own, "correct": "true"}, totals.labels_correct)
+        labels.add({**own, "correct": "false"}, totals.labels - totals.labels_correct)
+        seconds.add_histogram(own, LATENCY_EDGES, totals.latency, totals.latency_sum)
+        for stage, counts in totals.stages.counts.items():
+            stages.add_histogram({**own, "stage": stage}, STAGE_EDGES, counts, totals.stages.sums[stage])
+    return [requests, rows, labels, seconds, stages]
+
+
+def _histograms(predictor: Predictor) -> list[Family]:
+    """Rows in the bins of the baseline; `bin` is a range, a category, "(other)" or "(missing)"."""
+    features = Family(PREFIX + "feature_rows_total", "counter", "Rows counted, by feature and bin of the baseline.")
+    predictions = Family(PREFIX + "prediction_rows_total", "counter", "Rows counted, by predicted class or range.")
+    monitored = Family(
+        PREFIX + "monitored_rows_total", "counter", "Rows by whether the histograms have them: sampled_out under load."
+    )
+    for version, counted in predictor.monitor.counted():
+        own = {"model": predictor.name, "version": version}
+        for name, (names, counts) in counted.features.items():
+            for bin_name, count in zip(names, counts, strict=True):
+                features.add({**own, "feature": name, "bin": bin_name}, count)
+        names, counts = counted.predictions
+        for bin_name, count in zip(names, counts, strict=True):
+            predictions.add({**own, "bin": bin_name}, count)
+        for outcome, count in counted.rows.items():
+            monitored.add({**own, "outcome": outcome}, count)
+    return [features, predictions, monitored]

@@ -1,0 +1,98 @@
+"""What the server says of itself on /metrics, against the requests that were really sent."""
+
+from __future__ import annotations
+
+import math
+import urllib.request
+
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from ropewalk_server.exposition import Family
+from ropewalk_server.stages import EVERY, STAGES
+from tests.server.conftest import Server, row
+
+Samples = dict[str, list[tuple[dict[str, str], float]]]
+
+
+def scrape(server: Server) -> Samples:
+    """Samples by name, read by Prometheus' own parser; fails on a series that is there twice."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.ports[1]}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    found: Samples = {}
+    families = list(text_string_to_metric_families(text))
+    assert len({family.name for family in families}) == len(families)
+    for family in families:
+        assert family.documentation, family.name
+        assert family.type != "unknown", family.name
+        for sample in family.samples:
+            found.setdefault(sample.name.removeprefix("ropewalk_server_"), []).append((sample.labels, sample.value))
+    for name, samples in found.items():
+        assert len({tuple(sorted(labels.items())) for labels, _ in samples}) == len(samples), name
+    return found
+
+
+def total(samples: Samples, name: str, **labels: str) -> float:
+    """The sum of a name's samples that have these labels."""
+    return sum(value for own, value in samples.get(name, []) if labels.items() <= own.items())
+
+
+def test_counts_are_those_of_the_requests_sent(serving: Server) -> None:
+    """Requests by status, rows, histograms of latency, features and predictions all tell the same story."""
+    before = scrape(serving)
+    for _ in range(EVERY):
+        assert serving.predict(row(), row(mean_radius=1e6))[0] == 200
+    assert serving.predict({"mean_radius": "many"})[0] == 400
+    after = scrape(serving)
+
+    def more(name: str, **labels: str) -> float:
+        return total(after, name, **labels) - total(before, name, **labels)
+
+    assert (more("requests_total", code="200"), more("requests_total", code="400")) == (EVERY, 1)
+    assert more("request_seconds_count") == EVERY + 1
+    assert more("rows_total") == more("monitored_rows_total", outcome="counted") == 2 * EVERY
+    assert more("feature_rows_total", feature="mean_radius") == more("prediction_rows_total") == 2 * EVERY
+    bins = {labels["bin"] for labels, _ in after["feature_rows_total"] if labels["feature"] == "mean_radius"}
+    [over] = [one for one in bins if one.startswith(">")]
+    assert more("feature_rows_total", feature="mean_radius", bin=over) == EVERY
+    assert more("feature_rows_total", feature="mean_radius", bin="(missing)") == 0
+    for stage in STAGES:
+        assert more("stage_seconds_count", stage=stage) == 1
+        assert more("stage_seconds_bucket", stage=stage, le="+Inf") == 1
+    spent = sum(more("stage_seconds_sum", stage=stage) for stage in STAGES)
+    assert 0 < spent <= more("request_seconds_sum")
+
+
+def test_the_loaded_version_is_described(serving: Server) -> None:
+    """One series a version with what it is; the live one is named."""
+    samples = scrape(serving)
+    [(labels, value)] = samples["model_info"]
+    assert (labels["version"], value) == ("1", 1.0)
+    assert labels["digest"].startswith("sha256:")
+    assert labels["engine"]
+    assert total(samples, "model_loads_total", result="proved") == 1
+    assert total(samples, "model_loads_total", result="failed") == 0
+    assert total(samples, "model_load_timestamp_seconds") > 1.7e9
+    assert total(samples, "live_version") == total(samples, "ready") == 1
+    assert total(samples, "queue_depth") == total(samples, "requests_in_flight") == 0
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")))
+def test_any_label_value_survives(text: str) -> None:
+    """Features and categories are named by users: quotes, backslashes and line ends must not break the scrape."""
+    family = Family("rows_total", "counter", "Rows.")
+    family.add({"bin": text}, 3)
+    [read] = text_string_to_metric_families(family.text)
+    assert [(sample.labels, sample.value) for sample in read.samples] == [({"bin": text}, 3.0)]
+
+
+def test_a_histogram_is_cumulative() -> None:
+    """Every bucket holds the smaller ones; the last one is the count."""
+    family = Family("seconds", "histogram", "Time.")
+    family.add_histogram({}, (0.1, 1.0), (2, 0, 3), 4.5)
+    [read] = text_string_to_metric_families(family.text)
+    values = {(sample.name, sample.labels.get("le", "")): sample.value for sample in read.samples}
+    assert [values["seconds_bucket", le] for le in ("0.1", "1", "+Inf")] == [2.0, 2.0, 5.0]
+    assert math.isclose(values["seconds_sum", ""], 4.5)
+    assert values["seconds_count", ""] == 5.0
