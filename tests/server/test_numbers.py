@@ -22,6 +22,8 @@ matrices = st.lists(st.lists(finite, min_size=3, max_size=3), min_size=1, max_si
 
 
 @given(matrices, pads)
+@example([[0.0, 0.0, 7.205758974296064e16]], "")
+@example([[0.0, 0.0, 3.4028234663852886e38]], "")
 def test_rows_are_what_json_reads(matrix: list[list[float]], pad: str) -> None:
     """Cast once to float32."""
     found = numbers.rows((json.dumps({"instances": matrix}) + pad).encode(), "instances", (3,), 100)

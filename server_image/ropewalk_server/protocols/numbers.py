@@ -68,8 +68,10 @@ def _few(body: bytes, key: str, width: int, max_rows: int) -> NDArray[np.float32
         packed = _packer(len(found) * width).pack(*flat)
     except _ERRORS:
         return None
-    # What was rounded to the largest float32 may have been larger.
-    return None if _LARGEST in packed else np.ndarray((len(found), width), "<f4", packed)
+    # What was rounded to the largest float32 may have been larger; or those bytes lie across others (7.2e16 has them).
+    if _LARGEST in packed and np.abs(np.array(found, dtype=np.float64)).max() > _FLOAT_MAX:
+        return None
+    return np.ndarray((len(found), width), "<f4", packed)
 
 
 @lru_cache(maxsize=64)
