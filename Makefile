@@ -76,6 +76,9 @@ check: .venv/ready  ## format, lint, types, layers, generated files, fast tests
 test: check install  ## everything: `check`, then the same again with TensorFlow, an API server and real pods
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/pytest --cov --cov-report=term:skip-covered tests
 
+fuzz: .venv/ready  ## strangers' bytes against the server's decoders for ten minutes or so
+	ROPEWALK_FUZZ_EXAMPLES=100000 $(BIN)/pytest -q tests/fuzz
+
 bench: install  ## the figures of benchmarks/README.md, one JSON object a line
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/python -m benchmarks
 

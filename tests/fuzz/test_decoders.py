@@ -1,0 +1,86 @@
+"""Whatever bytes come: an answer or an error that blames the client, never an exception, in time for its size.
+
+`make fuzz` tries for long (ROPEWALK_FUZZ_EXAMPLES); `make test` replays the corpus and tries some hundred mutations.
+A message that breaks something goes into corpus/ under a name that says what it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.handlers import Handlers
+from tests.fuzz.seeds import CORPUS, grpc, rest
+
+EXAMPLES = int(os.environ.get("ROPEWALK_FUZZ_EXAMPLES", "400"))
+TOKENS = [
+    b"null", b"true", b"NaN", b"1e400", b"-0", b"9" * 400, b'"', b"\\", b"\\ud800", b"[" * 600, b"{" * 600, b"]", b"}",
+    b",", b'{"b64": "AAAA"}', b'"shape": [-1]', b'"shape": [9223372036854775807, 2]', b'"shape": []', b"\x00",
+    b"\xff" * 9, b"\x80" * 12, b"\n", b"\n\n", b"..", b"/", b"%2e", b"BYTES", b"FP64", b"BOOL",
+    b"\xf0\x9f\x98\x80", b"\xed\xa0\x80",
+]  # fmt: skip
+SEEDS = {
+    target: {path.name: path.read_bytes() for path in sorted((CORPUS / target).iterdir())}
+    for target in ("rest", "grpc")
+}
+
+
+@pytest.fixture(scope="module")
+def handlers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handlers]:
+    """Both, over the zoo."""
+    found = Handlers(tmp_path_factory.mktemp("fuzz"))
+    yield found
+    found.close()
+
+
+@st.composite
+def mutated(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+    """A message of the corpus with a few changes: bytes replaced, cut out, doubled, or another one's put in."""
+    message = draw(st.sampled_from(seeds))
+    for _ in range(draw(st.integers(1, 6))):
+        at = draw(st.integers(0, len(message)))
+        end = min(len(message), at + draw(st.sampled_from([0, 1, 1, 2, 4, 8, 32])))
+        other = draw(st.sampled_from(seeds))
+        piece = draw(
+            st.one_of(
+                st.just(b""),
+                st.sampled_from(TOKENS),
+                st.binary(min_size=1, max_size=4),
+                st.just(message[at:end] * 2),
+                st.integers(0, len(other)).map(lambda start, other=other: other[start : start + 40]),
+            )
+        )
+        message = message[:at] + piece + message[end:]
+    return message
+
+
+@pytest.mark.parametrize(("target", "name"), [(target, name) for target in SEEDS for name in SEEDS[target]])
+def test_the_corpus_is_answered(handlers: Handlers, target: str, name: str) -> None:
+    """Every message that is kept."""
+    outcome = handlers.targets[target](SEEDS[target][name])
+    assert outcome.allowed, outcome.said
+
+
+def test_valid_messages_are_what_clients_send_today() -> None:
+    """The corpus' valid messages are those that seeds.py writes: it was run after the last change."""
+    for target, written in {"rest": rest(), "grpc": grpc()}.items():
+        assert written.keys() <= SEEDS[target].keys()
+    assert {name: SEEDS["rest"][name] for name in rest()} == rest()
+
+
+@pytest.mark.parametrize("target", SEEDS)
+def test_mutations_are_answered(handlers: Handlers, target: str) -> None:
+    """Hypothesis finds the smallest message that is not."""
+
+    @settings(max_examples=EXAMPLES, deadline=2000, suppress_health_check=list(HealthCheck))
+    @given(mutated(list(SEEDS[target].values())))
+    def tried(message: bytes) -> None:
+        outcome = handlers.targets[target](message)
+        assert outcome.allowed, f"{outcome.said}: to be kept in {Path('tests/fuzz/corpus') / target}: {message!r}"
+
+    tried()
