@@ -76,7 +76,7 @@ check: .venv/ready  ## format, lint, types, layers, generated files, fast tests
 test: check install  ## everything: `check`, then the same again with TensorFlow, an API server and real pods
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/pytest --cov --cov-report=term:skip-covered tests
 
-fuzz: .venv/ready  ## strangers' bytes against the server's decoders for ten minutes or so
+fuzz: .venv/ready  ## strangers' bytes against the server's decoders for a quarter of an hour
 	ROPEWALK_FUZZ_EXAMPLES=100000 $(BIN)/pytest -q tests/fuzz
 
 bench: install  ## the figures of benchmarks/README.md, one JSON object a line
@@ -88,4 +88,4 @@ bench-serving: .venv/ready  ## our server beside its peers on this machine, no c
 clean:  ## the build's leftovers in this folder (never the cluster's cache)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage
 
-.PHONY: help cluster cluster-local cluster-kind images images-local images-kind install demo demo-down check test bench bench-serving clean
+.PHONY: help cluster cluster-local cluster-kind images images-local images-kind install demo demo-down check test fuzz bench bench-serving clean
