@@ -62,6 +62,11 @@ class Manifest:
         """Memory that the version takes when loaded, as measured at publishing."""
         return int(self.document["loadedBytes"])
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The listed files, relative to the version."""
+        return tuple(one["path"] for one in self.document["files"])
+
     def read(self, path: str) -> bytes:
         """The bytes of a listed file, checked as they are read. TamperedModel if they are not the listed ones."""
         entry = next((one for one in self.document["files"] if one["path"] == path), None)

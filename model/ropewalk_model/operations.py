@@ -68,6 +68,13 @@ def forbidden(saved_model: Any, is_stateful: Callable[[str], bool | None]) -> st
     return min(found, default=None)
 
 
+def forbidden_in(graph_def: Any, is_stateful: Callable[[str], bool | None]) -> str | None:
+    """As `forbidden`, for a parsed `tensorflow.GraphDef` of a network alone: it has no business with checkpoints."""
+    functions = {one.signature.name: one.node_def for one in graph_def.library.function}
+    ops = {node.op for nodes in (graph_def.node, *functions.values()) for node in nodes}
+    return min((op for op in ops if op not in functions and not _allowed(op, is_stateful)), default=None)
+
+
 def _allowed(op: str, is_stateful: Callable[[str], bool | None]) -> bool:
     if op in STATEFUL:
         return True

@@ -1,22 +1,83 @@
 """Who may ask, and the server's certificate: files of mounted Secrets, read anew when kubelet replaces them.
 
+`Gate` is what protocols see of an authentication; that of Kubernetes is in reviews.py.
+
 What is asked for and not there fails closed: no request is answered, readiness is off, and /status says why.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import os
 import ssl
 from collections.abc import Sequence
+from enum import IntEnum
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from ropewalk_server.log import log
 
 MAX_TOKENS = 100
 _SCHEME = b"bearer "
 _NEVER = object()
+
+
+class Verdict(IntEnum):
+    """Whether somebody may ask; the value is the HTTP status that says so."""
+
+    ALLOWED = 200
+    UNKNOWN = 401
+    FORBIDDEN = 403
+    UNAVAILABLE = 503
+
+
+class Refusal(NamedTuple):
+    """What a refused client is told, and the `reason` under which it is counted."""
+
+    reason: str
+    words: str
+
+
+REFUSALS = {
+    Verdict.UNKNOWN: Refusal(
+        "unauthorized", "This model is for those who send a token it knows: Authorization: Bearer TOKEN"
+    ),
+    Verdict.FORBIDDEN: Refusal(
+        "forbidden",
+        "The owner of this token may not ask: that takes the verb create on modeldeployments/predict of ropewalk.dev",
+    ),
+    Verdict.UNAVAILABLE: Refusal("unauthenticated", "The token cannot be checked at the moment; try again later"),
+}
+
+
+class Gate(Protocol):
+    """Who may ask."""
+
+    problem: str
+    """Why nobody is let in; empty: nothing is wrong."""
+
+    def ask(self, authorization: bytes | None) -> Verdict | asyncio.Future[Verdict]:
+        """The verdict on a request with this header `authorization`; a future is shared, so shield it."""
+
+    def poll(self) -> None:
+        """Take notice of what changed; called several times a second."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+def bearer(authorization: bytes | None) -> bytes:
+    """The token in that header; empty where there is none."""
+    if authorization is None or authorization[: len(_SCHEME)].lower() != _SCHEME:
+        return b""
+    return authorization[len(_SCHEME) :].strip()
+
+
+def digest(token: bytes) -> bytes:
+    """What is kept in memory of a token."""
+    return hashlib.sha256(token).digest()
 
 
 class Tokens:
@@ -41,7 +102,7 @@ class Tokens:
             found, why = [], f"cannot be read: {error.strerror}"
         else:
             why = "has no token in it"
-        digests = [_digest(one) for one in found if one]
+        digests = [digest(one) for one in found if one]
         if not digests:
             self._tell(f"the Secret of spec.serving.authentication {why}")
             return
@@ -49,13 +110,17 @@ class Tokens:
             log("info", "tokens read", count=len(digests))
         self._seen, self._digests, self.problem = seen, digests, ""
 
-    def allow(self, authorization: bytes | None) -> bool:
+    def ask(self, authorization: bytes | None) -> Verdict:
         """Whether the header `authorization` bears one of the tokens; takes the same time for every wrong one."""
-        if authorization is None or authorization[: len(_SCHEME)].lower() != _SCHEME:
-            return False
-        given = _digest(authorization[len(_SCHEME) :].strip())
+        token = bearer(authorization)
+        if not token:
+            return Verdict.UNKNOWN
+        given = digest(token)
         equal = [hmac.compare_digest(given, one) for one in self._digests]
-        return any(equal)
+        return Verdict.ALLOWED if any(equal) else Verdict.UNKNOWN
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def _tell(self, problem: str) -> None:
         if problem != self.problem and not self._digests:
@@ -98,10 +163,6 @@ class Certificate:
         if self._seen is not _NEVER:
             log("info", "certificate read")
         self._seen, self.problem = seen, ""
-
-
-def _digest(token: bytes) -> bytes:
-    return hashlib.sha256(token).digest()
 
 
 def _stamp(directory: Path) -> object:

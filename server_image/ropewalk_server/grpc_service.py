@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from ropewalk_server.access_log import TRACERESPONSE, AccessLog, trace_of, trace_response
-from ropewalk_server.credentials import Tokens
+from ropewalk_server.credentials import REFUSALS, Gate, Verdict
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import health_grpc, openinference_grpc, tfserving_grpc
 from ropewalk_server.rpc import Answer, Code, Head, Reply, failure
@@ -14,13 +14,19 @@ from ropewalk_server.rpc import Answer, Code, Head, Reply, failure
 _OPEN = health_grpc.CHECK.encode()
 """What load balancers ask, which bear no token; it tells nothing but whether the server is ready."""
 
+_CODES = {
+    Verdict.UNKNOWN: Code.UNAUTHENTICATED,
+    Verdict.FORBIDDEN: Code.PERMISSION_DENIED,
+    Verdict.UNAVAILABLE: Code.UNAVAILABLE,
+}
+
 
 class GrpcService:
-    """The handler of one model's gRPC port; with `tokens` for those only who bear one."""
+    """The handler of one model's gRPC port; with a `gate` for those only whom it lets in."""
 
-    def __init__(self, predictor: Predictor, tokens: Tokens | None, draining: Callable[[], bool]) -> None:
+    def __init__(self, predictor: Predictor, gate: Gate | None, draining: Callable[[], bool]) -> None:
         self._predictor = predictor
-        self._tokens = tokens
+        self._gate = gate
         methods = {
             **tfserving_grpc.TensorFlowServing(predictor).methods(),
             **openinference_grpc.OpenInference(predictor).methods(),
@@ -55,10 +61,26 @@ class GrpcService:
         return reply._replace(metadata=(*reply.metadata, (TRACERESPONSE, trace_response(trace))))
 
     def _answer(self, head: Head, message: bytes) -> Answer:
-        if self._tokens is not None and head.path != _OPEN and not self._tokens.allow(head.authorization):
-            self._predictor.reject("unauthorized")
-            words = "This model is for those who send a token it knows: authorization: Bearer TOKEN"
-            return failure(Code.UNAUTHENTICATED, words)
+        if self._gate is None or head.path == _OPEN:
+            return self._let_in(head, message)
+        verdict = self._gate.ask(head.authorization)
+        if isinstance(verdict, Verdict):
+            return self._let_in(head, message) if verdict is Verdict.ALLOWED else self._refused(verdict)
+        return asyncio.ensure_future(self._once_known(verdict, head, message))
+
+    async def _once_known(self, asking: asyncio.Future[Verdict], head: Head, message: bytes) -> Reply:
+        verdict = await asyncio.shield(asking)
+        if verdict is not Verdict.ALLOWED:
+            return self._refused(verdict)
+        answer = self._let_in(head, message)
+        return answer if isinstance(answer, Reply) else await answer
+
+    def _refused(self, verdict: Verdict) -> Reply:
+        reason, words = REFUSALS[verdict]
+        self._predictor.reject(reason)
+        return failure(_CODES[verdict], words)
+
+    def _let_in(self, head: Head, message: bytes) -> Answer:
         method = self._methods.get(head.path)
         if method is None:
             return failure(Code.UNIMPLEMENTED, f"There is no method {head.path[:200].decode('latin-1')} here")

@@ -158,12 +158,14 @@ def offered(parts: Parts, wanted: str, rows: float = 1.0) -> list[manifest.Engin
 def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
     """Load one engine, replay the examples through the whole path and warm up. Raises LoadError."""
     try:
-        engine = ENGINES[offer.name](parts.manifest.directory / offer.file)
+        engine = ENGINES[offer.name](parts.manifest, offer.file)
         model = Model(parts, offer.name, engine, dict(offer.latency_micros))
         rows = examples.instances(parts.examples)
         core = replay(model, rows)
     except EngineError as error:
         raise LoadError(error.reason, str(error)) from error
+    except manifest.TamperedModel as error:
+        raise LoadError("TamperedModel", str(error)) from error
     except (RuntimeError, ValueError, KeyError) as error:
         raise LoadError("ExamplesFailed", f"{offer.name}: the examples cannot be predicted: {error!r}") from error
     shape = (len(rows), parts.signature.width)

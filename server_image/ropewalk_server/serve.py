@@ -8,9 +8,10 @@ import signal
 import socket
 from pathlib import Path
 
+from ropewalk_server import reviews
 from ropewalk_server.access_log import TRACEPARENT
 from ropewalk_server.crashmarks import CrashMarks
-from ropewalk_server.credentials import Certificate, Tokens
+from ropewalk_server.credentials import Certificate, Gate, Tokens
 from ropewalk_server.engine_choice import RowsSeen
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.grpc_server import GrpcServer
@@ -27,6 +28,7 @@ from ropewalk_server.versions import Versions
 
 POLL_SECONDS = 0.2
 MIN_KEY_BYTES = 16
+AUTHENTICATIONS = ("None", "Token", "Kubernetes")
 LEAVE_SECONDS = 3.0
 """Between SIGTERM and the last accepted connection: the time until no Service sends anything here any more."""
 GRACE_SECONDS = 20.0
@@ -55,6 +57,16 @@ def feedback_trouble(key: bytes | None) -> str:
     return ""
 
 
+def gate(name: str) -> Gate | None:
+    """Who may ask, as the operator says; None: everybody."""
+    authentication = os.environ.get("ROPEWALK_AUTHENTICATION", AUTHENTICATIONS[0])
+    if authentication == "Token":
+        return Tokens(root() / "tokens")
+    if authentication == "Kubernetes":
+        return reviews.from_environment(name, root() / "identity")
+    return None
+
+
 class Server:
     """One process: its three ports, its versions and its windows."""
 
@@ -66,18 +78,18 @@ class Server:
         self.predictor = Predictor(name, self.versions, Monitor(), Receipts(key))
         self.rows_seen = RowsSeen()
         self.draining = False
-        self.tokens = Tokens(root() / "tokens") if os.environ.get("ROPEWALK_AUTHENTICATION") == "Token" else None
+        self.gate = gate(name)
         secured = bool(os.environ.get("ROPEWALK_TLS"))
         self.certificate = Certificate(root() / "tls") if secured else None
         self.grpc_certificate = Certificate(root() / "tls", protocols=["h2"]) if secured else None
         monitoring = Monitoring(self.predictor, pod, lambda: self.draining, self.trouble)
         self.http = HttpServer(
-            Service(self.predictor, self.tokens).handle,
+            Service(self.predictor, self.gate).handle,
             tfserving.error,
             keep=(AUTHORIZATION, TRACEPARENT, *openinference.KEPT_HEADERS),
             rejected=self.predictor.reject,
         )
-        service = GrpcService(self.predictor, self.tokens, lambda: self.draining)
+        service = GrpcService(self.predictor, self.gate, lambda: self.draining)
         self.grpc = GrpcServer(service.handle, rejected=self.predictor.reject)
         self.monitoring = HttpServer(monitoring.handle, error)
         self._stop = asyncio.Event()
@@ -85,7 +97,7 @@ class Server:
     def trouble(self) -> str:
         """What keeps this server from answering whatever it has loaded; empty: nothing."""
         problems = [self.routes_file.error if self.versions.routes is None else "", self.feedback_trouble]
-        problems += [one.problem for one in (self.tokens, self.certificate) if one is not None]
+        problems += [one.problem for one in (self.gate, self.certificate) if one is not None]
         return next((problem for problem in problems if problem), "")
 
     async def run(self, http_port: int, grpc_port: int, monitoring_port: int) -> None:
@@ -111,6 +123,8 @@ class Server:
         await self.monitoring.stop(grace_seconds=1.0)
         self.versions.stop()
         self.predictor.stop()
+        if self.gate is not None:
+            self.gate.close()
 
     def follow(self) -> None:
         """Take new routes if there are any, start what is due, close windows that ended."""
@@ -123,7 +137,7 @@ class Server:
         self.versions.tick()
         self.predictor.monitor.tick()
         self.prefer_engine()
-        for credentials in (self.tokens, self.certificate, self.grpc_certificate):
+        for credentials in (self.gate, self.certificate, self.grpc_certificate):
             if credentials is not None:
                 credentials.poll()
 
@@ -149,6 +163,10 @@ def main() -> int:
     name = os.environ.get("ROPEWALK_MODEL", "")
     if not name:
         log("error", "ROPEWALK_MODEL is not set: it names the model in /v1/models/NAME")
+        return 64
+    authentication = os.environ.get("ROPEWALK_AUTHENTICATION", AUTHENTICATIONS[0])
+    if authentication not in AUTHENTICATIONS:  # an older server must not let everybody in
+        log("error", f"ROPEWALK_AUTHENTICATION is {authentication!r}, not one of {', '.join(AUTHENTICATIONS)}")
         return 64
     pod = os.environ.get("POD_NAME") or socket.gethostname()
     http_port = int(os.environ.get("ROPEWALK_HTTP_PORT", "8501"))

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from ropewalk_server.access_log import TRACEPARENT, TRACERESPONSE, AccessLog, trace_of, trace_response
-from ropewalk_server.credentials import Tokens
+from ropewalk_server.credentials import REFUSALS, Gate, Verdict
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import openapi, openinference, tfserving
@@ -15,13 +15,18 @@ AUTHORIZATION = b"authorization"
 LARGE = 16 * 1024
 """Bytes of a body that is not even read while too many requests wait: reading it would delay those."""
 
+_HINTS = {
+    Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),),
+    Verdict.UNAVAILABLE: ((b"retry-after", b"1"),),
+}
+
 
 class Service:
-    """The handler of one model's HTTP port; with `tokens` for those only who bear one."""
+    """The handler of one model's HTTP port; with a `gate` for those only whom it lets in."""
 
-    def __init__(self, predictor: Predictor, tokens: Tokens | None = None) -> None:
+    def __init__(self, predictor: Predictor, gate: Gate | None = None) -> None:
         self._predictor = predictor
-        self._tokens = tokens
+        self._gate = gate
         self._tfserving = tfserving.TensorFlowServing(predictor).handle
         self._openinference = openinference.OpenInference(predictor).handle
         self._openapi = openapi.OpenApi(predictor).handle
@@ -54,8 +59,21 @@ class Service:
         return answer._replace(headers=(*answer.headers, (TRACERESPONSE, trace_response(trace))))
 
     def _answer(self, request: Request) -> Answer:
-        if self._tokens is not None and not self._tokens.allow(request.headers.get(AUTHORIZATION)):
-            return self._unauthorized()
+        if self._gate is None:
+            return self._let_in(request)
+        verdict = self._gate.ask(request.headers.get(AUTHORIZATION))
+        if isinstance(verdict, Verdict):
+            return self._let_in(request) if verdict is Verdict.ALLOWED else self._refused(verdict)
+        return asyncio.ensure_future(self._once_known(verdict, request))
+
+    async def _once_known(self, asking: asyncio.Future[Verdict], request: Request) -> Response:
+        verdict = await asyncio.shield(asking)
+        if verdict is not Verdict.ALLOWED:
+            return self._refused(verdict)
+        answer = self._let_in(request)
+        return answer if isinstance(answer, Response) else await answer
+
+    def _let_in(self, request: Request) -> Answer:
         if len(request.body) > LARGE and self._predictor.in_flight >= self._predictor.limits.max_concurrency:
             return self._overloaded()
         if request.path.startswith(tfserving.PREFIX):
@@ -73,7 +91,7 @@ class Service:
         why = self._predictor.overloaded(loaded, time.perf_counter())
         return tfserving.error(why.status, str(why))._replace(headers=((b"retry-after", b"1"),))
 
-    def _unauthorized(self) -> Response:
-        self._predictor.reject("unauthorized")
-        refusal = tfserving.error(401, "This model is for those who send a token it knows: Authorization: Bearer TOKEN")
-        return refusal._replace(headers=((b"www-authenticate", b"Bearer"),))
+    def _refused(self, verdict: Verdict) -> Response:
+        reason, words = REFUSALS[verdict]
+        self._predictor.reject(reason)
+        return tfserving.error(verdict, words)._replace(headers=_HINTS.get(verdict, ()))

@@ -115,6 +115,8 @@ def test_the_user_may_ask_for_tensorflow() -> None:
     world.owner["metadata"]["generation"] += 1
     world.settle()
     assert images(world) == {"server-tf:1"}
+    (container,) = world.objects["Deployment", "cancer-server"]["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["memory"] == "1Gi"
     world.owner["spec"] |= {"serving": {"engine": "Auto"}}
     world.owner["metadata"]["generation"] += 1
     world.settle()

@@ -205,6 +205,55 @@ def test_a_token_opens_and_a_missing_secret_is_named(kept: Namespace) -> None:
     assert condition({"status": seen}, "Ready")["status"] == "False"
 
 
+def test_tokens_of_the_cluster_open_by_rbac(kept: Namespace) -> None:
+    """Without its binding the deployment says which one it needs; then who may, may, until it is taken away."""
+    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1"}
+    to = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole"}
+
+    def subject(name: str) -> list[dict[str, str]]:
+        return [{"kind": "ServiceAccount", "name": name, "namespace": kept.name}]
+
+    accounts = ("reviewer", "web", "stranger")
+    kept.apply(*({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}} for name in accounts))
+    serving = {"authentication": {"type": "Kubernetes"}}
+    kept.apply(deployment("asked", serving=serving, serviceAccountName="reviewer"))
+    seen = eventually(
+        lambda: kept.get("modeldeployment", "asked"),
+        until=lambda m: "system:auth-delegator" in m.get("status", {}).get("summary", {}).get("message", ""),
+    )
+    assert condition(seen, "Ready")["status"] == "False"
+    delegator = {
+        **rbac,
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": kept.name},
+        "roleRef": {**to, "name": "system:auth-delegator"},
+        "subjects": subject("reviewer"),
+    }
+    web = {
+        **rbac,
+        "kind": "RoleBinding",
+        "metadata": {"name": "web"},
+        "roleRef": {**to, "name": "ropewalk-predict"},
+        "subjects": subject("web"),
+    }
+    kept.apply(delegator, web)
+    try:
+        ready(kept, "asked")
+        tokens = {name: kubectl("-n", kept.name, "create", "token", name).stdout.strip() for name in accounts}
+
+        def status(name: str) -> int:
+            path, bears = "/v1/models/asked:predict", f"Bearer {tokens[name]}"
+            return ask(kept, "asked", path, ROW, authorization=bears)[0]
+
+        assert status("web") == 400  # let in: the row lacks features
+        assert status("stranger") == 403
+        assert ask(kept, "asked", "/v1/models/asked:predict", ROW)[0] == 401
+        kubectl("-n", kept.name, "delete", "rolebinding", "web")
+        eventually(lambda: status("web"), until=lambda found: found == 403, seconds=75)
+    finally:
+        kubectl("delete", "clusterrolebinding", kept.name)
+
+
 def test_tensorflow_serves_where_it_is_asked_for(kept: Namespace) -> None:
     """In its own image, with the answers of the compiled engine."""
     kept.apply(deployment("heavy", serving={"engine": "TensorFlow"}))

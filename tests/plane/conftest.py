@@ -10,6 +10,7 @@ import pytest
 from tests.support import kubectl
 
 CRDS = Path(__file__).parents[2] / "crds"
+MANIFESTS = Path(__file__).parents[2] / "manifests"
 
 
 @pytest.fixture(scope="session", autouse=True)

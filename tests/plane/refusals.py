@@ -236,7 +236,20 @@ DEPLOYMENTS = (
     refusal(
         deployment,
         "spec.serving.authentication",
-        "type Token needs secret, the name of a Secret whose values are the tokens; type None has none",
+        "type Token needs secret, the name of a Secret whose values are the tokens; other types have none",
+        spec__serving__authentication__type="None",
+    ),
+    refusal(
+        imported_deployment,
+        "spec",
+        "serving.authentication.type Kubernetes needs serviceAccountName, a ServiceAccount bound to the "
+        "ClusterRole system:auth-delegator",
+        spec__serviceAccountName=ABSENT,
+    ),
+    refusal(
+        imported_deployment,
+        "spec.serving.authentication",
+        "audience is for type Kubernetes: whom its tokens are for",
         spec__serving__authentication__type="None",
     ),
     refusal(

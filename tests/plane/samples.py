@@ -149,9 +149,11 @@ def deployment() -> Manifest:
 
 
 def imported_deployment() -> Manifest:
-    """A model at a uri, proved by its digest."""
+    """A model at a uri, proved by its digest, for those whom the API server lets."""
     model = {"uri": "pvc://models/imported/3", "digest": "sha256:" + "a" * 64}
-    return manifest("ModelDeployment", "imported", {"model": model})
+    serving = {"authentication": {"type": "Kubernetes", "audience": "imported.models.svc"}}
+    spec = {"model": model, "serviceAccountName": "reviewer", "serving": serving}
+    return manifest("ModelDeployment", "imported", spec)
 
 
 ALL = (pipeline, short_pipeline, image_pipeline, deployment, imported_deployment)

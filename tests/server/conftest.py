@@ -150,10 +150,13 @@ class Server:
             assert time.monotonic() < end, self.status()
             time.sleep(0.02)
 
-    def request(self, method: str, path: str, body: bytes | None, *, monitoring: bool = False) -> Answer:
+    def request(
+        self, method: str, path: str, body: bytes | None, *, monitoring: bool = False, **headers: str
+    ) -> Answer:
         """One request on a connection of its own; status 0 where nothing answers."""
         url = f"http://127.0.0.1:{self.ports[1 if monitoring else 0]}{path}"
-        request = urllib.request.Request(url, body, {"content-type": "application/json"}, method=method)
+        sent = {"content-type": "application/json", **headers}
+        request = urllib.request.Request(url, body, sent, method=method)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return answer.status, _document(answer.read()), dict(answer.headers)
@@ -192,12 +195,17 @@ _FIRST_PORT = int(os.environ.get("ROPEWALK_TEST_PORT", "28501"))  # two runs on 
 _ports = iter(range(_FIRST_PORT, _FIRST_PORT + 200, 2))
 
 
+def next_ports() -> tuple[int, int]:
+    """For predictions and for monitoring; nobody else has them."""
+    port = next(_ports)
+    return port, port + 1
+
+
 @pytest.fixture
 def server(tmp_path: Path, published: tuple[Path, list[dict[str, Any]]]) -> Iterator[Server]:
     """A server with a copy of the store, not started and told nothing yet."""
     shutil.copytree(published[0] / "claims", tmp_path / "claims")
-    port = next(_ports)
-    found = Server(tmp_path, (port, port + 1))
+    found = Server(tmp_path, next_ports())
     yield found
     if found._process is not None and found._process.poll() is None:
         found.kill()
@@ -214,8 +222,7 @@ def ready(
 ) -> Iterator[Server]:
     """A server that serves version 1 from a copy of the store, ended in good order."""
     shutil.copytree(published[0] / "claims", root / "claims")
-    port = next(_ports)
-    found = Server(root, (port, port + 1))
+    found = Server(root, next_ports())
     found.environment = environment or {}
     found.tell(1, published[1][:1], **routes)
     found.start()
@@ -229,8 +236,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of small versions with inputs of every kind (`tests.server.zoo`); none is live but the first."""
     root = tmp_path_factory.mktemp("zoo")
     versions = write(root)
-    port = next(_ports)
-    found = Server(root, (port, port + 1))
+    found = Server(root, next_ports())
     found.tell(1, versions)
     found.start()
     found.until(lambda: len([one for one in found.status()["versions"] if one["state"] == "Proved"]) == len(versions))

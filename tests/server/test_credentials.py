@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ropewalk_server.credentials import Certificate, Tokens
+from ropewalk_server.credentials import Certificate, Tokens, Verdict
 from tests.server.conftest import Published, Server, ready, row
 
 BODY = '{"instances": [%s]}'
@@ -139,11 +139,11 @@ def test_what_is_missing_is_a_problem_by_name(tmp_path: Path) -> None:
     """And lets nobody in."""
     tokens = Tokens(tmp_path / "tokens")
     assert "authentication" in tokens.problem
-    assert not tokens.allow(b"Bearer ")
+    assert tokens.ask(b"Bearer ") is Verdict.UNKNOWN
     secret(tmp_path / "tokens", empty=b" \n")
     tokens.poll()
     assert "no token" in tokens.problem
-    assert not tokens.allow(b"Bearer ")
+    assert tokens.ask(b"Bearer ") is Verdict.UNKNOWN
     assert "tls" in Certificate(tmp_path / "tls").problem
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from ropewalk_model import manifest
 from ropewalk_server import engines, smoke_test
-from ropewalk_server.engines import EngineError
+from ropewalk_server.engines import EngineError, freezer
 from ropewalk_server.engines.tensorflow import TensorFlow
-from ropewalk_server.model import load_engine, offered, read_parts
+from ropewalk_server.model import LoadError, load_engine, offered, read_parts
 from tests.server.conftest import Server, row
 
 
@@ -62,6 +63,40 @@ def test_a_model_for_tensorflow_alone_is_sent_to_its_image(
     with pytest.raises(smoke_test.SmokeTestFailed) as caught:
         smoke_test.prove(parts, None)
     assert (caught.value.reason, caught.value.exit_code) == ("NeedsTensorFlow", 3)
+
+
+class Folder:
+    """A version without a manifest: its files as they are."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @property
+    def paths(self) -> list[str]:
+        return [path.relative_to(self._root).as_posix() for path in self._root.rglob("*") if path.is_file()]
+
+    def read(self, path: str) -> bytes:
+        return (self._root / path).read_bytes()
+
+
+class Plain(tf.Module):
+    """A harmless model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = tf.Variable(3.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def core(self, x: Any) -> dict[str, Any]:
+        return {"y": x * self.weight}
+
+
+class Spinner(tf.Module):
+    """A model that never ends."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def core(self, x: Any) -> dict[str, Any]:
+        return {"y": tf.while_loop(lambda one: tf.reduce_sum(one) < 1.0, lambda one: one * 0.0, [x])[0]}
 
 
 class Reader(tf.Module):
@@ -135,7 +170,7 @@ def test_a_model_that_reaches_out_is_refused_before_it_is_loaded(make: Any, oper
     module = make()
     tf.saved_model.save(module, str(tmp_path), signatures={"core": module.core})
     with pytest.raises(EngineError, match=operation) as caught:
-        TensorFlow(tmp_path / "saved_model.pb")
+        TensorFlow(Folder(tmp_path))
     assert caught.value.reason == "ForbiddenOp"
 
 
@@ -144,4 +179,113 @@ def test_a_file_that_is_no_saved_model_is_an_engine_error(content: bytes, tmp_pa
     """In words of ours."""
     (tmp_path / "saved_model.pb").write_bytes(content)
     with pytest.raises(EngineError):
-        TensorFlow(tmp_path / "saved_model.pb")
+        TensorFlow(Folder(tmp_path))
+
+
+def saved(module: Any, place: Path) -> Folder:
+    """The module as a SavedModel."""
+    tf.saved_model.save(module, str(place), signatures={"core": module.core})
+    return Folder(place)
+
+
+def edited(place: Path, edit: Any) -> Folder:
+    """A harmless SavedModel whose graph somebody changed by hand."""
+    saved(Plain(), place)
+    file = place / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    edit(model.meta_graphs[0].graph_def)
+    file.write_bytes(model.SerializeToString())
+    return Folder(place)
+
+
+def swollen(graph: Any) -> None:
+    """A constant of 64 GiB in a few bytes, added to what is given."""
+    for function in graph.library.function:
+        for node in function.node_def:
+            if node.op == "Mul":
+                constant = function.node_def.add(name="huge", op="Const")
+                constant.attr["dtype"].type = 1
+                tensor = constant.attr["value"].tensor
+                tensor.dtype = 1
+                tensor.tensor_shape.dim.add(size=1 << 34)
+                tensor.float_val.append(1.0)
+                node.input[1] = "huge:output:0"
+                return
+    raise AssertionError("no product to change")
+
+
+def endless(graph: Any) -> None:
+    """Functions that call each other for ever."""
+    for function in graph.library.function:
+        for node in function.node_def:
+            for value in node.attr.values():
+                if value.func.name:
+                    value.func.name = function.signature.name
+
+
+def test_a_harmless_model_runs_from_its_frozen_graph(tmp_path: Path) -> None:
+    """What the other process made of it is what the model computes."""
+    session = TensorFlow(saved(Plain(), tmp_path)).session()
+    assert session(np.array([[1, 2], [3, 4]], np.float32)).tolist() == [[3, 6], [9, 12]]
+
+
+@pytest.mark.parametrize("edit", [swollen, endless])
+def test_a_model_that_breaks_tensorflow_breaks_another_process(edit: Any, tmp_path: Path) -> None:
+    """Memory without end and recursion without end are an error of this version's, and nothing dies here."""
+    with pytest.raises(EngineError) as caught:
+        TensorFlow(edited(tmp_path, edit))
+    assert caught.value.reason in ("NoEngine", "CrashedWhileLoading")
+
+
+def test_a_model_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the time that a network has for its first answer."""
+    files = saved(Spinner(), tmp_path)
+    monkeypatch.setattr(freezer, "WALL_SECONDS", 12)
+    with pytest.raises(EngineError, match="took more than") as caught:
+        TensorFlow(files)
+    assert caught.value.reason == "CrashedWhileLoading"
+
+
+def test_what_was_checked_is_what_tensorflow_reads(
+    published: tuple[Path, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    """Weights that somebody swaps after the version was verified are not loaded by any engine."""
+    shutil.copytree(version_directory(published), tmp_path / "1")
+    parts = read_parts(tmp_path / "1", None)
+    offers = {one.name: one for one in offered(parts, "Auto")}
+    for name, path in (("TensorFlow", "variables/variables.index"), ("LiteRT", offers["LiteRT"].file)):
+        file = tmp_path / "1" / path
+        original = file.read_bytes()
+        file.write_bytes(original[:-1] + b"?")
+        with pytest.raises(LoadError, match=path) as caught:
+            load_engine(parts, offers[name])
+        assert caught.value.reason == "TamperedModel"
+        file.write_bytes(original)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (b"{}\n", "nothing sensible"),
+        (b"[]\n", "nothing sensible"),
+        (b"nonsense\n", "nothing sensible"),
+        (b'{"reason": 1, "message": ["x"]}\n', "x"),
+    ],
+)
+def test_the_other_process_is_not_believed(said: bytes, expected: str) -> None:
+    """It may have been taken over by what it read."""
+    with pytest.raises(EngineError, match=expected):
+        freezer._read(said, b"")
+
+
+def test_a_frozen_graph_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph that reads a file is refused, whoever made it."""
+    with tf.Graph().as_default() as graph:
+        entry = tf.compat.v1.placeholder(tf.float32, [None, 2], name="x")
+        text = tf.io.read_file("/etc/passwd")
+        tf.add(entry, tf.cast(tf.strings.length(text), tf.float32), name="y")
+    frozen = freezer.Frozen(graph.as_graph_def().SerializeToString(), "x:0", "y:0")
+    monkeypatch.setattr("ropewalk_server.engines.tensorflow.freeze", lambda files: frozen)
+    with pytest.raises(EngineError, match="ReadFile") as caught:
+        TensorFlow(Folder(tmp_path))
+    assert caught.value.reason == "ForbiddenOp"

@@ -142,15 +142,25 @@ class Authentication(Model):
     rules = (
         Rule(
             rule="(self.type == 'Token') == has(self.secret)",
-            message="type Token needs secret, the name of a Secret whose values are the tokens; type None has none",
+            message="type Token needs secret, the name of a Secret whose values are the tokens; other types have none",
+        ),
+        Rule(
+            rule="self.type == 'Kubernetes' || !has(self.audience)",
+            message="audience is for type Kubernetes: whom its tokens are for",
         ),
     )
 
-    type: Literal["None", "Token"] = "None"
+    type: Literal["None", "Token", "Kubernetes"] = "None"
     """None: whoever reaches the Service.
-    Token: who sends `Authorization: Bearer TOKEN` with a token of the Secret. Anybody else gets 401."""
+    Token: who sends `Authorization: Bearer TOKEN` with a token of the Secret. Anybody else gets 401.
+    Kubernetes: who sends a token of the cluster's (of a ServiceAccount, say) and may `create` this object's subresource
+    `predict`, which the ClusterRole ropewalk-predict allows. Others get 401 or 403. Needs spec.serviceAccountName, an
+    account bound to the ClusterRole system:auth-delegator."""
     secret: ObjectName | None = None
     """A Secret of this namespace. Each of its values is a token, so that an old and a new one may overlap."""
+    audience: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """The audience that tokens must be made for, so that nobody who sees one can use it against the API server.
+    Absent: the API server's own, which tokens have that are mounted into pods by default."""
 
 
 class TLS(Model):
@@ -231,6 +241,14 @@ class Monitor(Model):
 class ModelDeploymentSpec(Model):
     """What is served, by how many pods, and what is watched. Nobody but its author writes it."""
 
+    rules = (
+        Rule(
+            rule="self.serving.authentication.type != 'Kubernetes' || has(self.serviceAccountName)",
+            message="serving.authentication.type Kubernetes needs serviceAccountName, a ServiceAccount bound to the "
+            "ClusterRole system:auth-delegator",
+        ),
+    )
+
     model: ModelSource
     """What is served."""
     replicas: Annotated[int, Field(ge=0, le=1000)] = 1
@@ -238,7 +256,8 @@ class ModelDeploymentSpec(Model):
     autoscaling: Autoscaling | None = None
     """Lets the load decide the number of pods."""
     service_account_name: ObjectName | None = None
-    """Another ServiceAccount for the pods than their own, which has no rights. Its token is not mounted."""
+    """Another ServiceAccount for the pods than their own, which has no rights. Its token is mounted for
+    serving.authentication.type Kubernetes only."""
     image_pull_secrets: Annotated[tuple[LocalObject, ...], Field(max_length=16), ListMap()] = ()
     """Secrets of this namespace with which kubelet pulls the server's image."""
     serving: Serving = Serving()

@@ -6,9 +6,8 @@ most calls raise and some answers are silently wrong, measured).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -33,32 +32,43 @@ class EngineError(Exception):
         self.reason = reason
 
 
-def _litert(file: Path) -> Engine:
+class Files(Protocol):
+    """A version's files, each checked as it is read: what is checked is what is used."""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """All there are, relative to the version."""
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one. Raises `ropewalk_model.manifest.TamperedModel`."""
+
+
+def _litert(files: Files, file: str) -> Engine:
     from ropewalk_server.engines.litert import LiteRT
 
-    return LiteRT(file)
+    return LiteRT(files.read(file))
 
 
-def _openvino(file: Path) -> Engine:
+def _openvino(files: Files, file: str) -> Engine:
     from ropewalk_server.engines.openvino import OpenVINO
 
-    return OpenVINO(file)
+    return OpenVINO(files.read(file), files.read(file.removesuffix(".xml") + ".bin"))
 
 
-def _onnxruntime(file: Path) -> Engine:
+def _onnxruntime(files: Files, file: str) -> Engine:
     from ropewalk_server.engines.onnxruntime import ONNXRuntime
 
-    return ONNXRuntime(file)
+    return ONNXRuntime(files.read(file))
 
 
-def _tensorflow(file: Path) -> Engine:
+def _tensorflow(files: Files, file: str) -> Engine:
     from ropewalk_server.engines.tensorflow import TensorFlow
 
-    return TensorFlow(file)
+    return TensorFlow(files)
 
 
 TENSORFLOW = "TensorFlow"
-ENGINES: dict[str, Callable[[Path], Engine]] = {
+ENGINES: dict[str, Callable[[Files, str], Engine]] = {
     "LiteRT": _litert,
     "OpenVINO": _openvino,
     "ONNXRuntime": _onnxruntime,

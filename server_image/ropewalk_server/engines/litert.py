@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,10 @@ FULL_ENOUGH = 0.6
 
 
 class LiteRT:
-    """A .tflite file, read once; each session has interpreters of its own over the same bytes."""
+    """A .tflite file's content; each session has interpreters of its own over the same bytes."""
 
-    def __init__(self, file: Path) -> None:
-        self._content = file.read_bytes()
+    def __init__(self, content: bytes) -> None:
+        self._content = content
         try:
             self._sizes = _sizes(self._interpreter(1))
         except (ValueError, RuntimeError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from google.protobuf.message import DecodeError, Message
@@ -24,14 +23,13 @@ SILENT = 4
 
 
 class ONNXRuntime:
-    """An .onnx file, whole in itself. One session for all threads: its `run` may be called by many at a time.
+    """An .onnx file's content, whole in itself. One session for all threads: its `run` may be called by many at a time.
 
     No arena and no plans by shape: both keep memory for each new row count (plans 600 MB after 43 of them).
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, content: bytes) -> None:
         """Raises EngineError; with reason ForbiddenOp for a network with other files or custom operators."""
-        content = file.read_bytes()
         _check(content)
         import onnxruntime
 

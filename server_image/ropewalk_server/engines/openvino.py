@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,14 @@ OPTIONS: dict[str, Any] = {
 
 
 class OpenVINO:
-    """An .xml file with its .bin beside it, compiled once; each session has an infer request of its own."""
+    """The content of an .xml file and of its .bin, compiled once; each session has an infer request of its own."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, network: bytes, weights: bytes) -> None:
         import openvino
 
+        core = openvino.Core()
         try:
-            self._compiled = openvino.Core().compile_model(str(file), "CPU", OPTIONS)
+            self._compiled = core.compile_model(core.read_model(network, weights), "CPU", OPTIONS)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot load the network: {str(error).splitlines()[0][:300]}") from error
 

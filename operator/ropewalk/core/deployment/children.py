@@ -40,6 +40,7 @@ def effects(
         pods.deployment(
             wanted,
             image=image,
+            tensorflow=image == observed.config.server_tf_image,
             claims=claims,
             one_node=one_node,
             replicas=_handed_over(deployment) if scaling else wanted.replicas,

@@ -7,6 +7,9 @@ from typing import Any
 from .pods import GRPC_PORT, HTTP_PORT, MONITORING_PORT, metadata, server_name
 from .wishes import Autoscaling, Wishes
 
+API_SERVER_PORTS = (443, 6443)
+"""Of its Service and, since policies are looked at after that is resolved, of its endpoints."""
+
 
 def service(wishes: Wishes) -> dict[str, Any]:
     """Predictions only; the monitoring port is for the operator, Prometheus and kubelet, pod by pod.
@@ -29,7 +32,12 @@ def service(wishes: Wishes) -> dict[str, Any]:
 
 
 def network_policy(wishes: Wishes, operator_namespace: str) -> dict[str, Any]:
-    """Predictions from anywhere, monitoring from this namespace and the operator's, nothing outward."""
+    """Predictions from anywhere, monitoring from this namespace and the operator's, nothing outward.
+
+    But for servers that ask the API server: no selector can name that one, so its usual ports are open.
+    """
+    asks = wishes.authentication.type == "Kubernetes"
+    outward = [{"ports": [{"protocol": "TCP", "port": port} for port in API_SERVER_PORTS]}]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -47,7 +55,7 @@ def network_policy(wishes: Wishes, operator_namespace: str) -> dict[str, Any]:
                     ],
                 },
             ],
-            "egress": [],
+            "egress": outward if asks else [],
         },
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..names import MANAGED_BY_LABEL, bounded
 from ..plan import Json
 from .versions import CLAIMS_ROOT
-from .wishes import Wishes
+from .wishes import Wishes, resources_of
 
 GRPC_PORT = 8500
 HTTP_PORT = 8501
@@ -21,6 +21,8 @@ USER = 65532
 ROUTES_DIRECTORY = "/ropewalk/routes"
 STATE_DIRECTORY = "/ropewalk/state"
 GRACE_SECONDS = 30
+TOKEN_SECONDS = 3600
+_IDENTITY = "identity"
 
 
 def server_name(wishes: Wishes) -> str:
@@ -57,7 +59,7 @@ def metadata(wishes: Wishes, name: str) -> dict[str, Any]:
 
 
 def service_account(wishes: Wishes) -> dict[str, Any]:
-    """An identity of its own without a token: a server never talks to the API server."""
+    """An identity of its own without a token: a server with it never talks to the API server."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -67,16 +69,21 @@ def service_account(wishes: Wishes) -> dict[str, Any]:
 
 
 def deployment(
-    wishes: Wishes, *, image: str, claims: Iterable[str], one_node: bool, replicas: int | None
+    wishes: Wishes, *, image: str, tensorflow: bool, claims: Iterable[str], one_node: bool, replicas: int | None
 ) -> dict[str, Any]:
-    """The Deployment. `replicas` None leaves the number alone; `one_node` keeps pods where a ReadWriteOnce claim is."""
+    """The Deployment, of an image with or without TensorFlow.
+
+    `replicas` None leaves the number alone; `one_node` keeps pods where a ReadWriteOnce claim is.
+    """
+    mounted = sorted(set(claims))
+    container = _container(wishes, image, tensorflow, mounted)
     spec: dict[str, Any] = {
         "selector": {"matchLabels": wishes.labels},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "revisionHistoryLimit": 2,
         "template": {
             "metadata": {"labels": metadata(wishes, "")["labels"]},
-            "spec": _pod(wishes, image, sorted(set(claims)), one_node),
+            "spec": _pod(wishes, container, mounted, one_node),
         },
     }
     if replicas is not None:
@@ -89,7 +96,7 @@ def deployment(
     }
 
 
-def _pod(wishes: Wishes, image: str, claims: list[str], one_node: bool) -> dict[str, Any]:
+def _pod(wishes: Wishes, container: Json, claims: list[str], one_node: bool) -> dict[str, Any]:
     pod: dict[str, Any] = {
         "serviceAccountName": wishes.service_account or server_name(wishes),
         "automountServiceAccountToken": False,
@@ -103,7 +110,7 @@ def _pod(wishes: Wishes, image: str, claims: list[str], one_node: bool) -> dict[
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(wishes, image, claims)],
+        "containers": [container],
         "volumes": [
             {"name": "routes", "configMap": {"name": routes_name(wishes)}},
             {"name": "state", "emptyDir": {}},
@@ -113,6 +120,7 @@ def _pod(wishes: Wishes, image: str, claims: list[str], one_node: bool) -> dict[
                 {"name": name, "secret": {"secretName": secret, "optional": True, "defaultMode": 0o440}}
                 for name, secret in _secrets(wishes)
             ),
+            *([_identity()] if _asks_kubernetes(wishes) else []),
             *(
                 {"name": _volume(index), "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
                 for index, claim in enumerate(claims)
@@ -131,7 +139,7 @@ def _pod(wishes: Wishes, image: str, claims: list[str], one_node: bool) -> dict[
     return pod
 
 
-def _container(wishes: Wishes, image: str, claims: list[str]) -> dict[str, Any]:
+def _container(wishes: Wishes, image: str, tensorflow: bool, claims: list[str]) -> dict[str, Any]:
     return {
         "name": CONTAINER,
         "image": image,
@@ -140,7 +148,7 @@ def _container(wishes: Wishes, image: str, claims: list[str]) -> dict[str, Any]:
         "env": [
             {"name": "ROPEWALK_MODEL", "value": wishes.name},
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            *([{"name": "ROPEWALK_AUTHENTICATION", "value": "Token"}] if wishes.token_secret else []),
+            *_authentication(wishes),
             *([{"name": "ROPEWALK_TLS", "value": "Secret"}] if wishes.tls_secret else []),
             *([{"name": "ROPEWALK_FEEDBACK", "value": "Secret"}] if wishes.feedback_secret else []),
         ],
@@ -149,7 +157,7 @@ def _container(wishes: Wishes, image: str, claims: list[str]) -> dict[str, Any]:
             {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
             {"name": "monitoring", "containerPort": MONITORING_PORT, "protocol": "TCP"},
         ],
-        "resources": wishes.resources,
+        "resources": resources_of(wishes.resources, tensorflow=tensorflow),
         "readinessProbe": _probe("/readyz", periodSeconds=1, timeoutSeconds=2, failureThreshold=3),
         # A large model may take minutes to load; /healthz answers meanwhile, so this only guards the start.
         "startupProbe": _probe("/healthz", periodSeconds=1, timeoutSeconds=2, failureThreshold=120),
@@ -166,6 +174,11 @@ def _container(wishes: Wishes, image: str, claims: list[str]) -> dict[str, Any]:
             {"name": "tmp", "mountPath": "/tmp"},
             *({"name": name, "mountPath": f"/ropewalk/{name}", "readOnly": True} for name, _ in _secrets(wishes)),
             *(
+                [{"name": _IDENTITY, "mountPath": f"/ropewalk/{_IDENTITY}", "readOnly": True}]
+                if _asks_kubernetes(wishes)
+                else []
+            ),
+            *(
                 {"name": _volume(index), "mountPath": f"{CLAIMS_ROOT}/{claim}", "readOnly": True}
                 for index, claim in enumerate(claims)
             ),
@@ -173,9 +186,34 @@ def _container(wishes: Wishes, image: str, claims: list[str]) -> dict[str, Any]:
     }
 
 
+def _asks_kubernetes(wishes: Wishes) -> bool:
+    return wishes.authentication.type == "Kubernetes"
+
+
+def _authentication(wishes: Wishes) -> list[Json]:
+    """Variables that say who may ask; none where everybody may."""
+    asked = wishes.authentication
+    if asked.type == "None":
+        return []
+    found = {"ROPEWALK_AUTHENTICATION": asked.type}
+    if asked.type == "Kubernetes":
+        found |= {"ROPEWALK_NAMESPACE": wishes.namespace}
+    if asked.audience:
+        found |= {"ROPEWALK_AUDIENCE": asked.audience}
+    return [{"name": name, "value": value} for name, value in found.items()]
+
+
+def _identity() -> Json:
+    """What a server asks the API server with: the account's token, renewed by kubelet, and the cluster's CA."""
+    token = {"path": "token", "expirationSeconds": TOKEN_SECONDS}
+    authority = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    sources = [{"serviceAccountToken": token}, {"configMap": authority}]
+    return {"name": _IDENTITY, "projected": {"sources": sources, "defaultMode": 0o440}}
+
+
 def _secrets(wishes: Wishes) -> list[tuple[str, str]]:
     """Volumes, each mounted under /ropewalk by its name, and the Secrets in them."""
-    found = [("tokens", wishes.token_secret), ("tls", wishes.tls_secret), ("feedback", wishes.feedback_secret)]
+    found = [("tokens", wishes.authentication.secret), ("tls", wishes.tls_secret), ("feedback", wishes.feedback_secret)]
     return [(name, secret) for name, secret in found if secret]
 
 

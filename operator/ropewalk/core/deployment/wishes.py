@@ -26,6 +26,15 @@ class Autoscaling:
 
 
 @dataclass(frozen=True, slots=True)
+class Authentication:
+    """Who may ask: everybody (None), who has a token of the Secret (Token), whom the API server lets (Kubernetes)."""
+
+    type: str = "None"
+    secret: str | None = None
+    audience: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Monitoring:
     """When a window of traffic says something: sizes in seconds, gates in rows, requests and labels."""
 
@@ -61,12 +70,12 @@ class Wishes:
     engine: str
     limits: Json
     resources: Json
+    """As asked for, without defaults."""
     node_selector: Json
     tolerations: tuple[Json, ...]
     image_pull_secrets: tuple[Json, ...]
     service_account: str | None
-    token_secret: str | None = None
-    """Whose values are the tokens of those who may ask; None: everybody may."""
+    authentication: Authentication = field(default_factory=Authentication)
     tls_secret: str | None = None
     feedback_secret: str | None = None
     monitoring: Monitoring = field(default_factory=Monitoring)
@@ -78,6 +87,8 @@ class Wishes:
 
 
 DEFAULT_RESOURCES: Json = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
+TENSORFLOW_MEMORY = "1Gi"
+"""Limit of a server with TensorFlow, which is there twice while a version is loaded (230 MiB each)."""
 _LIMITS = {"maxBodyBytes": "4Mi", "maxRows": 10000, "deadline": "30s", "maxConcurrency": 256}
 
 
@@ -109,12 +120,12 @@ def read(owner: Json) -> Wishes:
             "deadlineSeconds": seconds("spec.serving.limits.deadline", limits["deadline"]),
             "maxConcurrency": int(limits["maxConcurrency"]),
         },
-        resources=resources_of(serving.get("resources") or {}),
+        resources=serving.get("resources") or {},
         node_selector=serving.get("nodeSelector") or {},
         tolerations=tuple(serving.get("tolerations") or ()),
         image_pull_secrets=tuple(_secret(one) for one in spec.get("imagePullSecrets") or ()),
         service_account=spec.get("serviceAccountName"),
-        token_secret=_token_secret(serving.get("authentication") or {}),
+        authentication=_authentication(serving.get("authentication") or {}, spec.get("serviceAccountName")),
         tls_secret=get(serving, "tls", "secret"),
         feedback_secret=get(monitor, "feedback", "secret"),
         monitoring=Monitoring(
@@ -130,13 +141,13 @@ def read(owner: Json) -> Wishes:
     )
 
 
-def resources_of(asked: Json) -> Json:
+def resources_of(asked: Json, *, tensorflow: bool = False) -> Json:
     """The defaults under what was asked for: a request above the default limit raises the limit with it."""
     requests = {**DEFAULT_RESOURCES["requests"], **(asked.get("requests") or {})}
     limits = dict(asked.get("limits") or {})
     if "memory" not in limits:
         stated = (asked.get("requests") or {}).get("memory")
-        limits["memory"] = stated or DEFAULT_RESOURCES["limits"]["memory"]
+        limits["memory"] = stated or (TENSORFLOW_MEMORY if tensorflow else DEFAULT_RESOURCES["limits"]["memory"])
     for name, value in limits.items():
         if name in requests and name not in (asked.get("requests") or {}):
             requests[name] = value if _less(value, requests[name]) else requests[name]
@@ -171,14 +182,16 @@ def _autoscaling(document: Any) -> Autoscaling:
     return Autoscaling(low, high, _number(document.get("targetCPUPercent"), 70))
 
 
-def _token_secret(authentication: Json) -> str | None:
+def _authentication(document: Json, service_account: object) -> Authentication:
     """Fails closed: a type that this operator does not know never means that everybody may ask."""
-    kind, secret = authentication.get("type") or "None", authentication.get("secret")
-    if kind == "None":
-        return None
-    if kind != "Token" or not secret:
-        raise InvalidSpec(f"spec.serving.authentication: type {kind} with secret {secret} cannot be honoured")
-    return str(secret)
+    kind, secret, audience = document.get("type") or "None", document.get("secret"), document.get("audience")
+    missing = (kind == "Token" and not secret) or (kind == "Kubernetes" and not service_account)
+    if kind not in ("None", "Token", "Kubernetes") or missing:
+        raise InvalidSpec(
+            f"spec.serving.authentication: type {kind} with secret {secret} and spec.serviceAccountName "
+            f"{service_account} cannot be honoured"
+        )
+    return Authentication(kind, secret if kind == "Token" else None, audience if kind == "Kubernetes" else None)
 
 
 def _secret(one: object) -> Json:
