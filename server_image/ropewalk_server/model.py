@@ -143,7 +143,7 @@ def read_parts(directory: Path, manifest_digest: str | None) -> Parts:
         raise LoadError("TamperedModel", str(error)) from error
     except OSError as error:
         raise LoadError("StoreUnreadable", f"The store cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise LoadError("UnsupportedFormat", f"The version's documents cannot be read: {error!r}") from error
 
 

@@ -6,6 +6,9 @@ A message that breaks something goes into corpus/ under a name that says what it
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ropewalk_server.feedback import InvalidReceipt, Receipts
 from tests.fuzz.handlers import Handlers
 from tests.fuzz.seeds import CORPUS, grpc, rest
 
@@ -84,3 +88,31 @@ def test_mutations_are_answered(handlers: Handlers, target: str) -> None:
         assert outcome.allowed, f"{outcome.said}: to be kept in {Path('tests/fuzz/corpus') / target}: {message!r}"
 
     tried()
+
+
+RAW = {name: base64.b64decode(SEEDS["rest"][name].split(b'{"b64": "')[1].split(b'"')[0]) for name in ("png", "jpeg")}
+
+
+def test_mutated_images_are_answered(handlers: Handlers) -> None:
+    """The bytes of the files, not of their base64."""
+
+    @settings(max_examples=EXAMPLES, deadline=2000, suppress_health_check=list(HealthCheck))
+    @given(mutated(list(RAW.values())))
+    def tried(image: bytes) -> None:
+        document = {"instances": [{"b64": base64.b64encode(image).decode()}]}
+        head = SEEDS["rest"]["png"].partition(b"\n\n")[0]
+        outcome = handlers.rest(head + b"\n\n" + json.dumps(document).encode())
+        assert outcome.allowed, outcome.said
+
+    tried()
+
+
+@settings(max_examples=EXAMPLES, deadline=2000)
+@given(st.binary(max_size=200), st.integers(0, 7), st.sampled_from(["", ".0", ".1", ".-1", ".99", ".x", ".0.0"]))
+def test_receipts_of_somebody_who_knows_the_digest_are_read_or_refused(rest: bytes, flags: int, row: str) -> None:
+    """Their checksum is good, whatever else they hold."""
+    receipts, digest = Receipts(None), bytes(range(32))
+    for body in (rest, bytes((1, flags & ~1)) + (1).to_bytes(4, "big") + digest[:8] + rest):
+        ident = base64.urlsafe_b64encode(body + receipts._mac(body, digest)).rstrip(b"=").decode()
+        with contextlib.suppress(InvalidReceipt):
+            receipts.read(ident + row, {1: digest})

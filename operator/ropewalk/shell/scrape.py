@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any, Protocol
 
 import aiohttp
 
 from ..core.plan import Scraped, ScrapeRequest
+from ..core.strangers import parse
 from . import metrics
 from .cluster import ApiError
 
@@ -52,7 +52,7 @@ class DirectReader:
                 if size > MAX_BYTES:
                     raise ValueError(f"an answer of more than {MAX_BYTES} bytes")
                 chunks.append(chunk)
-        document = json.loads(b"".join(chunks))
+        document = parse(b"".join(chunks))
         if not isinstance(document, dict):
             raise ValueError("an answer that is no JSON object")
         return document
@@ -62,6 +62,6 @@ async def scrape(reader: PodReader, namespace: str, request: ScrapeRequest) -> S
     """The answer, or a sentence why there is none."""
     try:
         return Scraped(await asyncio.wait_for(reader.read(namespace, request), 2.5), None)
-    except (aiohttp.ClientError, OSError, ValueError, RecursionError, TimeoutError, ApiError) as error:
+    except (aiohttp.ClientError, OSError, ValueError, TimeoutError, ApiError) as error:
         metrics.SCRAPE_ERRORS.labels(request.path.partition("?")[0]).inc()
         return Scraped(None, f"{type(error).__name__}: {error}"[:200])

@@ -5,11 +5,11 @@ All of it is input from a stranger. A parse gives bounded, typed values or None;
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from ..conditions import clip
+from ..strangers import parse
 
 MAX_BYTES = 2048
 MAX_ANOMALIES = 5
@@ -76,8 +76,8 @@ def document(text: str) -> dict[str, Any] | None:
     if not text or len(text.encode(errors="replace")) > MAX_BYTES:
         return None
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = parse(text)
+    except ValueError:
         return None
     return found if isinstance(found, dict) and found.get("v") == 1 else None
 
