@@ -8,7 +8,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,20 @@ class Server:
         with contextlib.suppress(OSError):
             self.post(body, path, headers)
         return sample
+
+
+def load_all(servers: Sequence[Server], body: bytes, seconds: float, connections: int) -> wrk.Sample:
+    """A closed load on replicas, its connections shared among them; rates added, the slowest one's latencies."""
+    each = max(1, connections // len(servers))
+    with ThreadPoolExecutor(len(servers)) as pool:
+        samples = list(pool.map(lambda server: server.load(body, seconds, each), servers))
+    return wrk.Sample(
+        rate=sum(one.rate for one in samples),
+        p50=max(one.p50 for one in samples),
+        p99=max(one.p99 for one in samples),
+        failed=sum(one.failed for one in samples),
+        answered=sum(one.answered for one in samples),
+    )
 
 
 class Bench:

@@ -111,7 +111,7 @@ def _number(value: float) -> str:
 
 
 def _row(row: Row) -> Sequence[str]:
-    name = f"**{row.server}**" if row.server == "Ropewalk" else row.server
+    name = f"**{row.server}**" if row.server.startswith("Ropewalk") else row.server
     rate = f"{row.rate:,.0f}" if row.rate >= 100 else f"{row.rate:.1f}"
     rows = f"{row.rate * row.rows:,.0f}"
     return name, _engine(row.engine), rate, rows, f"{row.p50:.3g}", f"{row.p99:.4g}", str(row.failed)
@@ -122,7 +122,7 @@ def _engine(name: str) -> str:
 
 
 def _name(one: dict[str, Any]) -> str:
-    return f"**{one['server']}**" if one["server"] == "Ropewalk" else str(one["server"])
+    return f"**{one['server']}**" if one["server"].startswith("Ropewalk") else str(one["server"])
 
 
 def _size(one: dict[str, Any]) -> tuple[str, str]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.serving.run import Run
-from benchmarks.serving.servers import Server
-from benchmarks.serving.wrk import Sample
+from benchmarks.serving.servers import load_all
 
 ROWS = (100, 250, 1000)
 CONNECTIONS = (2, 4, 8, 16)
@@ -25,21 +22,14 @@ def measure(run: Run) -> None:
             servers = [stack.enter_context(run.bench.ours("mlp")) for _ in range(replicas)]
             for rows in ROWS:
                 body = servers[0].body("mlp", rows)
-                _load(servers, body, 1, 2)
+                load_all(servers, body, 1, 2)
                 for connections in CONNECTIONS:
-                    samples = _load(servers, body, run.seconds, max(1, connections // replicas))
-                    rate = rows * sum(one.rate for one in samples)
-                    slowest = max(one.p99 for one in samples)
+                    sample = load_all(servers, body, run.seconds, connections)
+                    rate = rows * sample.rate
                     if replicas == 1:
-                        run.results.point(rows, connections, samples[0])
-                    where = f"{rows} rows a request, {connections} connections, p99 {slowest:.3g} ms"
-                    if slowest < P99_MILLISECONDS and not any(one.failed for one in samples) and rate > best:
+                        run.results.point(rows, connections, sample)
+                    where = f"{rows} rows a request, {connections} connections, p99 {sample.p99:.3g} ms"
+                    if sample.p99 < P99_MILLISECONDS and not sample.failed and rate > best:
                         best, at = rate, where
         name = "most data points with p99 < 10 ms" + ("" if replicas == 1 else f", {replicas} replicas")
         run.results.figure(name, best, "rows/s", TARGET, at, at_least=True)
-
-
-def _load(servers: Sequence[Server], body: bytes, seconds: float, connections: int) -> list[Sample]:
-    """So many connections to each server, all at once."""
-    with ThreadPoolExecutor(len(servers)) as pool:
-        return list(pool.map(lambda server: server.load(body, seconds, connections), servers))

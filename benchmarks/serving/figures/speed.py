@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from benchmarks.serving.results import Row
 from benchmarks.serving.run import Run
-from benchmarks.serving.servers import Server, ServerError
+from benchmarks.serving.servers import Server, ServerError, load_all
 from benchmarks.serving.setups import SETUPS
 from benchmarks.serving.tools import ToolError
 
 WARM_SECONDS = 1.0
 OURS, NGINX = "Ropewalk", "nginx"
+REPLICAS = 2
+"""As many as the machine has cores, and as many as the peers have workers where their documents say so."""
+OURS_TWICE = f"Ropewalk, {REPLICAS} replicas"
 AUTO, DOCUMENTED, SAME = "auto", "tensorflow", "litert"
 
 
@@ -64,6 +67,13 @@ def _ours(run: Run) -> None:
         if _chosen(run, model):
             with run.bench.ours(model) as server:
                 _loads(run, server, AUTO, model)
+            with run.bench.ours(model) as one, run.bench.ours(model) as other:
+                for load in _chosen(run, model):
+                    body = one.body(model, load.rows)
+                    load_all([one, other], body, min(WARM_SECONDS, run.seconds), load.connections)
+                    for _ in range(run.rounds):
+                        sample = load_all([one, other], body, run.seconds, load.connections)
+                        run.results.sample(OURS_TWICE, AUTO, load.name, load.rows, sample)
 
 
 def _loads(run: Run, server: Server, engine: str, model: str) -> None:
@@ -89,31 +99,36 @@ def _nginx(run: Run) -> None:
 
 def _ratios(run: Run) -> None:
     results = run.results
-    failed = sum(row.failed for load in LOADS for row in results.rows(load.name) if row.server == OURS)
+    failed = sum(row.failed for load in LOADS for row in results.rows(load.name) if row.server in (OURS, OURS_TWICE))
     results.figure("failed requests of ours under all loads", failed, "requests", 0)
     for load in LOADS:
         rows = results.rows(load.name)
-        ours = next((row for row in rows if row.server == OURS), None)
-        if ours is None:
-            continue
-        results.figure(load.shown, ours.rate, "requests/s")
-        results.figure(f"{load.shown}, p99", ours.p99, "ms")
-        nginx = next((row for row in rows if row.server == NGINX), None)
-        if nginx is not None:
-            shown = f"nginx, static body: {nginx.rate:,.0f} requests/s"
-            results.figure("1 row, of nginx' rate", ours.rate / nginx.rate, "ratio", 0.5, shown, at_least=True)
-        documented, same = _best(rows, DOCUMENTED), _best(rows, SAME)
-        wanted = {"single": 25.0, "rows100": 20.0, "cnn": 6.0}[load.name]
-        if documented is not None:
-            name = f"{load.shown}, times the best peer set up as documented"
-            results.figure(name, ours.rate / documented.rate, "ratio", wanted, _shown(documented), at_least=True)
-            if load.name == "cnn":
-                name = f"{load.shown}, p99 where that peer has {documented.p99:.3g} ms"
-                results.figure(name, ours.p99, "ms", documented.p99, _shown(documented))
-        if same is not None:
-            target = 5.0 if load.name == "single" else None
-            name = f"{load.shown}, times the best peer with our engine inside"
-            results.figure(name, ours.rate / same.rate, "ratio", target, _shown(same), at_least=True)
+        for ours in (row for row in rows if row.server in (OURS, OURS_TWICE)):
+            _compared(run, load, ours, rows)
+
+
+def _compared(run: Run, load: Load, ours: Row, rows: list[Row]) -> None:
+    """One or two of ours beside the others; targets are the same."""
+    results = run.results
+    shown = load.shown if ours.server == OURS else f"{load.shown}, {REPLICAS} replicas"
+    results.figure(shown, ours.rate, "requests/s")
+    results.figure(f"{shown}, p99", ours.p99, "ms")
+    nginx = next((row for row in rows if row.server == NGINX), None)
+    if nginx is not None:
+        said = f"nginx, one worker, static body: {nginx.rate:,.0f} requests/s"
+        results.figure(f"{shown}, of nginx' rate", ours.rate / nginx.rate, "ratio", 0.5, said, at_least=True)
+    documented, same = _best(rows, DOCUMENTED), _best(rows, SAME)
+    wanted = {"single": 25.0, "rows100": 20.0, "cnn": 6.0}[load.name]
+    if documented is not None:
+        name = f"{shown}, times the best peer set up as documented"
+        results.figure(name, ours.rate / documented.rate, "ratio", wanted, _shown(documented), at_least=True)
+        if load.name == "cnn":
+            name = f"{shown}, p99 where that peer has {documented.p99:.3g} ms"
+            results.figure(name, ours.p99, "ms", documented.p99, _shown(documented))
+    if same is not None:
+        target = 5.0 if load.name == "single" else None
+        name = f"{shown}, times the best peer with our engine inside"
+        results.figure(name, ours.rate / same.rate, "ratio", target, _shown(same), at_least=True)
 
 
 def _best(rows: list[Row], engine: str) -> Row | None:

@@ -91,7 +91,7 @@ def _label(one: dict[str, Any]) -> str:
 
 
 def _color(one: dict[str, Any]) -> str:
-    if one["server"] == "Ropewalk":
+    if one["server"].startswith("Ropewalk"):
         return OURS
     return {"tensorflow": DOCUMENTED, "litert": SAME}.get(one["engine"], YARDSTICK)
 
