@@ -32,6 +32,7 @@ class LiteRT:
     def session(self) -> Session:
         """A session for the calling thread; interpreters are built at their first use."""
         runners: dict[int, Session] = {1: self._build(1)}
+        padded: dict[int, NDArray[np.float32]] = {}
 
         def run(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
             rows = len(encoded)
@@ -45,8 +46,11 @@ class LiteRT:
                     runners[size] = self._build(size)
                 part = encoded[at : at + size]
                 if len(part) < size:
-                    padding = np.zeros((size - len(part), *part.shape[1:]), dtype=np.float32)
-                    parts.append(runners[size](np.concatenate([part, padding]))[: len(part)])
+                    # One buffer a size, used again: what is left in it from before is computed and thrown away.
+                    if size not in padded:
+                        padded[size] = np.zeros((size, *part.shape[1:]), dtype=np.float32)
+                    padded[size][: len(part)] = part
+                    parts.append(runners[size](padded[size])[: len(part)])
                 else:
                     parts.append(runners[size](part))
                 at += size
