@@ -5,11 +5,15 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from ropewalk_trainer import loader
 from tests.trainer.support import Pod, Result, example
 
 Rows = list[dict[str, str]]
@@ -103,6 +107,89 @@ def test_sensitive_values_stay_in_the_store(pod: Pod, cancer: str) -> None:
     assert "SECRET" not in failed(result, "WrongType")
     assert "example" not in result.message["anomalies"][0]
     assert "SECRET" not in (result.directory / "statistics.json").read_text()
+
+
+def json_lines(*odd: str) -> str:
+    """120 rows as JSON lines, these among them."""
+    rows = [f'{{"plan": "{("free", "pro")[i % 2]}", "churned": "{("no", "yes")[i // 2 % 2]}"}}' for i in range(120)]
+    return "\n".join([*rows[:60], *odd, *rows[60:]])
+
+
+def lines_spec(**more: Any) -> dict[str, Any]:
+    """A spec for `json_lines`, its one Category sensitive."""
+    found = category(sensitive=True, **more)
+    found["source"] = {**found["source"], "uri": "pvc://data/plans.jsonl", "format": "JSONLines"}
+    return found
+
+
+@pytest.mark.parametrize(
+    "line", ['{"plan": "SECRET"', '"SECRET"', '{"plan": "SECRET\\ud800"}', '{"SECRET\\udfff": 1}', "[" * 100_000]
+)
+def test_a_line_that_is_no_json_object_is_told_by_its_place(pod: Pod, line: str) -> None:
+    """Its content may be sensitive, too deep, or no text that could be stored."""
+    pod.write("plans.jsonl", json_lines(line))
+    result = pod.run(lines_spec())
+    assert "SECRET" not in failed(result, "WrongType")
+    assert result.message["anomalies"][0]["example"] == "line 61 of plans.jsonl"
+
+
+def test_emoji_are_text(pod: Pod) -> None:
+    """Escaped as JSON does it, with a pair of surrogates."""
+    pod.write("plans.jsonl", json_lines('{"plan": "\\ud83d\\ude00", "churned": "no"}'))
+    found = lines_spec()
+    found["schema"]["features"][0] |= {"sensitive": False}
+    assert "'\U0001f600'" in failed(pod.run(found), "UnknownCategory")
+
+
+@pytest.mark.parametrize("kind", ["Number", "Integer", "Image"])
+def test_an_integer_of_400_digits_is_no_number(pod: Pod, kind: str) -> None:
+    shape = {"shape": [1, 1, 1]} if kind == "Image" else {}
+    lines = [f'{{"x": {[i] if shape else i}, "y": "{("no", "yes")[i % 2]}"}}' for i in range(120)]
+    lines[7] = f'{{"x": {"9" * 400}, "y": "no"}}'
+    pod.write("plans.jsonl", "\n".join(lines))
+    found = lines_spec()
+    found["schema"] = {"label": {"name": "y", "type": "Category"}, "features": [{"name": "x", "type": kind, **shape}]}
+    assert "x: WrongType in 1 rows" in failed(pod.run(found), "WrongType")
+
+
+def test_a_csv_line_of_another_length_is_not_quoted(pod: Pod) -> None:
+    """Wherever it stands, and it is left out where that is allowed."""
+    pod.write("cancer/train.csv", plans("free").replace("\n", "\nSECRET,no,more\n", 1))
+    result = pod.run(category())
+    assert "SECRET" not in failed(result, "WrongType")
+    assert result.message["anomalies"][0]["example"] == "3 values for 2 columns"
+
+
+def test_a_csv_header_that_is_no_text(pod: Pod) -> None:
+    pod.write("cancer/train.csv", b"plan\xff,churned\nfree,no\n")
+    failed(pod.run(category()), "WrongFormat")
+
+
+def test_a_sensitive_column_is_quoted_in_no_other_use_either(pod: Pod) -> None:
+    """As the time to split by, here."""
+    pod.write("plans.jsonl", json_lines('{"plan": "SECRET", "churned": "no"}'))
+    found = lines_spec(values=["free", "pro", "SECRET"])
+    found["source"]["split"] = {"by": "Time", "column": "plan"}
+    message = failed(pod.run(found), "WrongType")
+    assert message.startswith("plan: a value is neither a number nor")
+
+
+def test_a_folder_whose_name_is_no_text_is_no_class(pod: Pod) -> None:
+    """Linux takes any bytes as a name."""
+    folder = os.fsencode(pod.root / "claims" / "data" / "pictures") + b"/cat\xff"
+    os.makedirs(folder)
+    tf = loader.tensorflow()
+    for number in range(100):
+        pixels = tf.io.encode_png(np.full((2, 2, 1), number, np.uint8)).numpy()
+        if number == 0:
+            Path(os.fsdecode(folder), "0.png").write_bytes(pixels)
+        pod.write(f"pictures/{('dog', 'cow')[number % 2]}/{number}.png", pixels)
+    found = spec()
+    found["source"] = {"uri": "pvc://data/pictures", "format": "ImageFolder"}
+    features = [{"name": "picture", "type": "Image", "shape": [2, 2, 1]}]
+    found["schema"] = {"label": {"name": "kind", "type": "Category"}, "features": features}
+    found["train"]["template"] = "Image"
+    assert "kind: WrongType in 1 rows" in failed(pod.run(found), "WrongType")
 
 
 def test_a_nan_label(pod: Pod, cancer: str) -> None:

@@ -46,11 +46,9 @@ def number(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Unreadable
-    if math.isnan(value):
-        return None
-    if abs(value) > 3.4e38:
+    if abs(value) > 3.4e38:  # NB: before isnan, for which an integer of 400 digits is too large.
         raise Unreadable
-    return float(value)
+    return None if math.isnan(value) else float(value)
 
 
 def _float(text: str) -> float:
@@ -114,7 +112,19 @@ def category(value: Any) -> str | None:
             raise Unreadable from None
     if not isinstance(value, (str, int, float)):
         raise Unreadable
-    return str(value) or None
+    word = str(value)
+    if not word.isascii() and not _is_text(word):
+        raise Unreadable
+    return word or None
+
+
+def _is_text(word: str) -> bool:
+    """Whether it can be stored: a file's name, and so a label, may hold half of a surrogate pair."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def image(value: Any, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
@@ -125,11 +135,11 @@ def image(value: Any, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
         text = value.strip()
         try:
             value = json.loads(text) if text.startswith("[") else [float(one) for one in text.split()]
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Unreadable from None
     try:
         pixels = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise Unreadable from None
     if pixels.size != math.prod(shape) or (pixels.ndim == 3 and pixels.shape != shape):
         raise Unreadable

@@ -48,10 +48,6 @@ def read_csv(files: Iterable[File], wanted: Sequence[str], context: Mapping[str,
     for file in files:
         if not file.data.strip():
             raise DataError("EmptySource", f"{file.path} is empty")
-        try:
-            header = csv.open_csv(io.BytesIO(file.data)).schema.names
-        except pa.ArrowInvalid as error:
-            raise DataError("WrongFormat", f"{file.path} is no CSV file: {str(error)[:200]}") from error
         broken: list[str] = []
 
         def skip(row: Any, broken: list[str] = broken) -> str:
@@ -59,16 +55,18 @@ def read_csv(files: Iterable[File], wanted: Sequence[str], context: Mapping[str,
             return "skip"
 
         try:
+            # The first block is read twice: what the header's reading skips is not counted.
+            header = csv.open_csv(io.BytesIO(file.data), parse_options=_lenient(lambda row: "skip")).schema.names
             table = csv.read_csv(
                 io.BytesIO(file.data),
-                parse_options=csv.ParseOptions(invalid_row_handler=skip, newlines_in_values=True),
+                parse_options=_lenient(skip),
                 convert_options=csv.ConvertOptions(
                     column_types={name: pa.string() for name in header},
                     include_columns=[name for name in wanted if name in header],
                     strings_can_be_null=False,
                 ),
             )
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise DataError("WrongFormat", f"{file.path} is no CSV file: {str(error)[:200]}") from error
         raw.broken.extend(broken)
         _append(
@@ -81,44 +79,43 @@ def read_csv(files: Iterable[File], wanted: Sequence[str], context: Mapping[str,
     return raw
 
 
+def _lenient(skip: Callable[[Any], str]) -> Any:
+    """Options to read on after a line with too many or too few values; the error would quote the line."""
+    from pyarrow import csv
+
+    return csv.ParseOptions(invalid_row_handler=skip, newlines_in_values=True)
+
+
 def read_parquet(files: Iterable[File], wanted: Sequence[str], context: Mapping[str, Any]) -> Raw:
     """Parquet."""
-    from pyarrow import ArrowInvalid, parquet
+    from pyarrow import ArrowException, parquet
 
     raw = Raw()
     for file in files:
         try:
             opened = parquet.ParquetFile(io.BytesIO(file.data))
-        except ArrowInvalid as error:
-            raise DataError("WrongFormat", f"{file.path} is no Parquet file: {error}") from error
-        header = opened.schema_arrow.names
-        table = opened.read(columns=[name for name in wanted if name in header])
-        _append(
-            raw,
-            {name: table[name].to_pylist() for name in table.column_names},
-            table.num_rows,
-            header,
-            wanted,
-        )
+            header = opened.schema_arrow.names
+            table = opened.read(columns=[name for name in wanted if name in header])
+            columns = {name: table[name].to_pylist() for name in table.column_names}
+        except (ArrowException, OSError, UnicodeDecodeError) as error:
+            raise DataError("WrongFormat", f"{file.path} is no Parquet file: {str(error)[:200]}") from error
+        _append(raw, columns, table.num_rows, header, wanted)
     return raw
 
 
 def read_json_lines(files: Iterable[File], wanted: Sequence[str], context: Mapping[str, Any]) -> Raw:
-    """One JSON object a line. A line that is none is broken."""
+    """One JSON object a line. A line that is none is broken, and told by its place: it may hold sensitive values."""
     raw = Raw()
     for file in files:
         columns: dict[str, list[Any]] = {name: [] for name in wanted}
         header: set[str] = set()
         rows = 0
-        for line in file.data.splitlines():
+        for number, line in enumerate(file.data.splitlines(), start=1):
             if not line.strip():
                 continue
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            if not isinstance(row, dict):
-                raw.broken.append(line[:60].decode(errors="replace"))
+            row = _json_object(line)
+            if row is None:
+                raw.broken.append(f"line {number} of {file.path.rsplit('/', 1)[-1]}")
                 continue
             header.update(row)
             rows += 1
@@ -127,6 +124,17 @@ def read_json_lines(files: Iterable[File], wanted: Sequence[str], context: Mappi
         present = {name: values for name, values in columns.items() if name in header}
         _append(raw, present, rows, sorted(header), wanted)
     return raw
+
+
+def _json_object(line: bytes) -> dict[str, Any] | None:
+    """The object of a line; None for anything else, half of a surrogate pair included: it is no text to store."""
+    try:
+        row = json.loads(line.decode("utf-8-sig"))
+        if b"\\ud" in line.lower():
+            json.dumps(row, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def read_image_folder(files: Iterable[File], wanted: Sequence[str], context: Mapping[str, Any]) -> Raw:

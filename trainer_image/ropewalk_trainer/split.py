@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -33,9 +34,17 @@ def key_digests(keys: Sequence[Any]) -> list[bytes]:
     return [hashlib.sha256(str(key).encode()).digest() for key in keys]
 
 
-def by_time(values: Sequence[Any], split: Split) -> NDArray[np.int8]:
-    """The latest testPercent judge, those before them tune. Rows of one instant stay together."""
-    seconds = np.array([_seconds(value, split.column) for value in values], dtype=np.float64)
+def by_time(values: Sequence[Any], split: Split, *, sensitive: bool = False) -> NDArray[np.int8]:
+    """The latest testPercent judge, those before them tune. Rows of one instant stay together.
+
+    DataError for a value that is no time; it is quoted unless the values are `sensitive`.
+    """
+    seconds = np.array([_seconds(value) for value in values], dtype=np.float64)
+    if np.isnan(seconds).any():
+        value = "a value" if sensitive else repr(str(values[int(np.isnan(seconds).argmax())])[:40])
+        raise DataError(
+            "WrongType", f"{split.column}: {value} is neither a number nor an RFC 3339 time; split needs one"
+        )
     order = np.sort(seconds)
     rows = len(order)
     test_from = order[min(rows - 1, int(rows * (1 - split.test_percent / 100)))]
@@ -47,20 +56,16 @@ def by_time(values: Sequence[Any], split: Split) -> NDArray[np.int8]:
     return parts
 
 
-def _seconds(value: Any, column: str | None) -> float:
-    if isinstance(value, datetime):
-        return value.timestamp()
+def _seconds(value: Any) -> float:
+    """NaN for what is no time."""
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        return value.timestamp() if isinstance(value, datetime) else float(value)
+    except (TypeError, ValueError, OverflowError):
         pass
     try:
         return datetime.fromisoformat(str(value).strip()).timestamp()
-    except ValueError:
-        raise DataError(
-            "WrongType",
-            f"{column}: {str(value)[:40]!r} is neither a number nor an RFC 3339 time; split needs one",
-        ) from None
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def check(parts: NDArray[np.int8]) -> dict[str, int]:

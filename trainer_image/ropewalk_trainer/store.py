@@ -134,5 +134,6 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """`write_atomically` for a document meant for people too."""
-    write_atomically(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode())
+    """`write_atomically` for a document meant for people too; what is no text (a file's odd name) is escaped."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, text.encode(errors="backslashreplace"))

@@ -120,8 +120,9 @@ def read(spec: Spec, files: list[readers.File], found: list[Anomaly]) -> tuple[i
     found += [Anomaly(name, "NewColumn", 0, 1.0) for name in sorted(raw.extra)[:20]]
     usable = np.ones(raw.rows, dtype=bool)
     columns = {f.name: _feature(f, raw.columns[f.column], usable, whole, found) for f in spec.features}
-    labels = _labels(label, raw.columns[label.column], usable, whole, found)
-    weights = _weights(spec.weight, raw.columns, usable, whole, found)
+    sensitive = _sensitive(spec)
+    labels = _labels(label, raw.columns[label.column], usable, whole, found, quote=label.column not in sensitive)
+    weights = _weights(spec.weight, raw.columns, usable, whole, found, quote=spec.weight not in sensitive)
     if not usable.any():
         raise AnomalousData([one for one in found if one.count], "no row of the source can be read")
     rows = Table(columns, labels, weights).take(usable)
@@ -132,6 +133,11 @@ def read(spec: Spec, files: list[readers.File], found: list[Anomaly]) -> tuple[i
 def _extra_columns(spec: Spec) -> list[str]:
     chosen = [spec.split.column if spec.split.by == "Time" else spec.split.key, spec.weight]
     return [name for name in chosen if name]
+
+
+def _sensitive(spec: Spec) -> frozenset[str]:
+    """Columns whose values are never quoted, whatever else they are used for."""
+    return frozenset(column.column for column in spec.features if column.sensitive)
 
 
 def _feature(
@@ -151,7 +157,7 @@ def _feature(
 
 
 def _labels(
-    label: Label, values: list[Any], usable: NDArray[np.bool_], whole: int, found: list[Anomaly]
+    label: Label, values: list[Any], usable: NDArray[np.bool_], whole: int, found: list[Anomaly], *, quote: bool
 ) -> NDArray[Any]:
     spec = FeatureSpec(label.name, "Category" if label.classification else "Number")
     converted = convert.convert(spec, readers.as_array(values))
@@ -163,14 +169,15 @@ def _labels(
         missing = missing | np.array(words, dtype=np.bool_)
     for mask, reason in ((converted.bad, "WrongType"), (missing, "NaNLabel")):
         if mask.any():
-            example = _example(values, mask) if reason == "WrongType" else None
+            example = _example(values, mask) if quote and reason == "WrongType" else None
             found.append(Anomaly(label.name, reason, int(mask.sum()), float(mask.sum()) / whole, example))
             usable &= ~mask
     if label.classes is not None:
         strange = ~np.isin(converted.values, np.array(label.classes, dtype=object)) & ~missing
         if strange.any():
             count = int(strange.sum())
-            found.append(Anomaly(label.name, "UnknownCategory", count, count / whole, _example(values, strange)))
+            example = _example(values, strange) if quote else None
+            found.append(Anomaly(label.name, "UnknownCategory", count, count / whole, example))
             usable &= ~strange
     return converted.values if label.classification else converted.values.astype(np.float64)
 
@@ -181,15 +188,16 @@ def _weights(
     usable: NDArray[np.bool_],
     whole: int,
     found: list[Anomaly],
+    *,
+    quote: bool,
 ) -> NDArray[np.float32] | None:
     if name is None:
         return None
     converted = convert.convert(FeatureSpec("weight", "Number"), readers.as_array(columns[name]))
     bad = converted.bad | converted.missing | ~(converted.values > 0)
     if bad.any():
-        found.append(
-            Anomaly(name, "OutOfRange", int(bad.sum()), float(bad.sum()) / whole, _example(columns[name], bad))
-        )
+        example = _example(columns[name], bad) if quote else None
+        found.append(Anomaly(name, "OutOfRange", int(bad.sum()), float(bad.sum()) / whole, example))
         usable &= ~bad
     return converted.values.astype(np.float32)
 
@@ -206,5 +214,5 @@ def _digests(spec: Spec, kept: Kept) -> list[bytes]:
 
 def _parts(spec: Spec, kept: Kept, digests: list[bytes]) -> NDArray[np.int8]:
     if spec.split.by == "Time" and kept.keys is not None:
-        return split.by_time(kept.keys, spec.split)
+        return split.by_time(kept.keys, spec.split, sensitive=spec.split.column in _sensitive(spec))
     return split.by_digest(digests, spec.split)
