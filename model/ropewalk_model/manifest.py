@@ -85,10 +85,10 @@ class Manifest:
         return json.loads(self.read(path))
 
 
-def model_digest(directory: Path) -> str:
-    """Digest over weights and encoding only: variables/, features.json and signature.json."""
-    chosen = [path for path in _files(directory) if path.startswith("variables/") or path in (FEATURES, SIGNATURE)]
-    return digests.of_document([[path, digests.of_file(directory / path)] for path in chosen])
+def model_digest(listed: Mapping[str, str]) -> str:
+    """Digest over weights and encoding only: variables/, features.json and signature.json. `listed`: sha256 by path."""
+    chosen = [path for path in sorted(listed) if path.startswith("variables/") or path in (FEATURES, SIGNATURE)]
+    return digests.of_document([[path, listed[path]] for path in chosen])
 
 
 def build_manifest(
@@ -100,7 +100,7 @@ def build_manifest(
     runtime: str = "TensorFlow",
 ) -> dict[str, Any]:
     """The manifest of every file that now lies in `directory` (manifest.json itself excepted)."""
-    files = [
+    files: list[dict[str, Any]] = [
         {
             "path": path,
             "size": (directory / path).stat().st_size,
@@ -111,7 +111,7 @@ def build_manifest(
     return {
         "formatVersion": FORMAT_VERSION,
         "runtime": runtime,
-        "modelDigest": model_digest(directory),
+        "modelDigest": model_digest({one["path"]: one["sha256"] for one in files}),
         "files": files,
         "engines": [dict(engine) for engine in engines],
         "loadedBytes": loaded_bytes,
@@ -153,7 +153,10 @@ def read_manifest(directory: Path, manifest_digest: str | None) -> Manifest:
 
 
 def verify(directory: Path | str, manifest_digest: str | None = None) -> Manifest:
-    """Check every file of the version: all listed ones present and unchanged, none unlisted."""
+    """Check every file of the version: all listed ones present and unchanged, none unlisted, the model's digest theirs.
+
+    Without `manifest_digest` this shows that the directory agrees with itself, not that it is the version meant.
+    """
     directory = Path(directory)
     manifest = read_manifest(directory, manifest_digest)
     listed = {one["path"]: one["sha256"] for one in manifest.document["files"]}
@@ -165,6 +168,8 @@ def verify(directory: Path | str, manifest_digest: str | None = None) -> Manifes
     for path, sha256 in sorted(listed.items()):
         if digests.of_file(directory / path) != sha256:
             raise TamperedModel(f"{path} has another sha256 than manifest.json says")
+    if model_digest(listed) != manifest.document.get("modelDigest"):
+        raise TamperedModel(f"{MANIFEST} states a modelDigest that its own files do not have")
     return manifest
 
 

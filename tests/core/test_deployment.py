@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ropewalk.core.deployment.monitor import quantile
+from ropewalk.core.deployment.versions import Version
 from tests.core.deployment_world import World, champion, serving
 
 
@@ -126,10 +127,20 @@ def test_a_pinned_version_and_a_uri_are_served_as_named() -> None:
     world.pipeline["spec"] = {"artifacts": {"uri": "pvc://models/ropewalk"}}
     world.settle()
     assert world.status["live"]["uri"] == "pvc://models/ropewalk/demo/cancer/models/7"
-    digest = champion(3)["digest"]
+    digest = champion(3)["manifestDigest"]
     world = World(model={"uri": "pvc://models/elsewhere/3", "digest": digest})
     world.settle()
-    assert (world.status["live"]["version"], world.status["live"]["digest"]) == (3, digest)
+    live = {"version": 3, "uri": "pvc://models/elsewhere/3", "manifestDigest": digest}
+    assert live.items() <= world.status["live"].items()
+    listed = json.loads(world.objects["ConfigMap", "cancer-routes"]["data"]["routes.json"])["versions"]
+    assert [(one["manifestDigest"], one["digest"]) for one in listed] == [(digest, "")], "servers prove every file"
+
+
+def test_a_pinned_digest_that_is_corrected_means_another_version() -> None:
+    """So that it is tried; a digest that is not known is no difference."""
+    one, other = (Version(3, "pvc://models/elsewhere/3", manifest_digest=f"sha256:{n:064x}") for n in (3, 4))
+    assert not one.same(other)
+    assert one.same(Version(3, "pvc://models/elsewhere/3"))
 
 
 def test_a_pod_that_hears_nothing_is_nudged_and_at_last_replaced() -> None:

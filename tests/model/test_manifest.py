@@ -38,6 +38,18 @@ def test_one_changed_byte_is_named(version: tuple[Path, str], file: str) -> None
         verify(directory, digest)
 
 
+def test_a_model_digest_that_is_only_stated_is_not_believed(version: tuple[Path, str]) -> None:
+    """Quarantine and comparison go by it: other weights cannot bear the name of those that they replace."""
+    directory, _ = version
+    before = verify(directory).model_digest
+    (directory / "variables/data").write_bytes(b"others")
+    written = build_manifest(directory, made_from={"runId": 1}, engines=[])
+    assert written["modelDigest"] != before
+    write_manifest(directory, {**written, "modelDigest": before})
+    with pytest.raises(TamperedModel, match="modelDigest"):
+        verify(directory)
+
+
 def test_added_missing_and_linked_files_are_named(version: tuple[Path, str]) -> None:
     """Nothing may lie there that the manifest does not list, and nothing may be gone."""
     directory, digest = version

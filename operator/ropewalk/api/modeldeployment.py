@@ -85,7 +85,10 @@ class ModelSource(Model):
     uri: PvcUri | None = None
     """A model's directory, pvc://CLAIM/PATH, in place of a Pipeline."""
     digest: Digest | None = None
-    """Digest of the model at `uri`, as its manifest states it."""
+    """Proves every file of the model at `uri`: sha256: and the sha256 of its assets.extra/ropewalk/manifest.json.
+
+    A Pipeline shows it as manifestDigest, at status.champion and at status.history.
+    """
 
 
 class Autoscaling(Model):

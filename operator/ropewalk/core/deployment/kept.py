@@ -37,7 +37,7 @@ class Kept:
         if live is None or self.baseline is None:
             return None
         mine = self.baseline.get("version") == live.version.number
-        same = self.baseline.get("digest") == (live.version.digest or "")
+        same = self.baseline.get("digest") == live.version.identity
         found = self.baseline.get("baseline")
         return found if mine and same and isinstance(found, dict) else None
 
@@ -66,7 +66,7 @@ def bodies(wishes: Wishes, live: Live | None, before: Kept, baseline: Json | Non
     """The ConfigMaps that have to be written: a baseline read just now, sums that have grown."""
     found: list[Any] = []
     if live is not None and baseline is not None and before.baseline_of(live) is None:
-        document = {"version": live.version.number, "digest": live.version.digest or "", "baseline": baseline}
+        document = {"version": live.version.number, "digest": live.version.identity, "baseline": baseline}
         text = json.dumps(document, sort_keys=True)
         if len(text) <= LARGEST:
             found.append(_config_map(wishes, baseline_name(wishes.name), BASELINE_KEY, text))

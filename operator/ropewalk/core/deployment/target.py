@@ -49,7 +49,7 @@ def claim_ref(name: str) -> Ref:
 def wanted(wishes: Wishes, observed: Observed) -> Target:
     """What the spec asks for, as far as it can be told now."""
     if wishes.uri:
-        document = {"version": number_in(wishes.uri), "uri": wishes.uri, "digest": wishes.digest}
+        document = {"version": number_in(wishes.uri), "uri": wishes.uri, "manifestDigest": wishes.digest}
         version = Version.from_document(document)
         if version is None:
             message = f"spec.model.uri {wishes.uri} does not name a directory of a claim (pvc://CLAIM/PATH)"
@@ -84,7 +84,8 @@ def _pinned(wishes: Wishes, pipeline: Json, number: int) -> Target:
             version = Version.from_document({**entry, "uri": entry.get("uri") or _uri(wishes, pipeline, number)})
             if version is not None:
                 return Target(version, engines=_engines(entry))
-    # An older version than status remembers: its place follows from its number, its manifest proves the rest.
+    # An older version than status remembers: its place follows from its number; nothing but its own manifest
+    # vouches for it.
     version = Version.from_document({"version": number, "uri": _uri(wishes, pipeline, number)})
     if version is None:
         message = f"pipeline {wishes.pipeline} keeps its artifacts at no claim that can be mounted"

@@ -29,11 +29,17 @@ class Version:
         """Where a server finds it."""
         return f"{CLAIMS_ROOT}/{self.uri.removeprefix(_SCHEME)}"
 
+    @property
+    def identity(self) -> str:
+        """What tells it from another version of its number, as far as that is known."""
+        return self.digest or self.manifest_digest or ""
+
     def same(self, other: Version | None) -> bool:
         """One version of one model. A directory never changes (D4), so an unknown digest is no difference."""
         if other is None or (self.number, self.uri) != (other.number, other.uri):
             return False
-        return self.digest == other.digest or self.digest is None or other.digest is None
+        pairs = ((self.digest, other.digest), (self.manifest_digest, other.manifest_digest))
+        return all(mine == theirs or mine is None or theirs is None for mine, theirs in pairs)
 
     def document(self) -> dict[str, Any]:
         """As status keeps it: what is not known is left out."""
