@@ -4,17 +4,22 @@ as training did, on every engine; only then does it get a number and its place i
 
 from __future__ import annotations
 
+import collections
 import errno
+import io
 import json
 import os
 import re
+import sys
 import time
+import traceback
+from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
-from ropewalk_model import digests, examples, manifest
+from ropewalk_model import examples, last_word, manifest
 from ropewalk_server.engines import ENGINES, TENSORFLOW
 from ropewalk_server.log import log
 from ropewalk_server.model import LoadError, Model, Parts, load_engine, offered, read_parts
@@ -32,8 +37,45 @@ class SmokeTestFailed(Exception):
         self.reason, self.exit_code = reason, exit_code
 
 
+class Tail(io.StringIO):
+    """A stream that passes on what is written to it and keeps the last lines, for the termination message."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: collections.deque[str] = collections.deque(maxlen=5)
+
+    def write(self, text: str) -> int:
+        """Write."""
+        self._lines.extend(line[:300] for line in text.splitlines() if line.strip())
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush."""
+        self._stream.flush()
+
+    @property
+    def lines(self) -> list[str]:
+        """The last lines, the newest at the end."""
+        return list(self._lines)
+
+
 def main() -> int:
     """Do what `work/publish.json` says; the exit code is 0 if a version stands in its place or none was to."""
+    tail = Tail(sys.stderr)
+    with redirect_stderr(tail):
+        document, code = _outcome()
+    log("info" if code == 0 else "error", "smoke test ended", result=document)
+    said = {"v": 1, **document} if code == 0 else {"v": 1, **document, "log": tail.lines}
+    try:
+        last_word.say(last_word.fitted(said, [last_word.no_log]))
+    except OSError as error:
+        log("error", "the termination message could not be written", error=str(error))
+        return code or 1
+    return code
+
+
+def _outcome() -> tuple[dict[str, Any], int]:
     try:
         document, code = run(root() / "work" / "publish.json"), 0
     except SmokeTestFailed as error:
@@ -43,16 +85,10 @@ def main() -> int:
         what = "the store is full; enlarge its claim" if error.errno == errno.ENOSPC else str(error)
         document, code = {"outcome": "Failed", "reason": "StoreUnavailable", "message": what[:600]}, 75
     except Exception as error:  # A bug of ours or of an engine: the user still gets its name.
+        traceback.print_exc()
         document = {"outcome": "Failed", "reason": "Crashed", "message": f"{type(error).__name__}: {error}"[:600]}
         code = 1
-    log("info" if code == 0 else "error", "smoke test ended", result=document)
-    path = Path(os.environ.get("ROPEWALK_TERMINATION_LOG", "/dev/termination-log"))
-    try:
-        path.write_text(json.dumps({"v": 1, **document}))
-    except OSError as error:
-        log("error", "the termination message could not be written", error=str(error))
-        return code or 1
-    return code
+    return document, code
 
 
 def run(task: Path) -> dict[str, Any]:
@@ -66,8 +102,10 @@ def run(task: Path) -> dict[str, Any]:
     candidate, models = Path(publish["candidate"]), Path(publish["models"])
     settings = publish.get("smokeTest") or {}
     parts = _read(candidate)
-    proved = prove(parts, settings.get("maxLatencyP95"))
     number = _published(models, parts)
+    if number is not None:
+        parts = _read(models / str(number))
+    proved = prove(parts, settings.get("maxLatencyP95"))
     if number is None:
         number = claim(candidate, models)
     return {
@@ -75,7 +113,7 @@ def run(task: Path) -> dict[str, Any]:
         "version": number,
         "uri": f"{publish['uri']}/{number}",
         "digest": parts.manifest.model_digest,
-        "manifestDigest": digests.of_file(models / str(number) / manifest.MANIFEST),
+        "manifestDigest": parts.manifest.digest,
         "engines": proved,
     }
 

@@ -206,12 +206,22 @@ def test_a_run_that_takes_too_long_is_stopped() -> None:
 def test_a_smoke_test_that_fails() -> None:
     world = started()
     said = {"v": 1, "outcome": "Failed", "reason": "EnginesDisagree", "message": "OpenVINO differs on row 3"}
+    said |= {"log": ["OpenVINO refused"]}
     world.pod(world.ended(0, trained()), world.ended(65, said), "Failed")
     world.settle()
     failure = world.status["run"]["failure"]
     assert (failure["stage"], failure["reason"]) == ("SmokeTest", "EnginesDisagree")
+    assert failure["log"] == ["OpenVINO refused"]
     assert "champion" not in world.status
     assert world.status["summary"]["metric"] == "accuracy 0.9649"
+
+
+def test_kubelet_keeps_the_last_lines_of_what_cannot_speak() -> None:
+    """And the trainer is told its image, which stands in what a model was made from."""
+    pod = started(train={"template": "Tabular", "image": "team/trainer:3"}).job()["spec"]["template"]["spec"]
+    containers = [*pod["initContainers"], *pod["containers"]]
+    assert {one["terminationMessagePolicy"] for one in containers} == {"FallbackToLogsOnError"}
+    assert {"name": "ROPEWALK_IMAGE", "value": "team/trainer:3"} in pod["initContainers"][0]["env"]
 
 
 def test_many_failures_halt_until_a_person_acts() -> None:

@@ -57,6 +57,7 @@ def test_a_container_that_dies_is_told_with_reason_and_exit_code_within_seconds(
     failure = namespace.get("pipeline", "dies")["status"]["run"]["failure"]
     assert failure["exitCode"] == 1
     assert failure["message"]
+    assert any("Error" in line for line in failure["log"]), failure
     assert entry["reason"]
     pod = namespace.list("pods", "ropewalk.dev/pipeline=dies")[0]
     ended = pod["status"]["initContainerStatuses"][0]["state"]["terminated"]["finishedAt"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ropewalk_trainer import loader
+from ropewalk_trainer import loader, main
 from tests.trainer.support import Pod, Result, example
 
 Rows = list[dict[str, str]]
@@ -288,6 +289,35 @@ def test_a_store_of_another_pipeline(pod: Pod, cancer: str) -> None:
     pod.run(spec(), uid="first")
     result = pod.run(spec(), uid="second")
     assert (result.reason, result.code) == ("StoreOwnedByAnother", 64)
+
+
+def test_a_store_whose_owner_cannot_be_read_is_taken_over_by_hand_only(pod: Pod, cancer: str) -> None:
+    pod.write("cancer/train.csv", "")
+    pod.run(spec())
+    (pod.root / "claims/models/ropewalk/ns/p/owner.json").write_text("{")
+    result = pod.run(spec())
+    assert (result.reason, result.code) == ("StoreOwnedByAnother", 64)
+    assert "owner.json is damaged" in result.message["message"]
+
+
+def test_a_crash_before_the_first_stage_is_told_with_its_last_lines(pod: Pod) -> None:
+    """Kubelet has nothing else to show of it."""
+    (pod.root / "run" / "run.json").write_text("[]")
+    result = pod.result(main.main(["run"]))
+    assert (result.code, result.reason) == (1, "Crashed")
+    assert result.message["message"].startswith("AttributeError: ")
+    assert any("run_document.py" in line for line in result.message["log"])
+
+
+def test_long_names_of_classes_do_not_cost_the_message(pod: Pod) -> None:
+    """1,800 bytes of escapes once, beyond the limit, so that the operator read nothing of it."""
+    names = ["\u826f\u6027\u80bf\u7624" * 60 + str(number) for number in range(10)]
+    lines = [json.dumps({"x": i, "y": names[i % 10]}, ensure_ascii=False) for i in range(200)]
+    pod.write("plans.jsonl", "\n".join(lines))
+    found = lines_spec()
+    label = {"name": "y", "type": "Category", "positive": "\u6076" * 60}
+    found["schema"] = {"label": label, "features": [{"name": "x", "type": "Number"}]}
+    assert "is none of the classes" in failed(pod.run(found), "UnknownCategory")
 
 
 def test_drift_without_new_data_is_not_cured(pod: Pod, cancer: str) -> None:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import collections
-import json
 import logging
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ropewalk_model import last_word
 from ropewalk_trainer import store
 from ropewalk_trainer.errors import EXIT_UNKNOWN, InvalidSpec, RunFailure, TryAgain
 
@@ -33,8 +32,8 @@ class Tail(logging.Handler):
         self.lines: collections.deque[str] = collections.deque(maxlen=10)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the line."""
-        self.lines.append(self.format(record)[:300])
+        """Keep the lines; of a traceback the last ones tell."""
+        self.lines.extend(line[:300] for line in self.format(record).splitlines())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,22 +72,16 @@ def _run(tail: Tail) -> int:
         progress = Progress(tuple(STAGES))
         stop = progress.serve()
         context = _context(progress)
-    except RunFailure as error:
-        log.error("%s: %s", error.reason, error.message)
-        row = {
-            "v": 1,
-            "outcome": "Failed",
-            "stage": "Source",
-            "reason": error.reason,
-            "message": error.message[:600],
-        }
-        _say({**row, "stages": [], "log": list(tail.lines)[-2:]})
-        return error.exit_code
+    except Exception as error:
+        failed = _failure(error)
+        log.error("%s: %s", failed.reason, failed.message)
+        row = {"v": 1, "outcome": "Failed", "stage": "Source", "reason": failed.reason, "message": failed.message[:600]}
+        _say(last_word.fitted({**row, "stages": [], "log": list(tail.lines)[-5:]}, [last_word.no_log]))
+        return failed.exit_code
     try:
         failure = runner.run(context)
-    except Exception as error:  # A bug of ours or of a library: the user still gets its name and the last lines.
-        log.exception("the run crashed")
-        failure = RunFailure("Crashed", f"{type(error).__name__}: {error}"[:500])
+    except Exception as error:
+        failure = _failure(error)
         for name, state, *_ in progress.stages:
             if state == "Running":
                 progress.end(name, "Failed")
@@ -99,6 +92,14 @@ def _run(tail: Tail) -> int:
     _say(runner.message(context, failure, list(tail.lines)))
     stop()
     return 0 if failure is None else failure.exit_code or EXIT_UNKNOWN
+
+
+def _failure(error: Exception) -> RunFailure:
+    """A failure with a name; of a bug of ours or of a library the user gets the error's own, and the last lines."""
+    if isinstance(error, RunFailure):
+        return error
+    log.exception("the run crashed", exc_info=error)
+    return RunFailure("Crashed", f"{type(error).__name__}: {error}"[:500])
 
 
 def _context(progress: Progress) -> Context:
@@ -126,10 +127,9 @@ def _context(progress: Progress) -> Context:
 
 
 def _say(document: dict[str, object]) -> None:
-    """The container's last word, which kubelet puts into the pod's status."""
-    path = Path(os.environ.get("ROPEWALK_TERMINATION_LOG", "/dev/termination-log"))
+    """The container's last word."""
     try:
-        path.write_text(json.dumps(document, separators=(",", ":")))
+        last_word.say(document)
     except OSError as error:
         log.error("the termination message could not be written: %s", error)
 

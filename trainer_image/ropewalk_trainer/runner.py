@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any
 
-from ropewalk_model import digests
+from ropewalk_model import digests, last_word
 from ropewalk_trainer import metrics, store
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import Anomaly, RunFailure
 from ropewalk_trainer.stages import STAGES
 
 log = logging.getLogger(__name__)
-MESSAGE_BYTES = 2048
 
 
 def run(context: Context) -> RunFailure | None:
@@ -100,15 +98,7 @@ def message(context: Context, failure: RunFailure | None, lines: list[str]) -> d
 
 def fitted(document: dict[str, Any]) -> dict[str, Any]:
     """The document within the limit: the log goes first, then examples, stages' times, long words."""
-    for shorten in (_no_log, _fewer_anomalies, _no_times, _short_words):
-        if len(json.dumps(document).encode()) <= MESSAGE_BYTES:
-            break
-        document = shorten(document)
-    return document
-
-
-def _no_log(document: dict[str, Any]) -> dict[str, Any]:
-    return {**document, "log": [line[:100] for line in document.get("log", [])[-2:]]}
+    return last_word.fitted(document, (last_word.no_log, _fewer_anomalies, _no_times, _short_words))
 
 
 def _fewer_anomalies(document: dict[str, Any]) -> dict[str, Any]:

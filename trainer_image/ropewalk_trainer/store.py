@@ -109,7 +109,7 @@ class Store:
                     file.write(document)
                 return
             except FileExistsError:
-                owner = json.loads(path.read_bytes() or b"{}").get("uid")
+                owner = _owner(path)
             if owner != uid:
                 if not adopt and owner is not None:
                     raise UserError(
@@ -123,6 +123,14 @@ class Store:
                 "StoreNotWritable",
                 f"{self.uri} cannot be written: {error.strerror}; uid and gid 65532 need to",
             ) from error
+
+
+def _owner(path: Path) -> str | None:
+    try:
+        found: str | None = json.loads(path.read_bytes() or b"{}").get("uid")
+    except (ValueError, AttributeError):
+        return "? (owner.json is damaged)"
+    return found
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ropewalk_model import last_word
 from ropewalk_trainer.errors import RunFailure
 
-MESSAGE_BYTES = 2048
 MOST_VERSIONS = 10
 BLESSED = "Blessed"
 _DETAILS = ("metrics", "engines", "dataFingerprint")
@@ -25,22 +25,23 @@ class Report:
     failure: RunFailure | None = None
 
 
-def text_of(document: Mapping[str, Any]) -> str:
-    """The document as it is written."""
-    return json.dumps(document, separators=(",", ":"))
-
-
 def fitted(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document within the limit.
 
     The newest version and the newest blessed one, of which one becomes the champion, are cut last: the others lose
     their details, then the oldest of them go. Every version that is left has its uri and digests.
     """
-    found: dict[str, Any] = json.loads(json.dumps(document))
-    for shorten in (_few_details, _fewer_versions, _short_message, _no_details, _one_version, _no_versions):
-        if len(text_of(found)) > MESSAGE_BYTES:
-            shorten(found)
-    return found
+    steps = (_few_details, _fewer_versions, _short_message, _no_details, _one_version, _no_versions)
+    return last_word.fitted(document, [_on_a_copy(one) for one in steps])
+
+
+def _on_a_copy(shorten: Callable[[dict[str, Any]], None]) -> last_word.Shorten:
+    def step(document: dict[str, Any]) -> dict[str, Any]:
+        found = copy.deepcopy(document)
+        shorten(found)
+        return found
+
+    return step
 
 
 def _candidates(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -60,7 +61,7 @@ def _no_details(found: dict[str, Any]) -> None:
 def _strip(found: dict[str, Any], versions: list[dict[str, Any]]) -> None:
     for detail in _DETAILS:
         for one in reversed(versions):
-            if len(text_of(found)) <= MESSAGE_BYTES:
+            if last_word.fits(found):
                 return
             one.pop(detail, None)
 
@@ -68,7 +69,7 @@ def _strip(found: dict[str, Any], versions: list[dict[str, Any]]) -> None:
 def _fewer_versions(found: dict[str, Any]) -> None:
     versions = found.get("versions") or []
     for one in reversed([one for one in versions if one not in _candidates(versions)]):
-        if len(text_of(found)) <= MESSAGE_BYTES:
+        if last_word.fits(found):
             return
         versions.remove(one)
 

@@ -131,7 +131,7 @@ def _finished(pod: Pod) -> Success | Failure:
     code = container.exit_code
     reason = result.reason if result else ""
     message = result.message if result else ""
-    log = train.log if train and container is pod.train else ()
+    log = result.log if result else ()
     if not result and container.message:
         log = tuple(line[:300] for line in container.message.splitlines()[-5:])
     kind: Kind = "Retry"

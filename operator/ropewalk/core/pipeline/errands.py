@@ -111,7 +111,7 @@ def result(children: Iterable[Json], name: str) -> ErrandResult | None:
         said = errand_result(ended.message)
         if said is not None and (ended.exit_code == 0) == (said.outcome == SUCCEEDED):
             return replace(said, exit_code=ended.exit_code or 0)
-        text = clip(ended.message, 300) or f"it ended with exit code {ended.exit_code}"
+        text = clip(" ".join(ended.message.splitlines()[-3:]), 300) or f"it ended with exit code {ended.exit_code}"
         return ErrandResult.failed(ended.reason or "Crashed", text, ended.exit_code or 1)
     for condition in (made.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "Failed" and condition.get("status") == "True":

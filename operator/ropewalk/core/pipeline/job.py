@@ -228,10 +228,11 @@ def _container(
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": command,
-        "env": [{"name": "HOME", "value": "/tmp"}],
+        "env": [{"name": "HOME", "value": "/tmp"}, *_told_its_image(name, image)],
         "resources": resources,
         "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
+        # What dies before it can speak (a broken import, a segmentation fault) leaves its last lines.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -239,6 +240,11 @@ def _container(
         },
         "volumeMounts": mounts,
     }
+
+
+def _told_its_image(name: str, image: str) -> list[dict[str, str]]:
+    """For what a model was made from. The smoke test is not told: another attempt may give it another image."""
+    return [] if name == SMOKE_TEST else [{"name": "ROPEWALK_IMAGE", "value": image}]
 
 
 def _volumes(

@@ -49,6 +49,7 @@ class SmokeResult:
     digest: str
     manifest_digest: str
     engines: tuple[str, ...]
+    log: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ def smoke_result(text: str) -> SmokeResult | None:
         digest=_text(doc.get("digest"), 100),
         manifest_digest=_text(doc.get("manifestDigest"), 100),
         engines=_texts(doc.get("engines"), 5, 32),
+        log=_texts(doc.get("log"), 10, 300),
     )
 
 
