@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ropewalk_model import manifest
 from ropewalk_model.features import Encoder, Encoding, FeatureSpec
 from ropewalk_model.signature import Signature
-from ropewalk_trainer import loader, savedmodel
+from ropewalk_trainer import compiled, loader, savedmodel
+from ropewalk_trainer.errors import TryAgain
 from ropewalk_trainer.stages import publish
 from ropewalk_trainer.trained import Trained
 
@@ -24,6 +26,39 @@ class Gamma:
     def apply(self, weights: Sequence[Any], x: Any) -> Any:
         tf = loader.tensorflow()
         return tf.linalg.matmul(tf.math.igamma(tf.abs(x) + 1.0, tf.abs(x) + 0.5), weights[0])
+
+
+def test_the_last_rows_are_proved_singly_too() -> None:
+    """The edges stand there, behind up to 10,000 test rows."""
+    rows = np.arange(900, dtype=np.float32).reshape(-1, 1)
+
+    def skewed(x: compiled.Floats) -> compiled.Floats:
+        return x + 1 if len(x) == 1 and x[0, 0] == 899 else x
+
+    assert compiled.prove(skewed, rows, rows) > compiled.TOLERANCE
+    assert compiled.prove(lambda x: x, rows, rows) == 0.0
+
+
+class Stopped:
+    """A network whose pod is told to stop while it is compiled."""
+
+    shape = (2,)
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def apply(self, weights: Sequence[Any], x: Any) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [TryAgain("Preempted", ""), MemoryError(), OSError(28, "no space left")])
+def test_what_is_not_the_engines_fault_is_not_taken_for_a_refusal(tmp_path: Path, error: Exception) -> None:
+    """Another attempt is to follow, not a version with fewer engines."""
+    trained = Trained(Stopped(error), [], classification=False)  # type: ignore[arg-type]
+    (tmp_path / manifest.COMPILED).mkdir(parents=True)
+    rows = np.zeros((1, 2), dtype=np.float32)
+    with pytest.raises(type(error)):
+        publish._engines(trained, rows, rows[:, :1], tmp_path)
 
 
 def test_a_network_that_no_compiler_takes_is_left_to_tensorflow(tmp_path: Path) -> None:

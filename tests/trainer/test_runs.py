@@ -217,17 +217,55 @@ def test_the_same_model_again_is_as_good_as_the_champion(pod: Pod, cancer: str) 
     assert pod.run(other, run=3).candidate().model_digest != digest
 
 
-def test_a_champion_that_cannot_be_compared_stays_unless_told_otherwise(pod: Pod, cancer: str) -> None:
+def test_a_champion_that_cannot_be_scored_any_more_stays(pod: Pod, cancer: str) -> None:
+    """Nothing was measured: not even `whenInconclusive: Promote` lets a model past it."""
     pod.write("cancer/train.csv", cancer)
     first = pod.run(small("tabular", 3, evaluate={}))
     champion = pod.promote(first, 1)
     spec = small("tabular", 3, evaluate={"metrics": [{"name": "accuracy", "maxRegression": "0.5"}]})
     spec["schema"]["features"] = spec["schema"]["features"][1:]
     result = pod.run(spec, run=2, champion=champion)
-    assert result.message["blessing"] == "NotBlessed"
-    assert "needs the feature 'mean_radius'" in result.message["reasons"][0]
+    assert (result.code, result.message["blessing"], result.reason) == (0, "NotBlessed", "BaselineUnusable")
+    assert "version 1: it needs the feature 'mean_radius'" in result.message["reasons"][0]
     spec["evaluate"]["whenInconclusive"] = "Promote"
-    assert pod.run(spec, run=3, champion=champion).message["blessing"] == "Blessed"
+    assert pod.run(spec, run=3, champion=champion).message["blessing"] == "NotBlessed"
+
+
+def test_a_champion_whose_engine_fails_ends_no_run(pod: Pod, cancer: str) -> None:
+    """ONNX Runtime's errors are no RuntimeErrors; the next run would crash as this one."""
+    pod.write("cancer/train.csv", cancer)
+    first = pod.run(small("tabular", 3, evaluate={}))
+    directory = first.candidate().directory
+    file = f"{manifest.COMPILED}/onnxruntime.onnx"
+    (directory / file).write_bytes(b"no network")
+    engines = [{"name": "ONNXRuntime", "file": file}]
+    document = manifest.build_manifest(directory, made_from={}, engines=engines)
+    manifest.write_manifest(directory, document)
+    spec = small("tabular", 3, evaluate={"metrics": [{"name": "accuracy", "maxRegression": "0.5"}]})
+    result = pod.run(spec, run=2, champion=pod.promote(first, 1))
+    assert (result.code, result.reason) == (0, "BaselineUnusable")
+    assert "version 1 cannot be asked" in result.message["reasons"][0]
+
+
+def test_an_image_of_another_shape_is_not_shown_to_the_champion(pod: Pod) -> None:
+    """Its engine would raise an error that has no base in common with the others'."""
+    digits = load_digits()
+    table = pd.DataFrame({"digit": (digits.target % 2).astype(str)})
+    for size in (8, 4):
+        pixels = np.repeat(np.repeat(digits.images[:, :4, :4], size // 4, 1), size // 4, 2).astype("uint8")
+        table[f"pixels{size}"] = [row.reshape(-1).tolist() for row in pixels]
+    out = io.BytesIO()
+    table.to_parquet(out)
+    pod.write("digits/digits.parquet", out.getvalue())
+    spec = small("digits", 1, evaluate={})
+    spec["schema"]["label"] = {"name": "digit", "type": "Category"}
+    spec["schema"]["features"] = [{"name": "pixels", "column": "pixels8", "type": "Image", "shape": [8, 8, 1]}]
+    champion = pod.promote(pod.run(spec), 1)
+    spec["schema"]["features"] = [{"name": "pixels", "column": "pixels4", "type": "Image", "shape": [4, 4, 1]}]
+    spec["evaluate"] = {"metrics": [{"name": "accuracy", "maxRegression": "0.5"}]}
+    result = pod.run(spec, run=2, champion=champion)
+    assert (result.code, result.reason) == (0, "BaselineUnusable")
+    assert "'pixels' is Image of shape [8, 8, 1]" in result.message["reasons"][0]
 
 
 def test_another_attempt_takes_up_what_the_first_one_left(pod: Pod, cancer: str) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model import manifest
-from ropewalk_model.features import Encoder
+from ropewalk_model.features import Columns, Encoder
 from ropewalk_model.manifest import TamperedModel
-from ropewalk_model.signature import Signature
+from ropewalk_model.signature import NUMPY_DTYPES, Signature
 from ropewalk_trainer import compiled, store
+from ropewalk_trainer.errors import PASSED_ON
 from ropewalk_trainer.run_document import Champion
 from ropewalk_trainer.table import Table
 
@@ -25,33 +24,42 @@ def scores(champion: Champion, rows: Table, classes: tuple[str, ...]) -> NDArray
     directory = store.local(champion.uri, "status.champion.uri")
     try:
         verified = manifest.verify(directory)
-    except TamperedModel as error:
+        return _scores(verified, rows, classes)
+    except (Unusable, TamperedModel) as error:
         raise Unusable(f"version {champion.version}: {error}") from error
+    except PASSED_ON:
+        raise
+    except Exception as error:  # an engine's, which need have no base in common, or a document's of another release
+        raise Unusable(f"version {champion.version} cannot be asked ({str(error)[:100]})") from error
+
+
+def _scores(verified: manifest.Manifest, rows: Table, classes: tuple[str, ...]) -> NDArray[np.float32]:
     signature = Signature.from_document(verified.read_json(manifest.SIGNATURE))
     encoder = Encoder.from_document(verified.read_json(manifest.FEATURES))
     if set(signature.classes) != set(classes):
-        raise Unusable(f"version {champion.version} has other classes: {', '.join(signature.classes[:10])}")
-    absent = [spec.name for spec in encoder.specs if spec.name not in rows.columns]
-    if absent:
-        raise Unusable(f"version {champion.version} needs the feature {absent[0]!r}, which the schema no longer has")
-    try:
-        encoded = encoder.encode(rows.columns)
-    except (TypeError, ValueError) as error:
-        raise Unusable(f"version {champion.version}: its features have other types now ({error})") from error
-    answers = _run(verified, encoded)
+        raise Unusable(f"it has other classes: {', '.join(signature.classes[:10])}")
+    _check(encoder, rows.columns)
+    answers = _run(verified, encoder.encode(rows.columns))
     if not classes:
         return answers.reshape(-1)
     order = [signature.classes.index(name) for name in classes]
     return answers[:, order]
 
 
+def _check(encoder: Encoder, columns: Columns) -> None:
+    """Every feature is there as the champion knows it: some engines and encodings would take another in silence."""
+    for spec in encoder.specs:
+        if spec.name not in columns:
+            raise Unusable(f"it needs the feature {spec.name!r}, which the schema no longer has")
+        column = columns[spec.name]
+        if column.dtype != NUMPY_DTYPES[spec.dtype] or column.shape[1:] != spec.shape:
+            shape = f" of shape {list(spec.shape)}" if spec.shape else ""
+            raise Unusable(f"its feature {spec.name!r} is {spec.type}{shape}, which the schema no longer says")
+
+
 def _run(verified: manifest.Manifest, encoded: NDArray[np.float32]) -> NDArray[np.float32]:
     for engine in verified.engines:
-        run: Any = compiled.LOADERS.get(engine.name)
-        if run is not None:
-            try:
-                answers: NDArray[np.float32] = run(verified.directory / engine.file)(encoded)
-            except (RuntimeError, ValueError) as error:
-                raise Unusable(f"its network does not take these rows ({str(error)[:100]})") from error
-            return answers
-    raise Unusable("no engine of the champion is known here")
+        load = compiled.LOADERS.get(engine.name)
+        if load is not None:
+            return load(verified.directory / engine.file)(encoded)
+    raise Unusable("none of its engines is known here")

@@ -22,6 +22,7 @@ from ropewalk_trainer.trained import Trained
 Floats = NDArray[np.float32]
 Run = Callable[[Floats], Floats]
 BATCHES = (1, 7, 256)
+SINGLY = 500
 TOLERANCE = 1e-5
 TIMED_ROWS = (1, 256)
 TIMES = 50
@@ -146,16 +147,17 @@ LOADERS: Mapping[str, Callable[[Path], Run]] = {
 
 
 def prove(run: Run, rows: Floats, expected: Floats) -> float:
-    """The greatest error over all rows in each batch size, relative above 1; infinity for a wrong shape or a NaN."""
+    """The greatest error over all rows, relative above 1; infinity for a wrong shape or a NaN.
+
+    In batches of each size; singly only the last SINGLY rows, among which the edges are.
+    """
     worst = 0.0
     for batch in BATCHES:
-        for start in range(0, len(rows), batch):
+        for start in range(max(0, len(rows) - SINGLY) if batch == 1 else 0, len(rows), batch):
             got, want = run(rows[start : start + batch]), expected[start : start + batch]
             if got.shape != want.shape or not np.isfinite(got).all():
                 return float("inf")
             worst = max(worst, float(np.max(np.abs(got - want) / np.maximum(1.0, np.abs(want)), initial=0.0)))
-            if batch == 1 and start >= 500:
-                break
     return worst
 
 

@@ -48,6 +48,10 @@ class TryAgain(RunFailure):
     exit_code = EXIT_AGAIN
 
 
+PASSED_ON = (RunFailure, MemoryError, OSError)
+"""What is not about the thing at hand, wherever it surfaces: the pod is told to stop, memory or the store fails."""
+
+
 @dataclass(frozen=True)
 class Anomaly:
     """Something about the data that the schema does not allow. `share` is of all rows."""

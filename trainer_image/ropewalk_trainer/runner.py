@@ -10,6 +10,7 @@ from ropewalk_trainer import metrics, store
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import Anomaly, RunFailure
 from ropewalk_trainer.stages import STAGES
+from ropewalk_trainer.stages.evaluate import BASELINE_UNUSABLE
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,9 @@ def message(context: Context, failure: RunFailure | None, lines: list[str]) -> d
     elif context.skip is not None:
         document |= {"reason": context.skip[0], "message": context.skip[1]}
     elif context.blessing == "NotBlessed":
-        document |= {"reason": "NotBlessed", "message": "; ".join(context.reasons)[:600]}
+        results = [check["result"] for check in context.evaluation["checks"]]
+        reason = BASELINE_UNUSABLE if BASELINE_UNUSABLE in results else "NotBlessed"
+        document |= {"reason": reason, "message": "; ".join(context.reasons)[:600]}
     if path.exists():
         document["record"] = {"uri": f"{context.store.uri}/runs/{context.run.run_id}/record.json"}
         document["record"]["digest"] = digests.of_file(path)

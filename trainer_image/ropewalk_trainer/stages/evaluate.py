@@ -16,6 +16,8 @@ from ropewalk_trainer.context import Context
 from ropewalk_trainer.run_document import decimal
 
 PLACES = 4
+BASELINE_UNUSABLE = "BaselineUnusable"
+"""Result of the comparison with a champion that cannot be scored any more."""
 
 
 def run(context: Context) -> str:
@@ -112,8 +114,9 @@ def _against_champion(
     try:
         theirs = champion.scores(holder, context.splits["test"], context.classes)
     except champion.Unusable as error:
-        result = "Pass" if context.spec.evaluate.get("whenInconclusive") == "Promote" else "Inconclusive"
-        return [_check(compared[0], "champion", holder.version, 0.0, result, f"Inconclusive: {error}")]
+        # Nothing was measured, so that whenInconclusive has no say: a person decides (architecture 4.5).
+        text = f"{BASELINE_UNUSABLE}: {error}; restore it, or demand no maxRegression and minImprovement for one run"
+        return [_check(compared[0], "champion", holder.version, 0.0, BASELINE_UNUSABLE, text)]
     return [_compare(context, demand, truth, answers, theirs, positive) for demand in compared]
 
 

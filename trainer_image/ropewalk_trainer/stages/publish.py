@@ -19,7 +19,7 @@ from ropewalk_model import baseline, examples, manifest
 from ropewalk_model.signature import Signature
 from ropewalk_trainer import compiled, edges, facts, proof, savedmodel, store
 from ropewalk_trainer.context import Context
-from ropewalk_trainer.errors import RunFailure
+from ropewalk_trainer.errors import PASSED_ON, RunFailure
 from ropewalk_trainer.trained import Trained
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,8 @@ def _engines(
         try:
             write(trained, path)
             entry, size = _engine(name, path, directory, encoded, expected)
+        except PASSED_ON:
+            raise
         except Exception as error:  # a compiler's own words: whatever it is, TensorFlow remains
             refused.append(f"{name}: {_first_line(error)}")
             for leftover in path.parent.glob(f"{path.stem}.*"):
