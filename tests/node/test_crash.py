@@ -1,112 +1,80 @@
-"""The operator is killed after every single write; what is left in the cluster always leads to the same end."""
+"""The operator is killed before and after its writes; what is left in the cluster always leads to the same end.
+
+A life that ends at its first write that is not the first of all leaves the cluster as any crash between two writes
+does, so two walks meet every write there is: `crash:1:after` dies right after each, `crash:2:before` right before each.
+The third has longer and longer lives, which know more of their own by the time they die.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+import itertools
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from tests.node.test_main_job import cancer_csv, example, write_csv
-from tests.support import Namespace, condition, eventually, kubectl
-
-OPERATOR = "ropewalk-operator"
-HOME = "ropewalk-system"
-
-
-@pytest.fixture
-def alone() -> Iterator[None]:
-    """No operator in the cluster while one runs here, since two would hide each other's faults."""
-    kubectl("-n", HOME, "scale", f"deployment/{OPERATOR}", "--replicas=0")
-    kubectl("-n", HOME, "wait", "--for=delete", "pod", "-l", "app.kubernetes.io/component=operator", "--timeout=60s")
-    yield
-    kubectl("-n", HOME, "scale", f"deployment/{OPERATOR}", "--replicas=1")
-    kubectl("-n", HOME, "rollout", "status", f"deployment/{OPERATOR}", "--timeout=60s")
+from tests.node import outside
+from tests.node.outside import MortalOperator
+from tests.node.test_main_job import cancer_csv, example, pipeline, write_csv
+from tests.support import Namespace, condition, eventually
 
 
-def images() -> dict[str, str]:
-    """The images that the operator in the cluster was told to use."""
-    found = json.loads(kubectl("-n", HOME, "get", "configmaps", "-o", "json").stdout)["items"]
-    data: dict[str, str] = next(c["data"] for c in found if c["metadata"]["name"].startswith("ropewalk-images"))
-    return data
+def ladder() -> Iterator[str]:
+    """Before and after the first write, the second, the third, and so on."""
+    return (f"crash:{number}:{when}" for number in itertools.count(1) for when in ("before", "after"))
 
 
-class MortalOperator:
-    """An operator outside the cluster that dies right after its first write, again and again."""
-
-    def __init__(self, namespace: str) -> None:
-        self._namespace = namespace
-        self.lives = 0
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def keep_alive(self, fault: str) -> None:
-        """Start it again if it has died."""
-        if self._process is not None and self._process.poll() is None:
-            return
-        if self._process is not None:
-            assert self._process.returncode == 137, "the operator ended otherwise than by the fault"
-        self.lives += 1
-        command = [sys.executable, "-m", "ropewalk.cli.main", "operator", "--kubeconfig", os.environ["KUBECONFIG"]]
-        command += ["--namespace", self._namespace, "--operator-namespace", self._namespace]
-        command += ["--identity", "mortal", "--port", "18080"]
-        self._process = subprocess.Popen(command, env={**os.environ, **images(), "ROPEWALK_FAULT": fault})
-
-    def stop(self) -> None:
-        """End it for good."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(20)
+WALKS = {
+    "after": (itertools.repeat("crash:1:after"), 10),
+    "before": (itertools.repeat("crash:2:before"), 10),
+    "longer": (ladder(), 6),
+}
+"""For each walk the faults of its lives, and how many lives there are at least."""
 
 
-def test_a_crash_after_every_write_leads_to_the_same_end(namespace: Namespace, alone: None) -> None:
-    """One write a life: the run still ends once, with one Job, and the model is served."""
+@pytest.mark.parametrize("walk", WALKS)
+def test_crashes_at_every_write_lead_to_the_same_end(namespace: Namespace, alone: None, walk: str) -> None:
+    """The run still ends once, with one Job of one pod, and the model is served by one Deployment."""
+    faults, least = WALKS[walk]
     write_csv(namespace, "cancer/train.csv", cancer_csv())
-    namespace.apply(example("pipeline.yaml"), example("modeldeployment.yaml"))
-    operator = MortalOperator(namespace.name)
+    served = example("modeldeployment.yaml")
+    served["metadata"]["name"], served["spec"]["model"] = walk, {"pipeline": walk}
+    namespace.apply(pipeline(walk, triggers={}), served)
+    operator = MortalOperator(namespace.name, faults)
 
     def look() -> tuple[str, str]:
-        operator.keep_alive("crash:1:after")
-        served = namespace.get("modeldeployment", "cancer")
-        return condition(served, "Ready").get("status", ""), served.get("status", {}).get("summary", {}).get(
-            "message", ""
-        )
+        operator.keep_alive()
+        found = namespace.get("modeldeployment", walk)
+        message = found.get("status", {}).get("summary", {}).get("message", "")
+        return condition(found, "Ready").get("status", ""), message
 
     try:
         eventually(look, until=lambda seen: seen[0] == "True", seconds=400)
     finally:
         operator.stop()
-    assert operator.lives > 10
-    status = namespace.get("pipeline", "cancer")["status"]
+    print(f"{walk}: {operator.lives} lives")
+    assert operator.lives > least
+    status = namespace.get("pipeline", walk)["status"]
     assert [h["result"] for h in status["history"]] == ["Succeeded"]
     assert status["champion"]["version"] == 1
-    jobs = namespace.list("jobs", "ropewalk.dev/pipeline=cancer")
-    assert len(jobs) <= 1, [job["metadata"]["name"] for job in jobs]
+    jobs = {job["metadata"]["name"] for job in namespace.list("jobs", f"ropewalk.dev/pipeline={walk}")}
+    assert len(jobs) == 1, jobs
     created = [
-        e
-        for e in namespace.list("events")
-        if e["reason"] == "SuccessfulCreate" and e["involvedObject"]["kind"] == "Job"
+        event["message"]
+        for event in namespace.list("events")
+        if event["reason"] == "SuccessfulCreate" and event["involvedObject"]["name"] in jobs
     ]
     assert len(created) == 1, "one pod of one Job"
+    assert len(namespace.list("deployments", f"ropewalk.dev/modeldeployment={walk}")) == 1
 
 
 def test_two_operators_share_the_work_without_a_second_job(namespace: Namespace, alone: None) -> None:
     """Only the holder of the Lease writes."""
     name = f"twice-{uuid.uuid4().hex[:6]}"
-    manifest = example("pipeline.yaml")
-    manifest["metadata"]["name"] = name
     write_csv(namespace, "cancer/train.csv", cancer_csv())
-    base = [sys.executable, "-m", "ropewalk.cli.main", "operator", "--kubeconfig", os.environ["KUBECONFIG"]]
-    base += ["--namespace", namespace.name, "--operator-namespace", namespace.name]
-    both = [
-        subprocess.Popen([*base, "--identity", f"o{port}", "--port", str(port)], env={**os.environ, **images()})
-        for port in (18081, 18082)
-    ]
+    both = [outside.start(namespace.name, f"o{port}", port) for port in (18081, 18082)]
     try:
-        namespace.apply(manifest)
+        namespace.apply(pipeline(name, triggers={}))
         eventually(lambda: namespace.get("pipeline", name).get("status", {}).get("history", []), seconds=120)
     finally:
         for process in both:

@@ -140,3 +140,37 @@ def test_a_server_that_cannot_start_is_told_with_reason_and_exit_code(namespace:
     failure = seen["status"]["lastFailure"]
     assert failure["reason"] in ("OutOfMemory", "Crashed", "ContainerCreateFailed"), failure
     assert seen["status"]["summary"]["message"]
+
+
+def unserved(name: str, claim: str, **serving: Any) -> dict[str, Any]:
+    """A ModelDeployment of a model that nobody has made."""
+    manifest = example("modeldeployment.yaml")
+    manifest["metadata"]["name"] = name
+    model = {"uri": f"pvc://{claim}/none/1", "digest": "sha256:" + "0" * 64}
+    manifest["spec"] |= {"model": model, "serving": serving}
+    return manifest
+
+
+def test_servers_that_no_node_takes_or_whose_claim_is_not_there_are_named(namespace: Namespace) -> None:
+    """In the scheduler's words the one, by its name the other; neither is Ready, nor forgotten when help comes."""
+    namespace.apply(
+        unserved("too-big", "models", resources={"requests": {"cpu": "500"}}), unserved("claimless", "not-yet")
+    )
+
+    def status(name: str) -> dict[str, Any]:
+        return namespace.get("modeldeployment", name).get("status", {})
+
+    for name, word in (("too-big", "Unschedulable"), ("claimless", "not-yet")):
+        seen = eventually(
+            lambda name=name: status(name),
+            until=lambda s, word=word: word in s.get("summary", {}).get("message", ""),
+            seconds=30,
+        )
+        assert condition({"status": seen}, "Ready")["status"] == "False"
+    assert "cpu" in status("too-big")["summary"]["message"].lower()
+    namespace.apply({**CLAIM, "metadata": {"name": "not-yet"}})
+    eventually(
+        lambda: status("claimless"),
+        until=lambda s: "ModelNotFound" in s.get("summary", {}).get("message", ""),
+        seconds=90,
+    )
