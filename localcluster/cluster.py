@@ -45,10 +45,14 @@ def running() -> bool:
 
 
 def up() -> None:
-    """Start what does not run, in order, and return when the node is Ready. ClusterError says what is missing."""
+    """Start what does not run, in order, and return when the node is Ready. ClusterError says what is missing.
+
+    Each part finds its way back to the others, so that what runs goes on, pods included; only what a whole cluster
+    left behind is cleaned away first.
+    """
     packages.ensure()
     binaries.ensure()
-    if not running():
+    if not any(processes.pid(name) is not None for name in ORDER):
         _clean()
     STATE.mkdir(parents=True, exist_ok=True)
     pki.ensure()

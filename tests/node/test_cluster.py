@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from localcluster import processes
+from localcluster.cluster import ORDER
 from localcluster.settings import STATE
 from tests.node.conftest import FILES_POD
 from tests.support import Namespace, eventually, kubectl
@@ -62,17 +65,38 @@ def test_logs_exec_and_port_forward(namespace: Namespace, web: str) -> None:
     )
 
 
-def test_up_on_a_cluster_that_is_up_changes_nothing() -> None:
-    """The same processes before and after."""
+def localcluster(command: str) -> str:
+    """What `python -m localcluster` prints."""
     if not os.environ.get("KUBECONFIG", "").startswith(str(STATE)):
         pytest.skip("this cluster is not the embedded one")
+    done = subprocess.run(
+        [sys.executable, "-m", "localcluster", command], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout
 
-    def run(command: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "localcluster", command], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        return done.stdout
 
-    before = run("status")
-    assert "cluster is up" in run("up")
-    assert run("status").splitlines()[:-2] == before.splitlines()[:-2]
+def test_up_on_a_cluster_that_is_up_changes_nothing() -> None:
+    """The same processes before and after."""
+    before = localcluster("status")
+    assert "cluster is up" in localcluster("up")
+    assert localcluster("status").splitlines()[:-2] == before.splitlines()[:-2]
+
+
+@pytest.mark.parametrize("victim", ["scheduler", "kubelet"])
+def test_up_mends_what_was_killed_and_leaves_the_rest_alone(namespace: Namespace, web: str, victim: str) -> None:
+    """kill -9 of one part: the others keep their processes, pods their containers, and new pods run."""
+    localcluster("up")
+    before = {name: processes.pid(name) for name in ORDER}
+    container = namespace.get("pod", web)["status"]["containerStatuses"][0]["containerID"]
+    killed = before[victim]
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: processes.pid(victim), until=lambda number: number is None, seconds=10)
+    assert "cluster is up" in localcluster("up")
+    after = {name: processes.pid(name) for name in ORDER}
+    assert [name for name in ORDER if after[name] != before[name]] == [victim]
+    assert after[victim] is not None
+    pod = {**FILES_POD, "metadata": {"name": f"after-{victim}"}}
+    namespace.apply(pod)
+    kubectl("-n", namespace.name, "wait", "--for=condition=Ready", f"pod/after-{victim}", "--timeout=60s")
+    assert namespace.get("pod", web)["status"]["containerStatuses"][0]["containerID"] == container
