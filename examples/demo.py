@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sklearn.datasets import load_digits
+
 HERE = Path(__file__).parent
 NAMESPACE = "ropewalk-demo"
 FILES_POD = {
@@ -91,8 +93,8 @@ def wait(what: str, look: Callable[[], tuple[bool, str]], seconds: float = 420) 
         time.sleep(0.5)
 
 
-def run_finished(pipeline: str, after: int) -> Callable[[], tuple[bool, str]]:
-    """A look at a Pipeline until a run later than `after` has ended."""
+def run_finished(pipeline: str, after: int, trigger: str = "") -> Callable[[], tuple[bool, str]]:
+    """A look at a Pipeline until a run later than `after`, and of that trigger if one is given, has ended."""
 
     def look() -> tuple[bool, str]:
         status = get("pipeline", pipeline).get("status", {})
@@ -101,7 +103,7 @@ def run_finished(pipeline: str, after: int) -> Callable[[], tuple[bool, str]]:
         words += [
             str(summary[k]) for k in ("run", "stage", "progress", "result", "metric", "message") if summary.get(k)
         ]
-        history = [h for h in status.get("history", []) if int(h["id"]) > after]
+        history = [h for h in status.get("history", []) if int(h["id"]) > after and trigger in ("", h["trigger"])]
         ended = bool(history)
         if ended and history[-1].get("result") in ("Failed", "Superseded"):
             sys.exit("  ".join(words) + f"\n{json.dumps(history[-1], indent=2)}")
@@ -111,13 +113,15 @@ def run_finished(pipeline: str, after: int) -> Callable[[], tuple[bool, str]]:
 
 
 def serving(name: str) -> Callable[[], tuple[bool, str]]:
-    """A look at a ModelDeployment until it answers predictions."""
+    """A look at a ModelDeployment until it answers predictions with its Pipeline's champion."""
 
     def look() -> tuple[bool, str]:
         resource = get("modeldeployment", name)
         ready = condition(resource, "Ready")
+        live = resource.get("status", {}).get("live", {}).get("version")
+        champion = get("pipeline", name).get("status", {}).get("champion", {}).get("version")
         line = f"modeldeployment/{name}  Ready={ready.get('status', 'Unknown')}  {ready.get('message', '')}"
-        return ready.get("status") == "True", line
+        return ready.get("status") == "True" and live == champion, line
 
     return look
 
@@ -219,6 +223,20 @@ def ask(directory: Path) -> None:
             _, prediction_id = post(f"{url}/v1/models/cancer:predict", {"instances": [row]})
             post(f"{url}/v1/models/cancer:feedback", {"id": prediction_id, "label": label})
         say("  60 labels sent to :feedback; column ACCURACY shows them when their window has closed")
+    ask_digits()
+
+
+def ask_digits() -> None:
+    """Images, as nested lists of grey values; most answers must be the truth."""
+    data = load_digits()
+    images = (data.images[:5] * 255 / 16).round().astype(int)[..., None].tolist()
+    with forwarded("digits") as url:
+        body = {"instances": [{"pixels": image} for image in images]}
+        answer, _ = post(f"{url}/v1/models/digits:predict", body)
+    said, truth = [row["label"] for row in answer["predictions"]], [str(digit) for digit in data.target[:5]]
+    say(f"  POST :predict of five images of 8x8 -> {' '.join(said)}  (truth: {' '.join(truth)})")
+    if sum(a == b for a, b in zip(said, truth, strict=True)) < 4:
+        sys.exit("the digits model does not know the digits that it was trained on")
 
 
 def drift(directory: Path) -> None:
@@ -236,8 +254,20 @@ def drift(directory: Path) -> None:
             return drifted.get("status") == "True", f"DataDrift={drifted.get('status')}  {drifted.get('message', '')}"
 
         wait("DataDrift", look)
+    status = get("modeldeployment", "cancer")["status"]
+    worst = status["drift"]["worstFeature"]
+    if worst != "mean_radius":
+        sys.exit(f"`mean radius` was shifted, and {worst} is named: {json.dumps(status['drift'], indent=2)}")
+    wait("ACCURACY", labelled)
     say("  the Pipeline names this deployment in triggers.drift, so a run starts by itself:")
-    wait("the retraining run", run_finished("cancer", before))
+    wait("a run that drift has started", run_finished("cancer", before, "Drift"))
+
+
+def labelled() -> tuple[bool, str]:
+    """A look at a ModelDeployment until its labels have become numbers."""
+    found = get("modeldeployment", "cancer").get("status", {}).get("performance", {})
+    shown = "  ".join(f"{one['name']} {one['value']}" for one in found.get("metrics", []))
+    return bool(shown), f"{found.get('labels', 0)} labels  {shown}"
 
 
 def closing() -> None:

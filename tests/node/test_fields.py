@@ -102,7 +102,7 @@ def test_limits_hold_and_change_without_a_new_pod(longest: Namespace) -> None:
 def test_a_uri_is_served_if_its_digest_is_right(versioned: Namespace) -> None:
     """The directory that the Pipeline made, named without the Pipeline; and not under a digest that is not its own."""
     champion = versioned.get("pipeline", LONGEST)["status"]["champion"]
-    right = {"uri": champion["uri"], "digest": champion["digest"]}
+    right = {"uri": champion["uri"], "digest": champion["manifestDigest"]}
     wrong = {"uri": champion["uri"], "digest": "sha256:" + "0" * 64}
     versioned.apply(deployment("by-uri", model=right), deployment("by-mistake", model=wrong))
     live = ready(versioned, "by-uri")["status"]["live"]
