@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,39 +59,42 @@ def wrk(url: str, rows: int, seconds: int, connections: int = 16) -> dict[str, f
     }
 
 
-def server_pods(api: Api, space: Namespace) -> list[dict[str, Any]]:
+def server_pods(api: Api, space: Namespace, model: str = "cancer") -> list[dict[str, Any]]:
     """The live pods of the deployment."""
-    found = api.pods(space, "ropewalk.dev/modeldeployment=cancer")
+    found = api.pods(space, f"ropewalk.dev/modeldeployment={model}")
     return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
 
-def start(api: Api, space: Namespace) -> None:
-    """Pod created to Ready."""
-    seconds = []
+def fresh_pods(api: Api, space: Namespace, model: str) -> Iterator[tuple[str, float]]:
+    """One new pod after the other in place of the one before: its name, and the seconds from created to Ready."""
     for _ in range(RUNS):
-        old = {p["metadata"]["uid"] for p in server_pods(api, space)}
-        kubectl("-n", space.name, "delete", "pod", "-l", "ropewalk.dev/modeldeployment=cancer", "--wait=false")
-        wait(lambda old=old: [p for p in server_pods(api, space) if p["metadata"]["uid"] not in old])
+        old = {p["metadata"]["uid"] for p in server_pods(api, space, model)}
+
+        def new(old: set[str] = old) -> list[dict[str, Any]]:
+            return [p for p in server_pods(api, space, model) if p["metadata"]["uid"] not in old]
+
+        kubectl("-n", space.name, "delete", "pod", "-l", f"ropewalk.dev/modeldeployment={model}", "--wait=false")
+        wait(new)
         created = time.monotonic()
-        wait(
-            lambda old=old: any(is_true(p, "Ready") for p in server_pods(api, space) if p["metadata"]["uid"] not in old)
-        )
-        seconds.append(time.monotonic() - created)
+        wait(lambda new=new: any(is_true(pod, "Ready") for pod in new()))
+        yield new()[0]["metadata"]["name"], time.monotonic() - created
+
+
+def start(api: Api, space: Namespace) -> None:
+    """Pod created to Ready; what the image takes unpacked, and the process in memory."""
+    seconds, megabytes, resident = [], [], []
+    for pod, took in fresh_pods(api, space, "cancer"):
+        seconds.append(took)
+        megabytes.append(int(space.pod_exec(pod, "du -sx --block-size=1000000 / 2>/dev/null | cut -f1")))
+        resident.append(memory(space, pod))
     emit("serving", "server pod created to Ready", seconds, "s", 2, "a trivial container: 0.7 s")
-
-
-def size(api: Api, space: Namespace) -> None:
-    """What the image takes unpacked, and the process in memory."""
-    pod = server_pods(api, space)[0]["metadata"]["name"]
-    megabytes = int(space.pod_exec(pod, "du -sx --block-size=1000000 / 2>/dev/null | cut -f1"))
     emit("serving", "server image unpacked", megabytes, "MB", 450)
+    emit("serving", "resident memory with the cancer model", resident, "MiB", 120)
 
 
-def memory(api: Api, space: Namespace, model: str) -> None:
-    """Resident memory of the server with a model loaded."""
-    pod = api.pods(space, f"ropewalk.dev/modeldeployment={model}")[0]["metadata"]["name"]
-    kilobytes = int(space.pod_exec(pod, "grep VmRSS /proc/1/status").split()[1])
-    emit("serving", f"resident memory with the {model} model", kilobytes / 1024, "MiB", 120)
+def memory(space: Namespace, pod: str) -> float:
+    """Resident memory of a server in MiB."""
+    return int(space.pod_exec(pod, "grep VmRSS /proc/1/status").split()[1]) / 1024
 
 
 def digits(api: Api, space: Namespace) -> None:
@@ -101,7 +105,8 @@ def digits(api: Api, space: Namespace) -> None:
     space.pod_exec("files", "mkdir -p /data/digits && base64 -d > /data/digits/digits.parquet", stdin=data)
     space.apply(manifest("digits", "pipeline.yaml"), manifest("digits", "modeldeployment.yaml"))
     wait(lambda: is_true(api.resource(space, "modeldeployments", "digits"), "Ready"))
-    memory(api, space, "digits")
+    resident = [memory(space, pod) for pod, _ in fresh_pods(api, space, "digits")]
+    emit("serving", "resident memory with the digits model", resident, "MiB", 120)
     kubectl("-n", space.name, "delete", "pipeline,modeldeployment", "digits")
 
 
@@ -136,37 +141,41 @@ def switch(api: Api, space: Namespace) -> None:
     kubectl("-n", space.name, "annotate", "pipeline", "cancer", "ropewalk.dev/run-requested-at=again")
     wait(lambda: len(api.resource(space, "pipelines", "cancer")["status"].get("history", [])) >= 2)
     seconds, failed = [], 0.0
-    url = f"http://{server_pods(api, space)[0]['status']['podIP']}:8501/v1/models/cancer:predict"
+    service = api.json(f"/api/v1/namespaces/{space.name}/services/cancer")["spec"]["clusterIP"]
     for _ in range(RUNS):
         target = 2 if lives(server_pods(api, space)) == {1} else 1
         command = ["annotate", "--overwrite", "pipeline", "cancer", f"ropewalk.dev/promote={target}"]
-        load = _Load(url)
+        # Connections are spread over the pods at random: some more go to each of them.
+        each = [pod["status"]["podIP"] for pod in server_pods(api, space)]
+        loads = [_Load(service, 4), *(_Load(address, 2) for address in each)]
         time.sleep(1)
-        kubectl("-n", space.name, *command)
         promoted = time.monotonic()
+        kubectl("-n", space.name, *command)
         wait(lambda target=target: lives(server_pods(api, space)) == {target}, 60)
         seconds.append(time.monotonic() - promoted)
-        failed += load.failed()
+        failed += sum(load.failed() for load in loads)
     emit("serving", "new champion in the store to live in all pods", seconds, "s", 3)
-    emit("serving", "failed requests while the champion changed", failed, "requests", 0)
+    emit("serving", f"failed requests while the champion changed {RUNS} times", failed, "requests", 0)
 
 
 class _Load:
-    """A constant load in the background, of one row a request over eight connections."""
+    """A constant load in the background, of one row a request over so many connections."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, address: str, connections: int) -> None:
         self._directory = tempfile.TemporaryDirectory()
         body, script = Path(self._directory.name, "body.json"), Path(self._directory.name, "post.lua")
         body.write_text(json.dumps({"instances": [row(0)]}))
         script.write_text(LUA.format(body=body))
-        command = ["wrk", "-t1", "-c8", "-d8s", "-s", str(script), url]
+        url = f"http://{address}:8501/v1/models/cancer:predict"
+        command = ["wrk", "-t1", f"-c{connections}", "-d8s", "-s", str(script), url]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def failed(self) -> int:
         """Requests that were not answered with 200, once the load has ended."""
         text, _ = self._process.communicate(timeout=60)
         self._directory.cleanup()
-        if self._process.returncode:
+        sent = re.search(r"(\d+) requests in", text)
+        if self._process.returncode or sent is None or sent[1] == "0":
             raise RuntimeError(f"wrk failed: {text}")
         errors = sum(int(n) for n in re.findall(r"(?:connect|read|write|timeout) (\d+)", text))
         refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
@@ -180,8 +189,6 @@ def main(api: Api) -> None:
         space.apply(pipeline, manifest("tabular", "modeldeployment.yaml"))
         wait(lambda: is_true(api.resource(space, "modeldeployments", "cancer"), "Ready"))
         start(api, space)
-        size(api, space)
-        memory(api, space, "cancer")
         digits(api, space)
         speed(api, space)
         switch(api, space)

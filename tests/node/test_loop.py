@@ -39,13 +39,17 @@ def asked(namespace: Namespace) -> tuple[Namespace, float]:
     drift = {"modelDeployments": [NAME], "cooldown": "10s", "maxPerDay": 100}
     served = example("modeldeployment.yaml")
     served["metadata"]["name"], served["spec"]["model"] = NAME, {"pipeline": NAME}
-    namespace.apply(pipeline(NAME, source=source, evaluate={}, triggers={"drift": drift}), served)
+    served["spec"]["monitor"]["feedback"] = {"secret": "receipts"}
+    key = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "receipts"}, "stringData": {"key": "0" * 32}}
+    namespace.apply(key, pipeline(NAME, source=source, evaluate={}, triggers={"drift": drift}), served)
     eventually(lambda: deployment(namespace), until=lambda m: condition(m, "Ready").get("status") == "True", seconds=90)
     known = rows()[:LABELS]
     answers = send(namespace, NAME, [{"instances": [row]} for row, _ in known])
     assert {answer.status for answer in answers} == {200}, answers[0]
     truth = [label for _, label in known]
     labels = [{"id": one.prediction_id, "label": label} for one, label in zip(answers, truth, strict=True)]
+    altered = {"id": answers[0].prediction_id[:-4] + "AAAA", "label": truth[0]}
+    assert send(namespace, NAME, [altered], verb="feedback")[0].status == 400, "ids are signed with the Secret's key"
     taken = send(namespace, NAME, labels, verb="feedback")
     assert {answer.status for answer in taken} == {200}, taken[0]
     send_shifted(namespace)

@@ -73,7 +73,7 @@ def kubelets_word(namespace: Namespace, selector: str) -> datetime | None:
     for pod in json.loads(kubectl("-n", namespace.name, *command).stdout)["items"]:
         status = pod.get("status", {})
         containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
-        if any(one["state"].get("waiting", {}).get("reason") in PULLS for one in containers):
+        if any(one.get("state", {}).get("waiting", {}).get("reason") in PULLS for one in containers):
             fields = pod["metadata"]["managedFields"]
             return datetime.fromisoformat(next(f["time"] for f in fields if f["manager"] == "kubelet"))
     return None

@@ -9,7 +9,7 @@ import pytest
 
 from tests.node.conftest import STORE_POD
 from tests.node.test_main_job import cancer_csv, example, finished, pipeline, write_csv
-from tests.node.traffic import Load, answered, lives, pods, send
+from tests.node.traffic import Load, answered, lives, pods, rows, send
 from tests.support import Namespace, condition, eventually, kubectl
 
 NAME = "switch"
@@ -55,6 +55,7 @@ def followed(namespace: Namespace) -> Namespace:
         until=lambda s: s.get("readyReplicas") == 2 and s.get("live", {}).get("version") == 1,
         seconds=60,
     )
+    assert send(namespace, NAME, [{"instances": [rows()[0][0]]}])[0].status == 200
     return namespace
 
 

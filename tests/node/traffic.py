@@ -16,15 +16,20 @@ from tests.node.test_main_job import cancer_csv
 from tests.support import Namespace, kubectl
 
 SEND = """
-import json, sys, urllib.error, urllib.request
-asked = json.load(sys.stdin)
-answers = []
+import json, sys, time, urllib.error, urllib.request
+asked, answers, began = json.load(sys.stdin), [], time.monotonic()
 for body in asked["bodies"]:
     request = urllib.request.Request(asked["url"], json.dumps(body).encode(), {"content-type": "application/json"})
-    try:
-        answer = urllib.request.urlopen(request, timeout=10)
-    except urllib.error.HTTPError as error:
-        answer = error
+    answer = None
+    while answer is None:
+        try:
+            answer = urllib.request.urlopen(request, timeout=10)
+        except urllib.error.HTTPError as error:
+            answer = error
+        except urllib.error.URLError:
+            if answers or time.monotonic() - began > 5:  # a Service is known a second or two after its first ready pod
+                raise
+            time.sleep(0.2)
     said = answer.read().decode()
     answers.append([answer.status, json.loads(said or "null"), answer.headers.get("ropewalk-prediction-id", "")])
 print(json.dumps(answers))
