@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,7 +56,15 @@ def longest(versioned: Namespace, node: str) -> Namespace:
         "nodeSelector": {"kubernetes.io/hostname": node},
         "tolerations": [TOLERATION],
     }
-    versioned.apply(deployment(LONGEST, replicas=2, serving=serving))
+    registry = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "registry"},
+        "type": "kubernetes.io/dockerconfigjson",
+        "stringData": {".dockerconfigjson": '{"auths": {}}'},
+    }
+    served = deployment(LONGEST, replicas=2, serving=serving, imagePullSecrets=[{"name": "registry"}])
+    versioned.apply(registry, served)
     ready(versioned, LONGEST, replicas=2)
     return versioned
 
@@ -71,10 +81,11 @@ def test_a_name_of_52_characters_serves(longest: Namespace) -> None:
 
 
 def test_pods_go_where_they_are_told_and_stay_together(longest: Namespace, node: str) -> None:
-    """nodeSelector and tolerations are in the pods; a ReadWriteOnce claim keeps them on one node, which status says."""
+    """Selector, tolerations and pull secrets are in the pods; a ReadWriteOnce claim keeps them together."""
     for pod in pods(longest, LONGEST):
         assert pod["spec"]["nodeSelector"] == {"kubernetes.io/hostname": node}
         assert TOLERATION in pod["spec"]["tolerations"]
+        assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
         terms = pod["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
         assert [term["topologyKey"] for term in terms] == ["kubernetes.io/hostname"]
     said = condition(longest.get("modeldeployment", LONGEST), "Ready")["message"]
@@ -114,6 +125,30 @@ def test_a_uri_is_served_if_its_digest_is_right(versioned: Namespace) -> None:
     )
     assert condition(seen, "Ready")["status"] == "False"
     assert not seen["status"].get("live")
+
+
+def test_tls_shows_the_certificate_of_its_secret(versioned: Namespace, tmp_path: Path) -> None:
+    """A client that trusts nothing else is answered, under the name that status gives; one that does not encrypt is
+    not."""
+    key, certificate = tmp_path / "tls.key", tmp_path / "tls.crt"
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    subject = ["-subj", "/CN=encrypted", "-addext", f"subjectAltName=DNS:encrypted.{versioned.name}.svc"]
+    command = ["openssl", "req", "-x509", *curve, *subject, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "certificate"},
+        "type": "kubernetes.io/tls",
+        "stringData": {"tls.key": key.read_text(), "tls.crt": certificate.read_text()},
+    }
+    versioned.apply(secret, deployment("encrypted", serving={"tls": {"secret": "certificate"}}))
+    found = ready(versioned, "encrypted")
+    assert found["status"]["url"].startswith(f"https://encrypted.{versioned.name}.svc:8501/")
+    body = {"instances": [rows()[0][0]]}
+    assert send(versioned, "encrypted", [body], ca=certificate.read_text())[0].status == 200
+    with pytest.raises(AssertionError, match="exited"):
+        send(versioned, "encrypted", [body])
 
 
 def test_an_autoscaler_decides_alone_how_many_pods_there_are(versioned: Namespace) -> None:

@@ -16,14 +16,15 @@ from tests.node.test_main_job import cancer_csv
 from tests.support import Namespace, kubectl
 
 SEND = """
-import json, sys, time, urllib.error, urllib.request
+import json, ssl, sys, time, urllib.error, urllib.request
 asked, answers, began = json.load(sys.stdin), [], time.monotonic()
+verified = ssl.create_default_context(cadata=asked["ca"]) if asked["ca"] else None
 for body in asked["bodies"]:
     request = urllib.request.Request(asked["url"], json.dumps(body).encode(), {"content-type": "application/json"})
     answer = None
     while answer is None:
         try:
-            answer = urllib.request.urlopen(request, timeout=10)
+            answer = urllib.request.urlopen(request, timeout=10, context=verified)
         except urllib.error.HTTPError as error:
             answer = error
         except urllib.error.URLError:
@@ -74,9 +75,12 @@ def rows() -> list[tuple[dict[str, float], str]]:
     ]
 
 
-def send(namespace: Namespace, name: str, bodies: Sequence[object], verb: str = "predict") -> list[Answer]:
-    """POST the bodies one after the other to the ModelDeployment's Service."""
-    asked = {"url": f"http://{name}:8501/v1/models/{name}:{verb}", "bodies": list(bodies)}
+def send(
+    namespace: Namespace, name: str, bodies: Sequence[object], verb: str = "predict", ca: str = ""
+) -> list[Answer]:
+    """POST the bodies one after the other to the ModelDeployment's Service; encrypted where a `ca` vouches for it."""
+    host = f"https://{name}.{namespace.name}.svc" if ca else f"http://{name}"
+    asked = {"url": f"{host}:8501/v1/models/{name}:{verb}", "bodies": list(bodies), "ca": ca}
     said = namespace.pod_exec("files", f"python3 -c {shlex.quote(SEND)}", stdin=json.dumps(asked))
     return [Answer(*one) for one in json.loads(said)]
 
