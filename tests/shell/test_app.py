@@ -70,6 +70,13 @@ async def until(holds: Callable[[], Any], what: str) -> None:
     raise AssertionError(f"not within 5 s: {what}")
 
 
+async def at_work(server: ApiServer) -> None:
+    """Wait until it has led for a while and kopf has looked around: ended before that, kopf takes five seconds."""
+    await until(lambda: ("GET", "/api/v1") in server.asked, "kopf")
+    renewals = server.asked.count(("PUT", LEASE)) + 3
+    await until(lambda: server.asked.count(("PUT", LEASE)) > renewals, "renewals of the Lease")
+
+
 async def test_an_error_while_all_is_listed_is_made_good() -> None:
     """Leadership goes on and the resource is looked at as soon as the list answers."""
     async with cluster() as server:
@@ -100,7 +107,7 @@ async def test_the_lease_is_given_back_at_the_end() -> None:
     """Its successor need not wait."""
     async with cluster() as server:
         async with running(server):
-            await until(lambda: LEASE in server.objects, "the Lease")
+            await at_work(server)
             assert server.objects[LEASE]["spec"]["holderIdentity"] == "here"
         assert server.objects[LEASE]["spec"]["holderIdentity"] == ""
 
@@ -122,7 +129,7 @@ async def test_it_waits_for_its_definitions(before: str | None, caplog: pytest.L
                 assert LEASE not in server.objects
                 for name, schema in schemas().items():
                     define(server, name, schema)
-                await until(lambda: LEASE in server.objects, "the Lease")
+                await at_work(server)
                 assert operator._missing is None
         said = [record for record in caplog.records if record.message == "waiting for the resources"]
         assert len(said) == 1
@@ -136,4 +143,4 @@ async def test_definitions_that_may_not_be_read_are_no_end_either() -> None:
             await until(lambda: "403" in str(operator._missing), "the word")
             assert "kubectl apply" in str(operator._missing)
             server.refuse = lambda method, path: None
-            await until(lambda: LEASE in server.objects, "the Lease")
+            await at_work(server)

@@ -7,6 +7,7 @@ beside int-or-string. This file translates, and nothing of an API's meaning stan
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import sys
@@ -155,6 +156,7 @@ def _wordless(node: Any) -> Any:
     return [_wordless(one) for one in node] if isinstance(node, list) else node
 
 
+@functools.cache
 def schemas() -> dict[str, str]:
     """The digest that each CustomResourceDefinition carries in SCHEMA_ANNOTATION, by its name."""
     made = (definition(resource, model)["metadata"] for resource, model in RESOURCES)

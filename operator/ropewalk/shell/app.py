@@ -127,6 +127,7 @@ class Operator:
                 error = task.exception()
                 if error is not None:
                     self._ended = f"the operator ends, since its task {task.get_name()!r} failed: {error!r}"
+                    LOG.error("the operator ends", extra={"task": task.get_name()}, exc_info=error)
                     raise error
         finally:
             self._stop.set()  # kopf ends by nothing else
