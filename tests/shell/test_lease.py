@@ -129,7 +129,7 @@ async def test_it_runs_through_a_server_that_hangs_up(monkeypatch: pytest.Monkey
         monkeypatch.setattr(lease, "RETRY", 0.01)
         task = asyncio.create_task(Lease("system", "one").run(cluster, began.set))
         try:
-            await asyncio.wait_for(began.wait(), 5)
+            await asyncio.wait_for(began.wait(), 20)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
