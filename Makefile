@@ -34,9 +34,12 @@ cluster: cluster-$(CLUSTER)  ## a real Kubernetes on this machine, kept running
 cluster-local:
 	$(PYTHON) -m localcluster up
 
-cluster-kind:
+cluster-kind: kind-present
 	mkdir -p $(CACHE)
 	kind get clusters | grep -qx ropewalk || kind create cluster --name ropewalk --config kind-config.yaml --kubeconfig $(CACHE)/kind.kubeconfig
+
+kind-present:
+	@command -v kind >/dev/null || { echo "kind is not on the PATH: see https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or say CLUSTER=local for the embedded cluster" >&2; exit 1; }
 
 images: images-$(CLUSTER)  ## the operator's, the trainer's and the server's image, built and loaded
 
@@ -62,7 +65,7 @@ install: images .venv/ready  ## the resources and the operator, into the cluster
 demo: install  ## the main job, end to end, on this machine; leaves the cluster running
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/python -m examples.demo
 
-demo-down:  ## ends what `make demo` left running
+demo-down: $(if $(filter kind,$(CLUSTER)),kind-present)  ## ends what `make demo` left running
 	if [ "$(CLUSTER)" = kind ]; then kind delete cluster --name ropewalk; else $(PYTHON) -m localcluster down; fi
 
 check: .venv/ready  ## format, lint, types, layers, generated files, fast tests
@@ -88,4 +91,4 @@ bench-serving: .venv/ready  ## our server beside its peers on this machine, no c
 clean:  ## the build's leftovers in this folder (never the cluster's cache)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage
 
-.PHONY: help cluster cluster-local cluster-kind images images-local images-kind install demo demo-down check test fuzz bench bench-serving clean
+.PHONY: help cluster cluster-local cluster-kind kind-present images images-local images-kind install demo demo-down check test fuzz bench bench-serving clean

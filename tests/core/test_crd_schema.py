@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -212,3 +213,17 @@ def test_check_says_which_file_differs_and_what_to_do(tmp_path: Path, capsys: py
 def test_kustomization_lists_every_definition() -> None:
     listed = yaml.safe_load((CRDS / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
     assert sorted(listed) == sorted(path.name for path in CRDS.glob("*.ropewalk.dev.yaml"))
+
+
+def test_definitions_carry_a_digest_of_what_they_say() -> None:
+    # The operator compares it with its own, so a new field changes it, and better prose does not.
+    for kind, found in DEFINITIONS.items():
+        committed = yaml.safe_load((CRDS / f"{found['metadata']['name']}.yaml").read_text(encoding="utf-8"))
+        carried = committed["metadata"]["annotations"]["ropewalk.dev/schema"]
+        assert carried == crd.schemas()[found["metadata"]["name"]]
+        changed = copy.deepcopy(found["spec"])
+        properties = changed["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+        next(iter(properties.values()))["description"] = "Other words."
+        assert crd._digest(changed) == carried, kind
+        properties["description"] = {"type": "string", "maxLength": 3}
+        assert crd._digest(changed) != carried, kind

@@ -49,7 +49,7 @@ def people() -> Iterator[Namespace]:
     """`reviewer` may ask the API server; `anyone` may predict with every model, `someone` with `churn` alone, by the
     shipped role and by one of its own; `nobody` may not."""
     name = f"reviews-{uuid.uuid4().hex[:8]}"
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(MANIFESTS / "base" / "user-roles.yaml"))
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(MANIFESTS / "shared" / "user-roles.yaml"))
     kubectl("create", "namespace", name)
     space = Namespace(name)
     rule = {

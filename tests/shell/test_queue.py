@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from prometheus_client import REGISTRY
+
 from ropewalk.shell.queue import Key, Queue, Retry
 
 KEY = Key("Pipeline", "ns", "a")
 
 
 @asynccontextmanager
-async def running(work: Callable[[Key], Awaitable[float | None]]) -> AsyncIterator[Queue]:
+async def running(work: Callable[[Key], Awaitable[float | None]], concurrency: int = 16) -> AsyncIterator[Queue]:
     """A queue at work."""
-    queue = Queue(work)
+    queue = Queue(work, concurrency)
     task = asyncio.create_task(queue.run())
     try:
         yield queue
@@ -109,3 +111,24 @@ async def test_forgotten_keys_do_not_run() -> None:
         queue.forget(KEY)
         await asyncio.sleep(0.3)
     assert passes == 0
+
+
+async def test_the_depth_counts_what_waits_for_a_slot() -> None:
+    """Neither what is worked on nor what is not due; and it falls as slots become free."""
+    release = asyncio.Event()
+
+    async def work(_: Key) -> None:
+        await release.wait()
+
+    def depth() -> float:
+        return REGISTRY.get_sample_value("ropewalk_queue_depth") or 0.0
+
+    async with running(work, concurrency=2) as queue:
+        for number in range(5):
+            queue.add(Key("Pipeline", "ns", str(number)))
+        queue.add(Key("Pipeline", "ns", "later"), 60)
+        await asyncio.sleep(0.05)
+        assert depth() == 3
+        release.set()
+        await asyncio.sleep(0.05)
+        assert depth() == 0

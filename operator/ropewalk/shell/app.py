@@ -16,6 +16,7 @@ import kopf
 
 from ..core import names
 from ..core.plan import Config, Ref, ScrapeRequest
+from . import definitions
 from .cluster import ApiError, Cluster
 from .connection import Connection, connect
 from .gate import WriteGate
@@ -27,6 +28,8 @@ from .scrape import DirectReader, PodReader
 
 LOG = logging.getLogger(__name__)
 RESYNC = 600.0
+RESYNC_RETRY = 2.0
+DEFINITIONS_RETRY = 2.0
 CHILD_PAUSE = 0.1
 """Children change in bursts (a Deployment, its pod, the pod again): one pass sees them all. The longer the queue, the
 longer the pause, so that what was just created gets its children before others' children are looked at again."""
@@ -85,14 +88,16 @@ class Operator:
         self._lease = Lease(options.config.operator_namespace, self._identity)
         self._cluster = Cluster(connection, WriteGate(self._lease.leading, options.fault))
         self._missing: str | None = "starting"
+        self._ended: str | None = None
         self._stop = asyncio.Event()
+        self._begun = asyncio.Event()
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT; the Lease is given back at the end."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        runner = await serve(self._options.port, lambda: self._missing)
+        runner = await serve(self._options.port, lambda: self._ended, lambda: self._missing)
         try:
             async with self._cluster, DirectReader() as direct:
                 in_cluster = self._cluster.connection.in_cluster
@@ -105,12 +110,12 @@ class Operator:
             self._cluster, self._options.config, reader, self._lease.leading, self._options.namespaces
         )
         queue = Queue(reconciler.reconcile, PASSES_AT_ONCE)
-        if not await self._crds_present():
+        if not await self._definitions_fit():
             return
         tasks = [
             asyncio.create_task(self._listen(queue, reconciler), name="listen"),
             asyncio.create_task(queue.run(), name="queue"),
-            asyncio.create_task(self._lease.run(self._cluster, lambda: self._enqueue_all(queue)), name="lease"),
+            asyncio.create_task(self._lease.run(self._cluster, self._begun.set), name="lease"),
             asyncio.create_task(self._resync(queue), name="resync"),
             asyncio.create_task(self._stop.wait(), name="stop"),
         ]
@@ -119,30 +124,42 @@ class Operator:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                task.result()
+                error = task.exception()
+                if error is not None:
+                    self._ended = f"the operator ends, since its task {task.get_name()!r} failed: {error!r}"
+                    LOG.error("the operator ends", extra={"task": task.get_name()}, exc_info=error)
+                    raise error
         finally:
+            self._stop.set()  # kopf ends by nothing else
             for task in tasks[1:]:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._lease.release(self._cluster)
 
-    async def _crds_present(self) -> bool:
-        """Wait until both resources are served; False when told to stop before."""
+    async def _definitions_fit(self) -> bool:
+        """Wait until both resources are served as this operator knows them; False when told to stop before."""
         while not self._stop.is_set():
-            try:
-                for kind in CORES:
-                    await self._cluster.list(API_VERSION, kind, self._scope()[0])
+            amiss = await self._amiss()
+            if amiss is None:
                 return True
-            except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
-                self._missing = (
-                    f"the resources of {API_VERSION} cannot be listed ({error}); apply the folders crds/ and manifests/"
-                )
-                LOG.warning("waiting for the resources", extra={"error": str(error)})
+            if amiss != self._missing:
+                LOG.warning("waiting for the resources", extra={"error": amiss})
+            self._missing = amiss
             try:
-                await asyncio.wait_for(self._stop.wait(), 2.0)
+                await asyncio.wait_for(self._stop.wait(), DEFINITIONS_RETRY)
             except TimeoutError:
                 pass
         return False
+
+    async def _amiss(self) -> str | None:
+        try:
+            found = await definitions.amiss(self._cluster)
+            if found is None:
+                for kind in CORES:
+                    await self._cluster.list(API_VERSION, kind, self._scope()[0])
+        except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
+            return f"the resources of {API_VERSION} cannot be read ({error}); {definitions.REMEDY}"
+        return found
 
     def _scope(self) -> tuple[str | None, ...]:
         return self._options.namespaces or (None,)
@@ -155,14 +172,22 @@ class Operator:
                     queue.add(Key(kind, meta["namespace"], meta["name"]))
 
     async def _resync(self, queue: Queue) -> None:
-        """Look at everything every ten minutes, in case an event was lost."""
+        """Look at everything when leadership begins, and every ten minutes in case an event was lost."""
+        pause = RESYNC
         while True:
-            await asyncio.sleep(RESYNC)
+            try:
+                async with asyncio.timeout(pause):
+                    await self._begun.wait()
+            except TimeoutError:
+                pass
+            self._begun.clear()
+            pause = RESYNC
             if self._lease.leading():
                 try:
                     await self._enqueue_all(queue)
                 except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
                     LOG.warning("resync failed", extra={"error": str(error)})
+                    pause = RESYNC_RETRY
 
     async def _listen(self, queue: Queue, reconciler: Reconciler) -> None:
         registry = kopf.OperatorRegistry()

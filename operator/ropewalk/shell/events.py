@@ -6,6 +6,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
+
 from ..core import names
 from ..core.conditions import clip, timestamp
 from ..core.plan import Event, Json
@@ -32,18 +34,19 @@ class Recorder:
         hour = int(now.timestamp() // SAME_FOR)
         identity = names.digest([meta["uid"], event.type, event.reason, event.message, hour], 16)
         name = f"{meta['name']}.{identity}"
+        if name not in self._counts and len(self._counts) >= MOST_KEPT:
+            self._last.clear()
+            self._counts.clear()
         self._counts[name] = self._counts.get(name, 0) + 1
         before = self._last.get(name)
         if before is not None and (now - before).total_seconds() < QUIET_FOR:
             return
-        if len(self._last) >= MOST_KEPT:
-            self._last.clear()
-            self._counts.clear()
-        self._last[name] = now
         try:
             await self._write(owner, event, name, now)
-        except ApiError as error:
+        except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
             LOG.info("event not written", extra={"event": name, "error": str(error)})
+            return
+        self._last[name] = now
 
     async def _write(self, owner: Json, event: Event, name: str, now: datetime) -> None:
         meta = owner["metadata"]
@@ -73,7 +76,9 @@ class Recorder:
         try:
             await self._cluster.post_event(body, meta["namespace"])
         except Conflict:
-            patch = {"count": self._counts[name] + 1, "lastTimestamp": stamp}
+            if name not in self._last:
+                self._counts[name] += 1  # a process before this one wrote it
+            patch = {"count": self._counts[name], "lastTimestamp": stamp}
             await self._cluster.patch_event(name, patch, meta["namespace"])
 
 

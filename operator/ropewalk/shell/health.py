@@ -1,4 +1,4 @@
-"""`:8080`: /healthz (the loop turns), /readyz (the CRDs are there and understood), /metrics."""
+"""`:8080`: /healthz (the loop turns, all tasks run), /readyz (the CRDs are there and understood), /metrics."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
-async def serve(port: int, not_ready: Callable[[], str | None]) -> web.AppRunner:
-    """Start answering; `not_ready()` gives the sentence why not, or None. The caller cleans the runner up."""
+async def serve(port: int, ended: Callable[[], str | None], not_ready: Callable[[], str | None]) -> web.AppRunner:
+    """Start answering; `ended()` and `not_ready()` give the sentence why not healthy or not ready, or None. The caller
+    cleans the runner up."""
 
     async def healthz(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        return _verdict(ended())
 
     async def readyz(_: web.Request) -> web.Response:
-        why = not_ready()
-        return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
+        return _verdict(ended() or not_ready())
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -27,3 +27,7 @@ async def serve(port: int, not_ready: Callable[[], str | None]) -> web.AppRunner
     await runner.setup()
     await web.TCPSite(runner, port=port).start()
     return runner
+
+
+def _verdict(why_not: str | None) -> web.Response:
+    return web.Response(text=f"{why_not or 'ok'}\n", status=503 if why_not else 200)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,35 +27,45 @@ class Lease:
     """Leader election. `leading()` is true only while a renewal of the last ten seconds is known to have succeeded;
     another may take over after fifteen of its own seconds, so two never write at a time (clocks need not agree)."""
 
-    def __init__(self, namespace: str, identity: str) -> None:
+    def __init__(self, namespace: str, identity: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._namespace = namespace
         self._identity = identity
+        self._clock = clock
         self._renewed = float("-inf")
         self._seen: tuple[str, float] | None = None
         self._was_leading = False
 
     def leading(self) -> bool:
         """Whether this process may write now."""
-        return time.monotonic() - self._renewed < RENEW_DEADLINE
+        return self._clock() - self._renewed < RENEW_DEADLINE
 
-    async def run(self, cluster: Cluster, on_start: Callable[[], Awaitable[None]]) -> None:
-        """Acquire, renew, lose, acquire again, until cancelled. `on_start` runs each time leadership begins."""
+    async def run(self, cluster: Cluster, on_start: Callable[[], None]) -> None:
+        """Acquire, renew, lose, acquire again, until cancelled. `on_start` is called each time leadership begins; it
+        must not wait for anything, since no renewal comes meanwhile."""
         while True:
-            started = time.monotonic()
-            try:
-                if await self._try(cluster):
-                    self._renewed = started
-            except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
-                LOG.warning("lease not renewed", extra={"error": str(error)})
-            leads = self.leading()
-            metrics.LEADING.set(1.0 if leads else 0.0)
-            if leads and not self._was_leading:
-                LOG.info("leading", extra={"identity": self._identity})
-                await on_start()
-            elif self._was_leading and not leads:
-                LOG.warning("no longer leading", extra={"identity": self._identity})
-            self._was_leading = leads
+            if await self.turn(cluster):
+                on_start()
             await asyncio.sleep(RETRY)
+
+    async def turn(self, cluster: Cluster) -> bool:
+        """One try to acquire or renew; whether leadership begins with it."""
+        started = self._clock()
+        try:
+            if await self._try(cluster):
+                # A renewal that came too late begins anew: passes in the gap were dropped.
+                self._was_leading = self._was_leading and self.leading()
+                self._renewed = started
+        except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
+            LOG.warning("lease not renewed", extra={"error": str(error)})
+        leads = self.leading()
+        metrics.LEADING.set(1.0 if leads else 0.0)
+        begins = leads and not self._was_leading
+        if begins:
+            LOG.info("leading", extra={"identity": self._identity})
+        elif self._was_leading and not leads:
+            LOG.warning("no longer leading", extra={"identity": self._identity})
+        self._was_leading = leads
+        return begins
 
     async def release(self, cluster: Cluster) -> None:
         """Give the Lease back so that a successor need not wait; best effort."""
@@ -91,8 +101,8 @@ class Lease:
         """Whether the Lease has stood unchanged for its duration, by our own clock."""
         version = lease["metadata"].get("resourceVersion", "")
         if self._seen is None or self._seen[0] != version:
-            self._seen = (version, time.monotonic())
-        return time.monotonic() - self._seen[1] > int(lease["spec"].get("leaseDurationSeconds") or DURATION)
+            self._seen = (version, self._clock())
+        return self._clock() - self._seen[1] > int(lease["spec"].get("leaseDurationSeconds") or DURATION)
 
     async def _put(self, cluster: Cluster, lease: dict[str, Any], exists: bool) -> None:
         spec = lease["spec"]

@@ -13,7 +13,7 @@ RECONCILES = Histogram(
     ["kind", "result"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-QUEUE_DEPTH = Gauge("ropewalk_queue_depth", "Resources due and not yet worked on.")
+QUEUE_DEPTH = Gauge("ropewalk_queue_depth", "Resources due that wait for others' passes to end.")
 WRITES = Counter("ropewalk_writes_total", "Writes to the API server, the Lease excepted.", ["verb", "kind"])
 SCRAPE_ERRORS = Counter("ropewalk_scrape_errors_total", "Pods that did not answer the operator.", ["path"])
 

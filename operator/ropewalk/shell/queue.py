@@ -49,6 +49,7 @@ class Queue:
         self._entries: dict[Key, _Entry] = {}
         self._heap: list[tuple[float, Key]] = []
         self._wake = asyncio.Event()
+        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -82,7 +83,9 @@ class Queue:
                 delay = self._start_due()
                 self._wake.clear()
                 try:
-                    await asyncio.wait_for(self._wake.wait(), delay)
+                    # wait_for of Python 3.11 may swallow a cancellation
+                    async with asyncio.timeout(delay):
+                        await self._wake.wait()
                 except TimeoutError:
                     pass
         finally:
@@ -92,7 +95,6 @@ class Queue:
     def _start_due(self) -> float | None:
         """Start what is due; seconds until the next one is, None if there is none."""
         now = asyncio.get_running_loop().time()
-        waiting = 0
         while self._heap:
             due, key = self._heap[0]
             entry = self._entries.get(key)
@@ -100,16 +102,22 @@ class Queue:
                 heapq.heappop(self._heap)
                 continue
             if due > now:
-                metrics.QUEUE_DEPTH.set(waiting)
                 return due - now
             heapq.heappop(self._heap)
             entry.due, entry.running = None, True
-            waiting += 1
             task = asyncio.create_task(self._pass(key, entry))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        metrics.QUEUE_DEPTH.set(waiting)
+            task.add_done_callback(self._passed)
+            self._show_depth()
         return None
+
+    def _passed(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._show_depth()
+
+    def _show_depth(self) -> None:
+        """What is due has a task at once; those beyond the slots wait for one."""
+        metrics.QUEUE_DEPTH.set(max(0, len(self._tasks) - self._concurrency))
 
     async def _pass(self, key: Key, entry: _Entry) -> None:
         delay: float | None = None
