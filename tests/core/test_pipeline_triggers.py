@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from ropewalk.core.conditions import timestamp
 from ropewalk.core.pipeline import plan
 from ropewalk.core.plan import Plan
 
@@ -79,6 +80,39 @@ def test_the_schedule_in_its_time_zone() -> None:
     assert (world.status["run"]["id"], world.status["run"]["trigger"]) == (2, "Schedule")
     assert world.status["lastScheduleTime"] == "2026-01-02T03:30:00Z"
     assert world.status["nextScheduleTime"] == "2026-01-03T03:30:00Z"
+
+
+@pytest.mark.parametrize(
+    ("cron", "day", "times"),
+    [
+        ("30 2 * * *", "2026-10-25", ["00:30"]),
+        ("0,30 2,3 * * *", "2026-10-25", ["00:00", "00:30", "02:00", "02:30"]),
+        ("0 */2 * * *", "2026-10-25", ["00:00", "01:00", "03:00"]),
+        ("15 * * * *", "2026-10-25", ["00:15", "01:15", "02:15", "03:15"]),
+        ("30 2 * * *", "2026-03-29", ["01:00"]),
+        ("0 * * * *", "2026-03-29", ["00:00", "01:00", "02:00", "03:00"]),
+    ],
+)
+def test_an_hour_that_the_clock_repeats_or_leaves_out(cron: str, day: str, times: list[str]) -> None:
+    """As cron does: a time that comes twice counts at first sight, one that is left out comes with the change.
+
+    What the hour field has a star for goes by hours that pass. Times are UTC, from 00:00 to 03:30.
+    """
+    world = idle(triggers={"schedule": {"cron": cron, "timeZone": "Europe/Berlin"}})
+    world.now = datetime.fromisoformat(f"{day}T00:00:00+00:00") - timedelta(minutes=15)
+    world.edit(suspend=True)
+    world.settle()
+    world.edit(suspend=False)
+    world.settle()
+    started = []
+    for _ in range(15):
+        world.later(minutes=15)
+        if world.status["run"]["state"] == "Starting":
+            assert world.status["lastScheduleTime"] == timestamp(world.now)
+            assert world.status["nextScheduleTime"] > timestamp(world.now)
+            started.append(f"{world.now:%H:%M}")
+            world.succeed(world.status["run"]["id"])
+    assert started == times
 
 
 def test_missed_times_are_not_made_up_for() -> None:

@@ -25,6 +25,8 @@ RUN_REQUESTED_AT = f"{names.GROUP}/run-requested-at"
 API_VERSION = f"{names.GROUP}/v1alpha1"
 SPEC_CHANGE, MANUAL, DRIFT, SCHEDULE = "SpecChange", "Manual", "Drift", "Schedule"
 DRIFT_UNCURED = "DriftUncured"
+CLOCK_CHANGE = timedelta(hours=3)
+"""More than any change of a clock: what it may show twice is looked for in whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,9 @@ def next_tick(spec: PipelineSpec, after: datetime) -> datetime | None:
     if schedule is None:
         return None
     try:
-        local = after.astimezone(ZoneInfo(schedule.time_zone or "UTC"))
-        return next(CronSim(schedule.cron, local)).astimezone(UTC)
+        ticks = CronSim(schedule.cron, after.astimezone(ZoneInfo(schedule.time_zone or "UTC")))
+        # NB: in the hour that the clock repeats, CronSim goes by what the clock shows and may answer with the past.
+        return next(tick for tick in (one.astimezone(UTC) for one in ticks) if tick > after)
     except (CronSimError, StopIteration, ValueError, OSError, KeyError):
         return None
 
@@ -140,9 +143,10 @@ def _last_tick(spec: PipelineSpec, now: datetime) -> datetime | None:
     schedule = spec.triggers.schedule
     if schedule is None:
         return None
-    local = now.astimezone(ZoneInfo(schedule.time_zone or "UTC")).replace(second=0, microsecond=0)
     try:
-        return next(CronSim(schedule.cron, local + timedelta(minutes=1), reverse=True)).astimezone(UTC)
+        later = (now + CLOCK_CHANGE).astimezone(ZoneInfo(schedule.time_zone or "UTC")).replace(microsecond=0)
+        ticks = CronSim(schedule.cron, later, reverse=True)
+        return next(tick for tick in (one.astimezone(UTC) for one in ticks) if tick <= now)
     except (CronSimError, StopIteration):
         return None
 
