@@ -92,6 +92,29 @@ def test_running_out_of_memory_raises_the_limit(said: dict[str, Any]) -> None:
     assert world.status["run"]["jobs"][0]["memoryLimit"] == "3500Mi"
 
 
+@pytest.mark.parametrize(
+    ("limit", "maximum", "raised"),
+    [
+        (2147483648, "4Gi", "3072Mi"),
+        ("2e9", 10**10, "2861Mi"),
+        ("2000000000000m", "1Pi", "2861Mi"),
+        ("1P", "0.001E", None),
+        ("3000M", "3001M", None),
+    ],
+)
+def test_memory_in_every_notation_of_kubernetes(limit: str | int, maximum: str | int, raised: str | None) -> None:
+    """An integer, an exponent, thousandths, peta and exa; an amount that in whole Mi is no more than it was."""
+    world = started(
+        retry={"limit": 1, "onOutOfMemory": {"factor": "1.5", "max": maximum}},
+        train={"template": "Tabular", "resources": {"limits": {"memory": limit}}},
+    )
+    world.fail(137, reason="OOMKilled")
+    assert world.status["run"]["jobs"][0].get("memoryLimit") == raised
+    container = world.job()["spec"]["template"]["spec"]["initContainers"][0]
+    assert container["resources"]["limits"]["memory"] == (raised or limit)
+    assert (world.status["run"]["state"] == "Failed") == (raised is None)
+
+
 def test_running_out_of_memory_says_what_helps() -> None:
     world = started(retry={"limit": 0, "onOutOfMemory": {"factor": "2", "max": "2Gi"}})
     world.fail(137, reason="OOMKilled")
