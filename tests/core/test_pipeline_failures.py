@@ -200,6 +200,39 @@ def test_no_node_and_no_claim() -> None:
     assert (world.status["run"]["state"], world.status["run"].get("waiting")) == ("Running", None)
 
 
+def test_a_pod_that_is_refused() -> None:
+    """By a quota, a LimitRange or admission: the Job is there, its pod never comes; only the Job's Events say why."""
+    world = started(timeouts={"startup": "1m", "run": "1h"})
+    assert world.later(seconds=5) == 1.0
+    assert "waiting" not in world.status["run"], "a pod takes a moment"
+    assert world.later(seconds=1) == 5.0
+    assert world.condition("Succeeded") == ("Unknown", "PodNotCreated")
+    name = world.job()["metadata"]["name"]
+    assert f"`kubectl describe job {name}` says what" in world.status["summary"]["message"]
+    world.pod(world.running())
+    world.settle()
+    assert (world.status["run"]["state"], "message" in world.status["summary"]) == ("Running", False)
+
+
+def test_a_pod_that_is_refused_for_good() -> None:
+    """Another attempt would be refused as well; the run ends with the cause."""
+    world = started(timeouts={"startup": "1m", "run": "1h"})
+    world.later(minutes=1)
+    assert world.condition("Succeeded") == ("False", "PodNotCreated")
+    assert (world.jobs(), len(world.deleted)) == (["1-run-1"], 1)
+
+
+def test_a_pod_that_is_gone_was_not_refused() -> None:
+    """The Job has counted it as failed and says so itself in a moment, however late that is."""
+    world = started(timeouts={"startup": "1m", "run": "1h"})
+    world.pod(world.running())
+    world.settle()
+    del world.objects["Pod", f"{world.job()['metadata']['name']}-x"]
+    world.job()["status"] = {"failed": 1}
+    assert world.later(minutes=10) == 1.0
+    assert (world.status["run"]["attempt"], "waiting" in world.status["run"]) == (1, False)
+
+
 def test_a_pod_that_never_starts_is_tried_again() -> None:
     world = started(retry={"limit": 1, "backoff": "5s", "maxBackoff": "10s"}, timeouts={"startup": "1m", "run": "1h"})
     world.pod({"waiting": {"reason": "PodInitializing"}})
@@ -208,6 +241,7 @@ def test_a_pod_that_never_starts_is_tried_again() -> None:
     assert len(world.deleted) == 1
     world.later(seconds=5)
     assert world.jobs() == ["1-run-1", "1-run-2"]
+    world.pod({"waiting": {"reason": "PodInitializing"}})
     world.later(minutes=1)
     assert world.status["run"]["failure"]["reason"] == "StartupTimedOut"
     assert world.status["run"]["state"] == "Failed"

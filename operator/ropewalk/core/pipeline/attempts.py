@@ -24,6 +24,8 @@ FREE_REPLAYS = 1
 HOPELESS = frozenset({"InvalidImageName"})
 NEEDS_TENSORFLOW: Final = "NeedsTensorFlow"
 SMOKE_STAGE = "SmokeTest"
+POD_EXPECTED = timedelta(seconds=5)
+"""The Job controller makes a Job's pod within a second or two, unless the API server refuses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,14 @@ class Running:
 Verdict = Success | Failure | Waiting | Running
 
 
-def judge(attempt: Attempt | None) -> Verdict:
+def judge(attempt: Attempt | None, now: datetime) -> Verdict:
     """The verdict on one attempt, clocks apart. None: the Job that status knows of is not there any more."""
     if attempt is None:
         return Failure("Gone", "", "JobDisappeared", "the Job was deleted before its result was read")
     pod = attempt.pod
     if pod is None:
         if attempt.active:
-            return Waiting("", "", attempt.created_at)
+            return without_pod(attempt, now)
         if attempt.disrupted:
             return Failure("Disruption", "", api.DISRUPTED, "the pod was evicted or preempted")
         return Failure(
@@ -104,6 +106,19 @@ def judge(attempt: Attempt | None) -> Verdict:
     if pod.train.state == "terminated":
         return _waiting(pod, pod.smoke_test, pod.train.finished_at, SMOKE_STAGE)
     return _waiting(pod, pod.train, attempt.created_at, "")
+
+
+def without_pod(attempt: Attempt, now: datetime) -> Waiting:
+    """The wait for the pod of a Job that works. Why there is none stands in the Job's Events only."""
+    if attempt.had_pod:  # It is gone; the Job says in a moment what that means.
+        return Waiting("", "", now)
+    if attempt.created_at is None or now - attempt.created_at <= POD_EXPECTED:
+        return Waiting("", "", attempt.created_at)
+    text = (
+        f"Job {attempt.name} has no pod, so something refuses it (a quota, a LimitRange, admission); "
+        f"`kubectl describe job {attempt.name}` says what"
+    )
+    return Waiting(api.POD_NOT_CREATED, text, attempt.created_at)
 
 
 def _waiting(pod: Pod, container: Container, since: datetime | None, stage: str) -> Waiting:

@@ -206,7 +206,7 @@ class _Pass:
         """What has become of the attempt whose Job was created."""
         if run.state in (PENDING, RETRYING):  # Its Job has been seen for the first time.
             run = replace(run, state=STARTING, retry_at=None, stages=(), metrics=(), message="")
-        verdict = attempts.judge(found)
+        verdict = attempts.judge(found, self.now)
         if isinstance(verdict, Waiting):
             verdict = self._named(run, verdict)
         late = attempts.overdue(run, found, verdict, self.spec, self.now)
