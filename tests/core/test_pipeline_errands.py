@@ -98,6 +98,67 @@ def test_nothing_is_trained_over_a_store_that_cannot_be_read() -> None:
     assert world.jobs()[-1] == "2-run-1"
 
 
+def looks(world: World, state: dict[str, Any], **status: Any) -> None:
+    """The pod of the newest errand, as kubelet and the scheduler tell of it."""
+    name = world.job()["metadata"]["name"]
+    world.objects["Pod", f"{name}-x"] = {
+        "kind": "Pod",
+        "metadata": {"name": f"{name}-x", "labels": {"batch.kubernetes.io/job-name": name}},
+        "status": {"phase": "Pending", "containerStatuses": [{"name": "errand", "state": state}], **status},
+    }
+    world.settle()
+
+
+def said(world: World) -> tuple[str, str]:
+    """What people look at: the column MESSAGE and why the Pipeline is not ready, which say the same."""
+    ready = next(c["message"] for c in world.status["conditions"] if c["type"] == "Ready")
+    assert world.status["summary"]["message"] == ready
+    reconciling = world.condition("Reconciling")
+    assert reconciling is not None
+    return ready, reconciling[1]
+
+
+def test_a_look_at_the_store_that_cannot_start_says_why() -> None:
+    """Nothing else starts until it has ended, so its pod's trouble is the Pipeline's."""
+    world = lost()
+    assert said(world) == ("the store is looked through for what status has forgotten", "Progressing")
+    world.later(seconds=6)
+    assert said(world)[1] == "PodNotCreated"
+    world.missing.add("models")
+    looks(world, {})
+    text = "PersistentVolumeClaim models does not exist in this namespace; create it or correct the uri"
+    assert said(world) == (f"Recover of the store cannot start: VolumeNotFound: {text}", "VolumeNotFound")
+    world.missing.clear()
+    looks(world, {"waiting": {"reason": "ErrImagePull", "message": "trainer:1: not found"}})
+    writes = world.status_writes
+    looks(world, {"waiting": {"reason": "ImagePullBackOff", "message": "back-off"}})
+    assert (said(world)[1], world.status_writes) == ("ErrImagePull", writes), (
+        "kubelet's going back and forth is no news"
+    )
+    world.job()["status"] = {"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]}
+    world.settle()
+    assert world.status["errand"]["message"] == "ErrImagePull: trainer:1: not found", "not merely that time ran out"
+    assert "tried again every minute: ErrImagePull: trainer:1: not found" in said(world)[0]
+    world.later(minutes=1)
+    errand(world, store="Mine", lastRun=7, versions=[version(1)])
+    assert world.condition("Ready") == ("True", "ChampionReady")
+    assert world.condition("Reconciling") == ("False", "Reconciled")
+    assert "message" not in world.status["summary"]
+
+
+def test_a_look_at_the_wrong_claim_makes_way() -> None:
+    """Once the uri is corrected, nobody waits for the pod that can never start."""
+    world = lost()
+    world.missing.add("models")
+    looks(world, {})
+    world.edit(artifacts={"uri": "pvc://right/ropewalk"})
+    world.settle()
+    assert world.jobs() == ["1-errand-1", "2-errand-1"]
+    assert [name.split("-", 2)[2] for name in world.deleted] == ["1-errand-1"]
+    volumes = world.job()["spec"]["template"]["spec"]["volumes"]
+    assert volumes[-1]["persistentVolumeClaim"] == {"claimName": "right"}
+
+
 def test_a_users_mistake_is_left_to_the_run_to_tell() -> None:
     """An uri that cannot be used fails the run with its own message."""
     world = lost()

@@ -240,7 +240,9 @@ class Errand(StatusModel):
     state: Short | None = None
     """Running, Succeeded or Failed."""
     message: Message | None = None
-    """What it did, or why it failed."""
+    """What it did, why it failed, or what it waits for."""
+    waiting: Text | None = None
+    """Why its pod does not run although it should, for instance ImagePullBackOff or Unschedulable."""
     started_at: Time | None = None
     """When it was decided on."""
     finished_at: Time | None = None
@@ -253,7 +255,8 @@ class PipelineStatus(StatusModel):
     observed_generation: Count | None = None
     """The generation of the spec that this status is about."""
     conditions: Conditions | None = None
-    """Ready, Reconciling, Stalled, Succeeded (the last run), DataValid, Blessed and Halted."""
+    """Ready, Reconciling (the store is looked through before anything runs), Stalled, Succeeded (the last run),
+    DataValid, Blessed and Halted."""
     summary: PipelineSummary | None = None
     """What the columns of `kubectl get` show."""
     run: Run | None = None

@@ -6,6 +6,7 @@ unknown are; an eviction is free; running out of memory raises the limit. Kubern
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -13,6 +14,7 @@ from typing import Any, Final, Literal
 from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from ..conditions import clip
+from ..plan import Json, Ref
 from ..quantities import duration, raised_memory, words
 from .messages import SmokeResult, TrainResult, smoke_result, train_result
 from .observe import CONFIG_REASONS, IMAGE_REASONS, SMOKE_TEST, TRAIN, Attempt, Container, Pod
@@ -104,8 +106,8 @@ def judge(attempt: Attempt | None, now: datetime) -> Verdict:
     if pod.smoke_test.state == "running":
         return Running(SMOKE_TEST)
     if pod.train.state == "terminated":
-        return _waiting(pod, pod.smoke_test, pod.train.finished_at, SMOKE_STAGE)
-    return _waiting(pod, pod.train, attempt.created_at, "")
+        return waiting(pod, pod.smoke_test, pod.train.finished_at, SMOKE_STAGE)
+    return waiting(pod, pod.train, attempt.created_at, "")
 
 
 def without_pod(attempt: Attempt, now: datetime) -> Waiting:
@@ -121,13 +123,31 @@ def without_pod(attempt: Attempt, now: datetime) -> Waiting:
     return Waiting(api.POD_NOT_CREATED, text, attempt.created_at)
 
 
-def _waiting(pod: Pod, container: Container, since: datetime | None, stage: str) -> Waiting:
+def waiting(pod: Pod, container: Container, since: datetime | None, stage: str) -> Waiting:
+    """The wait for a container of a pod, with kubelet's or the scheduler's word for it."""
     message = clip(container.message, 400)
     if container.reason in IMAGE_REASONS | CONFIG_REASONS:
         return Waiting(container.reason, message, since, stage)
     if pod.unschedulable:
         return Waiting("Unschedulable", pod.unschedulable, since, stage)
     return Waiting("", "", since, stage)
+
+
+def named(verdict: Waiting, reason: str, message: str, mounted: Mapping[Ref, Json | None]) -> Waiting:
+    """The root of the wait: a claim or ConfigMap that is absent, which kubelet tells in Events only.
+
+    `reason` and `message` are what was said before.
+    """
+    if verdict.reason in IMAGE_REASONS and reason in IMAGE_REASONS:  # Kubelet goes back and forth between two.
+        return replace(verdict, reason=reason, message=message)
+    if verdict.reason and verdict.reason != api.UNSCHEDULABLE:
+        return verdict
+    for ref, there in mounted.items():
+        if there is None and ref.kind in ("PersistentVolumeClaim", "ConfigMap"):
+            reason = api.VOLUME_NOT_FOUND if ref.kind == "PersistentVolumeClaim" else api.CONFIG_MAP_NOT_FOUND
+            text = f"{ref.kind} {ref.name} does not exist in this namespace; create it or correct the uri"
+            return replace(verdict, reason=reason, message=text)
+    return verdict
 
 
 def _finished(pod: Pod) -> Success | Failure:

@@ -21,7 +21,7 @@ from . import attempts, errands, job, outcome, run_plan, stages, status, title, 
 from .attempts import Failure, Success, Waiting
 from .errand_record import RECOVER, SWEEP, Errand
 from .messages import train_result
-from .observe import IMAGE_REASONS, Attempt, attempt, errand_of, metadata, name_of, of_kind, owned, run_of
+from .observe import Attempt, attempt, errand_of, metadata, name_of, of_kind, owned, run_of
 from .reads import PROGRESS
 from .record import FAILED, PENDING, RETRYING, RUNNING, STARTING, Ledger, Run, read
 
@@ -150,13 +150,27 @@ class _Pass:
             config = job.errand_config(self.owner, errand.id, json.dumps(content, sort_keys=True, indent=1))
             there = any(name_of(child) == name_of(config) for child in of_kind(self.children, "ConfigMap"))
             body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
-            return self.plan((Create(body),) if there else (Create(config), Create(body)), WAIT)
-        found = errands.result(self.children, name)
+            made = (Create(body),) if there else (Create(config), Create(body))
+            return self.plan((*self._leftovers(name), *made), WAIT)
+        found = errands.result(self.children, name, errand)
         if found is None:
-            return self.plan(requeue=WAIT)
+            return self._errand_works(errand, name)
         self.ledger, events = errands.settled(self.owner, self.spec, self.ledger, found, self.observed.peers, self.now)
         self.events += events
         return self.plan(requeue=0.0)
+
+    def _errand_works(self, errand: Errand, name: str) -> Plan:
+        """Say what its pod waits for. One that waits for what nobody wants any more makes way for another."""
+        mounted = job.claims([self.spec.artifacts.uri])
+        claims = {ref: found for ref, found in self.observed.related.items() if ref.name in mounted}
+        wait = errands.waiting(self.children, errand, name, claims, self.now)
+        body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
+        if wait is not None and not errands.is_for(self.children, body):
+            self.ledger = errands.begun(self.ledger, errand.type, self.now)
+            return self.plan(requeue=0.0)
+        reason, message = wait or ("", "")
+        self.ledger = replace(self.ledger, errand=replace(errand, waiting=reason, message=message))
+        return self.plan(requeue=WAIT)
 
     # --- a run in flight ---------------------------------------------------------------------------------------------
 
@@ -208,7 +222,7 @@ class _Pass:
             run = replace(run, state=STARTING, retry_at=None, stages=(), metrics=(), message="")
         verdict = attempts.judge(found, self.now)
         if isinstance(verdict, Waiting):
-            verdict = self._named(run, verdict)
+            verdict = attempts.named(verdict, run.waiting, run.message, self.observed.related)
         late = attempts.overdue(run, found, verdict, self.spec, self.now)
         run = self._with_stages(run, found)
         if isinstance(verdict, Success):
@@ -233,19 +247,6 @@ class _Pass:
         rows = stages.live(run.stages, pod, said.stages if said else None, scraped.body if scraped else None)
         metrics = said.metrics if said and said.metrics else run.metrics
         return replace(run, stages=rows, metrics=metrics)
-
-    def _named(self, run: Run, verdict: Waiting) -> Waiting:
-        """The root of the wait: a claim or ConfigMap that is absent, which kubelet tells in Events only."""
-        if verdict.reason in IMAGE_REASONS and run.waiting in IMAGE_REASONS:  # Kubelet goes back and forth between two.
-            return replace(verdict, reason=run.waiting, message=run.message)
-        if verdict.reason and verdict.reason != api.UNSCHEDULABLE:
-            return verdict
-        for ref, there in self.observed.related.items():
-            if there is None and ref.kind in ("PersistentVolumeClaim", "ConfigMap"):
-                reason = api.VOLUME_NOT_FOUND if ref.kind == "PersistentVolumeClaim" else api.CONFIG_MAP_NOT_FOUND
-                text = f"{ref.kind} {ref.name} does not exist in this namespace; create it or correct the uri"
-                return replace(verdict, reason=reason, message=text)
-        return verdict
 
     def _succeeded(self, run: Run, success: Success) -> Plan:
         run = replace(run, stages=_ended(run))

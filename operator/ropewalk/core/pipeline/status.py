@@ -68,6 +68,8 @@ def _message(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> s
         return problem
     if run is not None and run.active:
         return f"{run.waiting}: {run.message}" if run.waiting else run.message
+    if ledger.errand is not None and ledger.errand.obstacle:
+        return ledger.errand.obstacle
     if triggers.halted(spec, ledger):
         last = run.message if run else ""
         return f"halted after {ledger.consecutive_failures} failed runs; a change of the spec starts another. {last}"
@@ -87,12 +89,17 @@ def _version_of(ledger: Ledger, run: Run) -> int:
 
 def _conditions(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> list[Condition]:
     run, champion = ledger.run, ledger.champion
+    obstacle = ledger.errand.obstacle if ledger.errand else ""
     if champion:
         text = f"version {champion['version']} of run {champion.get('runId', '?')}"
         text += f"; {champion['reason']}" if champion.get("reason") else ""
         found = [Condition(api.READY, "True", api.CHAMPION_READY, text)]
     else:
-        found = [Condition(api.READY, "False", api.NO_CHAMPION, "no run has given a champion yet")]
+        found = [Condition(api.READY, "False", api.NO_CHAMPION, obstacle or "no run has given a champion yet")]
+    if obstacle and ledger.errand is not None:
+        found.append(Condition(api.RECONCILING, "True", ledger.errand.waiting or api.PROGRESSING, obstacle))
+    else:
+        found.append(Condition(api.RECONCILING, "False", api.RECONCILED))
     if problem:
         found.append(Condition(api.STALLED, "True", api.INVALID_SPEC, problem))
     if run is not None:
