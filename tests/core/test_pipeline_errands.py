@@ -219,6 +219,30 @@ def test_two_sweeps_a_day_apart_and_then_none() -> None:
     assert world.later(days=2) is None
 
 
+def test_no_sweep_beside_a_trainer() -> None:
+    """A run that was given up is stopped first, and its pod has its grace time: it may still write."""
+    keep = {**example("tabular")["spec"]["artifacts"], "keep": {"runs": 1, "versions": 1}}
+    world = World(example("tabular", artifacts=keep, triggers={}, timeouts={"startup": "1m", "run": "1h"}))
+    world.settle()
+    world.succeed(1)
+    world.annotate("run-requested-at", "now")
+    world.settle()
+    world.pod(world.running(), phase="Running")
+    world.settle()
+    name = f"{world.job()['metadata']['name']}-x"
+    pod = world.objects["Pod", name]
+    world.now += timedelta(hours=1)
+    while not world.deleted:
+        world.step()
+        assert world.jobs() == ["1-run-1", "2-run-1"]
+    world.objects["Pod", name] = pod
+    assert world.settle() == 5.0
+    assert world.jobs() == ["1-run-1", "2-run-1"]
+    pod["status"]["phase"] = "Failed"
+    world.settle()
+    assert world.jobs() == ["1-run-1", "2-run-1", "1-errand-1"]
+
+
 def test_versions_that_deployments_serve_or_pin_are_in_use() -> None:
     """Of every ModelDeployment that names this Pipeline."""
     world = swept(versions=2)

@@ -171,6 +171,11 @@ def attempt(children: Iterable[Json], job_name: str) -> Attempt | None:
     )
 
 
+def works(pod: Json) -> bool:
+    """Whether a process of the pod may still be at work; one that is deleted has its grace time."""
+    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
 def container_in(children: Iterable[Json], job_name: str, name: str) -> Container | None:
     """The container of that name in a pod of that Job."""
     for pod in of_kind(children, "Pod"):

@@ -12,16 +12,15 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from .. import names
-from ..conditions import Condition, clip, set_conditions
+from ..conditions import clip
 from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
 from . import attempts, errands, job, outcome, run_plan, stages, status, title, triggers
 from .attempts import Failure, Success, Waiting
 from .errand_record import RECOVER, SWEEP, Errand
 from .messages import train_result
-from .observe import Attempt, attempt, errand_of, metadata, name_of, of_kind, owned, run_of
+from .observe import Attempt, attempt, errand_of, metadata, name_of, of_kind, owned, run_of, works
 from .reads import PROGRESS
 from .record import FAILED, PENDING, RETRYING, RUNNING, STARTING, Ledger, Run, read
 
@@ -40,7 +39,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
     try:
         spec = PipelineSpec.model_validate(owner.get("spec") or {})
     except ValidationError as error:
-        return _invalid(owner, error, now)
+        stalled = status.of_invalid_spec(owner, error, now)
+        return Plan(status=stalled if stalled != (owner.get("status") or {}) else None)
     ledger, events = triggers.settled_schedule(spec, read(owner.get("status") or {}), now)
     ledger, more = outcome.promoted_by_hand(owner, ledger, now)
     ledger, lost = title.given_back(owner, ledger, observed.peers or (), now)
@@ -75,7 +75,13 @@ class _Pass:
     # --- no run in flight --------------------------------------------------------------------------------------------
 
     def start(self) -> Plan:
-        """Record the intent of an errand or a run if one is due; else rest until the clock or an event asks."""
+        """Record the intent of an errand or a run if one is due; else rest until the clock or an event asks.
+
+        What still works is stopped first: an errand may not run beside a trainer.
+        """
+        stop = self._leftovers()
+        if stop:
+            return self.plan(stop, 0.0)
         if errands.recover_is_due(self.owner, self.ledger, self.now):
             self.ledger = errands.begun(self.ledger, RECOVER, self.now)
             return self.plan(requeue=0.0)
@@ -84,10 +90,12 @@ class _Pass:
             return self.plan(requeue=wait)
         trigger = triggers.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
         if trigger is None and errands.next_sweep(self.spec, self.ledger, self.now) == self.now:
+            if any(run_of(pod) and works(pod) for pod in of_kind(self.children, "Pod")):
+                return self.plan(requeue=WAIT)
             self.ledger = errands.begun(self.ledger, SWEEP, self.now)
             return self.plan(requeue=0.0)
         if trigger is None:
-            return self.plan(self._leftovers() + self._sweep(), self._rest())
+            return self.plan(self._sweep(), self._rest())
         run = Run(
             id=self._next_id(),
             generation=int(metadata(self.owner).get("generation") or 0),
@@ -284,18 +292,3 @@ def _ended(run: Run) -> tuple[dict[str, object], ...]:
     return tuple(
         {**s, "state": "Failed" if failed else "Succeeded"} if s.get("state") == "Running" else s for s in run.stages
     )
-
-
-def _invalid(owner: Json, error: ValidationError, now: datetime) -> Plan:
-    """A spec that the CRD let through and this operator cannot read: said once, acted on never."""
-    first = error.errors()[0]
-    where = ".".join(["spec", *(str(part) for part in first["loc"])])
-    message = f"{where}: {first['msg']}; nothing is started until it is corrected"
-    before = dict(owner.get("status") or {})
-    kept = [c for c in before.get("conditions") or () if c.get("type") != api.STALLED]
-    generation = int(metadata(owner).get("generation") or 0)
-    condition = Condition(api.STALLED, "True", api.INVALID_SPEC, message)
-    new = set_conditions(before.get("conditions") or (), [condition], generation=generation, now=now)
-    summary = {**(before.get("summary") or {}), "message": clip(message, 512)}
-    status = {**before, "conditions": kept + new, "summary": summary, "observedGeneration": generation}
-    return Plan(status=status if status != before else None)

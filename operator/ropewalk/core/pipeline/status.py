@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from ..conditions import Condition, clip, set_conditions, timestamp
@@ -36,6 +38,20 @@ def document(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str, now:
         "summary": _summary(owner, spec, ledger, problem),
         "conditions": conditions,
     }
+
+
+def of_invalid_spec(owner: Json, error: ValidationError, now: datetime) -> dict[str, Any]:
+    """The status with a spec that the CRD let through and this operator cannot read: said once, acted on never."""
+    first = error.errors()[0]
+    where = ".".join(["spec", *(str(part) for part in first["loc"])])
+    message = f"{where}: {first['msg']}; nothing is started until it is corrected"
+    before = dict(owner.get("status") or {})
+    kept = [c for c in before.get("conditions") or () if c.get("type") != api.STALLED]
+    generation = int(metadata(owner).get("generation") or 0)
+    condition = Condition(api.STALLED, "True", api.INVALID_SPEC, message)
+    new = set_conditions(before.get("conditions") or (), [condition], generation=generation, now=now)
+    summary = {**(before.get("summary") or {}), "message": clip(message, 512)}
+    return {**before, "conditions": kept + new, "summary": summary, "observedGeneration": generation}
 
 
 def _summary(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> dict[str, str]:
