@@ -187,6 +187,46 @@ def test_drift_waits_for_the_cooldown_and_for_new_data() -> None:
     assert world.status["run"]["id"] == 3, "no more than maxPerDay (2)"
 
 
+def test_other_runs_make_nobody_forget_those_of_drift() -> None:
+    """History holds ten; the cooldown and the cap of a day hold however many runs of other kinds there are."""
+    drift = {"modelDeployments": ["cancer"], "cooldown": "6h", "maxPerDay": 1, "promotion": "Automatic"}
+    kept = {**example("tabular")["spec"]["artifacts"], "keep": {"runs": 100, "versions": 100}}
+    world = idle(triggers={"drift": drift}, artifacts=kept)
+    world.others["cancer"] = drifted("2026-01-02T03:00:00Z")
+    world.settle()
+    world.succeed(2)
+    assert [h["trigger"] for h in world.status["history"]] == ["SpecChange", "Drift"]
+    world.others["cancer"] = drifted("2026-01-02T03:04:06Z")
+    for number in range(3, 14):
+        world.annotate("run-requested-at", str(number))
+        world.later(minutes=5)
+        world.succeed(number)
+    assert {h["trigger"] for h in world.status["history"]} == {"Manual"}, "it was too soon for a run of drift"
+    world.later(hours=6)
+    assert world.status["run"]["trigger"] == "Manual", "one a day"
+    world.later(hours=18)
+    assert world.status["run"]["trigger"] == "Drift"
+
+
+@pytest.mark.parametrize("ending", ["failed", "not blessed"])
+def test_drift_that_a_run_has_not_answered_starts_another(ending: str) -> None:
+    """After the cooldown, while it lasts; one that a version has answered waits for a person instead."""
+    world = idle(triggers={"drift": {"modelDeployments": ["cancer"], "cooldown": "1h", "maxPerDay": 5}})
+    world.others["cancer"] = drifted("2026-01-02T03:00:00Z")
+    world.settle()
+    if ending == "failed":
+        world.fail(65)
+    else:
+        world.succeed(0, trained("NotBlessed"), {"v": 1, "outcome": "Skipped", "reason": "NotBlessed"})
+    world.later(minutes=59)
+    assert world.status["run"]["id"] == 2
+    world.later(minutes=1)
+    assert (world.status["run"]["id"], world.status["run"]["trigger"]) == (3, "Drift")
+    world.succeed(2)
+    world.later(hours=3)
+    assert world.status["run"]["id"] == 3, "version 2 awaits promotion"
+
+
 @pytest.mark.parametrize("status", ["False", "Unknown"])
 def test_no_drift_is_no_reason(status: str) -> None:
     world = idle()

@@ -249,6 +249,17 @@ class Errand(StatusModel):
     """When it ended."""
 
 
+class DriftRuns(StatusModel):
+    """Runs that drift has started, which history forgets too soon."""
+
+    started_at: Annotated[tuple[Time, ...], Field(max_length=100), ListAtomic()] | None = None
+    """When those of the day before the latest one were decided on, and that one, oldest first."""
+    finished_at: Time | None = None
+    """When the latest one that has ended did so: the cooldown counts from then."""
+    version: Count | None = None
+    """The version that it published; absent if it gave none, and then the same drift starts another."""
+
+
 class PipelineStatus(StatusModel):
     """What Ropewalk has seen and done. It is written by the operator alone."""
 
@@ -291,3 +302,5 @@ class PipelineStatus(StatusModel):
         Annotated[tuple[Annotated[str, Field(max_length=512)], ...], Field(max_length=20), ListAtomic()] | None
     ) = None
     """Drifts that have been acted on."""
+    drift_runs: DriftRuns | None = None
+    """Runs that drift has started, as far as triggers.drift.cooldown and maxPerDay depend on them."""

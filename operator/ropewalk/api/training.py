@@ -140,7 +140,7 @@ class DriftTrigger(Model):
     model_deployments: Annotated[tuple[ObjectName, ...], Field(min_length=1, max_length=16), ListSet()]
     """ModelDeployments of this namespace whose condition DataDrift counts."""
     cooldown: Duration = "6h"
-    """Shortest time between two such runs."""
+    """Shortest time between the end of such a run and the next; one that gave no version is followed by another."""
     max_per_day: Annotated[int, Field(ge=1, le=100)] = 2
     """Most such runs in 24 hours."""
     promotion: Literal["Automatic", "Manual"] = "Manual"

@@ -55,6 +55,7 @@ def succeeded(
         entry |= {"version": smoke.version, **{k: v for k, v in version.items() if v}}
         entry["engines"] = list(smoke.engines)
     ledger = replace(ledger, run=ended, anomalies=train.anomalies, consecutive_failures=0).with_history(entry)
+    ledger = _drift_answered(ledger, run, int(entry.get("version") or 0), now)
     text = f"run {run.id} of {name_of(owner)}: {state}" + (f" ({message})" if message else "")
     events = [Event("Normal" if state == SUCCEEDED else "Warning", reason, text)]
     if state == SUCCEEDED and smoke.version:
@@ -72,7 +73,14 @@ def failed(owner: Json, ledger: Ledger, run: Run, now: datetime) -> tuple[Ledger
     reason = str(failure.get("reason") or run.state)
     failures = ledger.consecutive_failures + (1 if run.state == FAILED else 0)
     ledger = replace(ledger, run=run, consecutive_failures=failures).with_history(_entry(run, reason, now))
+    ledger = _drift_answered(ledger, run, 0, now)
     return ledger, (Event("Warning", "RunFailed", f"run {run.id} of {name_of(owner)}: {run.message}"),)
+
+
+def _drift_answered(ledger: Ledger, run: Run, version: int, now: datetime) -> Ledger:
+    if run.trigger != DRIFT:
+        return ledger
+    return replace(ledger, drift_runs=replace(ledger.drift_runs, finished_at=now, version=version))
 
 
 def promoted_by_hand(owner: Json, ledger: Ledger, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
