@@ -177,6 +177,25 @@ def test_a_person_promotes_and_goes_back() -> None:
     assert (world.status["champion"]["version"], world.status["champion"]["runId"]) == (1, 1)
 
 
+def test_how_to_go_back_to_the_same_version_twice() -> None:
+    world = World(example("tabular"))
+    world.settle()
+    world.succeed(1)
+    world.annotate("run-requested-at", "noon")
+    world.settle()
+    world.succeed(2)
+    world.annotate("promote", "1")
+    world.settle()
+    world.annotate("run-requested-at", "one")
+    world.settle()
+    world.succeed(3)
+    assert world.status["champion"]["version"] == 3
+    assert world.events[-1].message.endswith("kubectl annotate --overwrite pipeline cancer ropewalk.dev/promote=1@2")
+    world.annotate("promote", "1@2")
+    world.settle()
+    assert world.status["champion"]["version"] == 1
+
+
 def test_history_is_bounded_and_old_children_are_swept() -> None:
     kept = {**example("tabular")["spec"]["artifacts"], "keep": {"runs": 100, "versions": 100}}
     world = World(example("tabular", artifacts=kept))

@@ -120,7 +120,7 @@ class PipelineSpec(Model):
     """What a model must do in the server's image before it becomes a version."""
     promotion: Literal["Automatic", "Manual"] = "Automatic"
     """Automatic: a blessed version becomes the champion.
-    Manual: it waits for the annotation ropewalk.dev/promote: "VERSION"."""
+    Manual: it waits for the annotation ropewalk.dev/promote: "VERSION" ("VERSION@ANYTHING" to promote it once more)."""
     triggers: Triggers = Triggers()
     """What starts a run."""
     concurrency_policy: Literal["Forbid", "Queue"] = "Forbid"

@@ -86,16 +86,19 @@ def _drift_answered(ledger: Ledger, run: Run, version: int, now: datetime) -> Le
 def promoted_by_hand(owner: Json, ledger: Ledger, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
     """Act on the annotation `ropewalk.dev/promote: "VERSION"`, once for each value it is given.
 
-    A version that is not there yet is refused once and promoted when a run has made it.
+    To set it to the value that it has changes nothing that anybody could see, so a version that is promoted once more
+    takes another one: `VERSION@ANYTHING`. A version that is not there yet is refused once and promoted when a run
+    has made it.
     """
     wanted = annotation(owner, PROMOTE)
     refused, before = clip(f"unknown: {wanted}", 256), ledger.handled_promotion
     if wanted == before:
         return ledger, ()
     ledger = replace(ledger, handled_promotion=wanted)
-    if not wanted or (ledger.champion and str(ledger.champion.get("version")) == wanted):
+    version = wanted.partition("@")[0]
+    if not wanted or (ledger.champion and str(ledger.champion.get("version")) == version):
         return ledger, ()
-    entry = next((h for h in reversed(ledger.history) if h.get("uri") and str(h.get("version")) == wanted), None)
+    entry = next((h for h in reversed(ledger.history) if h.get("uri") and str(h.get("version")) == version), None)
     if entry is None:
         ledger = replace(ledger, handled_promotion=refused)
         if before == refused:
@@ -110,9 +113,15 @@ def promoted_by_hand(owner: Json, ledger: Ledger, now: datetime) -> tuple[Ledger
 
 
 def awaiting(owner: Json, version: int) -> str:
-    """How a person promotes a version."""
-    command = f"kubectl annotate --overwrite pipeline {name_of(owner)} {PROMOTE}={version}"
-    return f"version {version} awaits promotion: {command}"
+    """That a version waits for a person, and what to do."""
+    return f"version {version} awaits promotion: {promotion(owner, str(version))}"
+
+
+def promotion(owner: Json, version: str) -> str:
+    """The command that promotes a version, also one that the annotation names already."""
+    named, _, count = annotation(owner, PROMOTE).partition("@")
+    again = f"@{int(count) + 1 if count.isascii() and count.isdigit() else 2}" if named == version else ""
+    return f"kubectl annotate --overwrite pipeline {name_of(owner)} {PROMOTE}={version}{again}"
 
 
 def _promoted(owner: Json, ledger: Ledger, entry: Json, now: datetime) -> tuple[Ledger, Event]:
@@ -121,6 +130,9 @@ def _promoted(owner: Json, ledger: Ledger, entry: Json, now: datetime) -> tuple[
     if ledger.champion:
         champion["replaced"] = {k: v for k, v in ledger.champion.items() if k not in ("replaced", "reason")}
     text = f"version {entry['version']} of {name_of(owner)} is the champion"
+    named = annotation(owner, PROMOTE).partition("@")[0]
+    if ledger.champion and named == str(ledger.champion.get("version")) != str(entry["version"]):
+        text += f"; to have version {named} back: {promotion(owner, named)}"
     return replace(ledger, champion=champion), Event("Normal", "Promoted", text)
 
 
