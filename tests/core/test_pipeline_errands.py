@@ -69,6 +69,15 @@ def test_an_empty_status_is_recovered_before_anything_runs() -> None:
     assert world.jobs() == ["1-errand-1", "8-run-1"]
 
 
+def test_a_store_may_say_everything_twice() -> None:
+    """What would be a key twice in status stands there once."""
+    world = lost()
+    long = [{"name": "m" * 50 + end, "value": "1"} for end in "ab"]
+    errand(world, store="Mine", lastRun=7, versions=[version(2, metrics=long), version(1, runId=3)])
+    assert [entry["id"] for entry in world.status["history"]] == [3]
+    assert len(world.status["champion"]["metrics"]) == 1
+
+
 def test_the_version_that_followers_serve_is_the_champion() -> None:
     """With manual promotion the store does not tell; those who serve do."""
     world = lost(promotion="Manual")

@@ -103,6 +103,14 @@ def test_progress_is_shown_and_seldom_written() -> None:
     assert world.status["summary"]["stage"] == "Train", "a pod that does not answer takes nothing back"
 
 
+def test_metrics_that_are_equal_once_they_are_cut_are_one() -> None:
+    """A trainer of the user's own may give them any names; the API server would refuse the whole status."""
+    world = World(example("tabular"))
+    world.settle()
+    world.succeed(1, trained(metrics={"m" * 50 + "a": "1", "m" * 50 + "b": "2"}))
+    assert world.status["champion"]["metrics"] == [{"name": "m" * 39 + "…", "value": "1"}]
+
+
 def test_an_edit_during_a_run_waits_for_its_end() -> None:
     world = World(example("tabular"))
     world.settle()

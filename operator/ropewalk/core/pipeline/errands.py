@@ -189,7 +189,8 @@ def _recovered(
         return ledger
     known = {int(entry.get("id") or 0) for entry in ledger.history}
     for version in reversed(found.versions):
-        if version["runId"] not in known:
+        if version["runId"] not in known:  # Ids are the keys of history, and a store may say one twice.
+            known.add(version["runId"])
             ledger = ledger.with_history(_entry(version))
     served = {str((peer.get("status") or {}).get("live", {}).get("digest")) for peer in peers if _follows(peer, owner)}
     mine = [v for v in found.versions if v.get("digest") in served]
