@@ -157,6 +157,20 @@ def test_a_result_that_was_lost_is_repeated_once() -> None:
     assert world.status["run"]["state"] == "Failed"
 
 
+def test_a_result_that_is_lost_again_counts_as_a_failure() -> None:
+    """Only one is free; those after it have what is left of retry.limit."""
+    world = started(retry={"limit": 1})
+    for _ in range(3):
+        world.pod(world.running())
+        world.settle()
+        del world.objects["Job", world.job()["metadata"]["name"]]
+        world.settle()
+        world.later(minutes=1)
+    assert world.jobs() == ["1-run-1", "1-run-2", "1-run-3"]
+    job = world.status["run"]["jobs"][0]
+    assert (job["replays"], job["failures"], world.status["run"]["state"]) == (1, 1, "Failed")
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"v": 1}', "x" * 3000, '{"v": 2, "outcome": "Succeeded"}', "[" * 2000])
 def test_a_result_that_cannot_be_read_is_a_failure(text: str) -> None:
     world = started(retry={"limit": 0})
@@ -278,6 +292,9 @@ def test_many_failures_halt_until_a_person_acts() -> None:
     assert world.jobs() == ["1-run-1", "2-run-1"]
     world.fail(64)
     assert world.condition("Halted") == ("True", "TooManyFailures")
+    halted = next(c["message"] for c in world.status["conditions"] if c["type"] == "Halted")
+    assert halted.startswith("2 runs in a row have failed; a change of the spec or a person starts another: kubectl ")
+    assert world.status["summary"]["message"].startswith(f"halted: {halted}")
     delay = world.later(minutes=30)
     assert delay
     assert world.jobs() == ["1-run-1", "2-run-1"]

@@ -248,7 +248,7 @@ def after(
         return replace(again, disruptions=run.disruptions + 1)
     if failure.kind == "Gone" and run.replays < FREE_REPLAYS:
         return replace(again, replays=run.replays + 1)
-    if failure.kind in ("Disruption", "Gone") or run.failures >= retry.limit:
+    if failure.kind == "Disruption" or run.failures >= retry.limit:
         return lost
     again = replace(again, failures=run.failures + 1, retry_at=now + _backoff(spec, run.failures))
     if failure.kind != "OutOfMemory":

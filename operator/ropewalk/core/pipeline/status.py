@@ -12,7 +12,7 @@ from ...api.pipeline import PipelineSpec
 from ..conditions import Condition, clip, set_conditions, timestamp
 from ..plan import Json
 from . import record, run_plan, triggers
-from .observe import metadata
+from .observe import metadata, name_of
 from .outcome import awaiting
 from .record import FAILED, NOT_BLESSED, SUCCEEDED, Ledger, Run
 from .stages import current
@@ -87,8 +87,7 @@ def _message(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> s
     if ledger.errand is not None and ledger.errand.obstacle:
         return ledger.errand.obstacle
     if triggers.halted(spec, ledger):
-        last = run.message if run else ""
-        return f"halted after {ledger.consecutive_failures} failed runs; a change of the spec starts another. {last}"
+        return f"halted: {_halted(owner, spec, ledger)}. {run.message if run else ''}".rstrip()
     if run is not None and run.state == SUCCEEDED:
         version = _version_of(ledger, run)
         if version and (ledger.champion is None or int(ledger.champion["version"]) < version):
@@ -96,6 +95,12 @@ def _message(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> s
     if run is None and spec.suspend:
         return "suspended: no run starts while spec.suspend is true"
     return run.message if run else ""
+
+
+def _halted(owner: Json, spec: PipelineSpec, ledger: Ledger) -> str:
+    edit = "a change of the spec or " if spec.triggers.on_spec_change else ""
+    command = f'kubectl annotate --overwrite pipeline {name_of(owner)} {triggers.RUN_REQUESTED_AT}="$(date -Iseconds)"'
+    return f"{ledger.consecutive_failures} runs in a row have failed; {edit}a person starts another: {command}"
 
 
 def _version_of(ledger: Ledger, run: Run) -> int:
@@ -121,8 +126,7 @@ def _conditions(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -
     if run is not None:
         found += _of_run(run, ledger)
     if triggers.halted(spec, ledger):
-        text = f"{ledger.consecutive_failures} runs in a row have failed; only a person starts another"
-        found.append(Condition(api.HALTED, "True", api.TOO_MANY_FAILURES, text))
+        found.append(Condition(api.HALTED, "True", api.TOO_MANY_FAILURES, _halted(owner, spec, ledger)))
     return found
 
 
