@@ -43,7 +43,7 @@ class Job(StatusModel):
     part: Short | None = None
     """Which part of the run it does."""
     state: Short | None = None
-    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped, Failed, Superseded or Cancelled."""
+    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped or Failed."""
     attempts: Count | None = None
     """Jobs started for this part so far."""
     failures: Count | None = None
@@ -64,7 +64,7 @@ class Stage(StatusModel):
     name: Short
     """Source, Validate, Preprocess, Train, Evaluate, Publish or SmokeTest."""
     state: Short | None = None
-    """Pending, Queued, Starting, Running, Retrying, Succeeded, Cached, Skipped, Failed or Cancelled."""
+    """Pending, Running, Succeeded, Cached, Skipped or Failed."""
     reason: Reason | None = None
     """One word why it is in that state."""
     message: Message | None = None
@@ -100,7 +100,7 @@ class Run(StatusModel):
     id: Count | None = None
     """Its number; it grows by one with every run."""
     state: Short | None = None
-    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped, Failed, Superseded or Cancelled."""
+    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped or Failed."""
     trigger: Short | None = None
     """What started it: SpecChange, Schedule, Manual or Drift."""
     reason: Text | None = None
@@ -184,7 +184,7 @@ class PipelineHistoryEntry(StatusModel):
     trigger: Short | None = None
     """What started it."""
     result: Short | None = None
-    """Succeeded, NotBlessed, Skipped, Failed, Superseded or Cancelled."""
+    """Succeeded, NotBlessed, Skipped or Failed."""
     reason: Reason | None = None
     """One word why."""
     message: Message | None = None

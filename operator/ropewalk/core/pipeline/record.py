@@ -23,8 +23,7 @@ PART = "run"
 TENSORFLOW = "TensorFlow"
 
 PENDING, STARTING, RUNNING, RETRYING = "Pending", "Starting", "Running", "Retrying"
-SUCCEEDED, NOT_BLESSED, SKIPPED = "Succeeded", "NotBlessed", "Skipped"
-FAILED, SUPERSEDED, CANCELLED = "Failed", "Superseded", "Cancelled"
+SUCCEEDED, NOT_BLESSED, SKIPPED, FAILED = "Succeeded", "NotBlessed", "Skipped", "Failed"
 ACTIVE = frozenset({PENDING, STARTING, RUNNING, RETRYING})
 
 
