@@ -318,6 +318,21 @@ def test_a_spec_that_cannot_be_read_is_said_once() -> None:
     assert world.status["champion"]["version"] == 1
 
 
+def test_names_that_differ_in_case_only_start_nothing() -> None:
+    """The schema cannot say it; a run would find it after the data has been read."""
+    world = World(example("tabular"))
+    schema = world.owner["spec"]["schema"]
+    twin = {**schema["features"][0], "name": "Mean_Radius"}
+    world.edit(schema={**schema, "features": [*schema["features"], twin]})
+    world.settle()
+    assert world.condition("Stalled") == ("True", "InvalidSpec")
+    assert "'mean_radius' and 'Mean_Radius' differ in upper and lower case only" in world.status["summary"]["message"]
+    assert world.jobs() == []
+    world.edit(schema=schema)
+    world.settle()
+    assert (world.jobs(), world.condition("Stalled")) == (["1-run-1"], None)
+
+
 NEEDS = {"v": 1, "outcome": "Failed", "reason": "NeedsTensorFlow", "message": "no compiled engine takes it"}
 
 

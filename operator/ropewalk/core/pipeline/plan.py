@@ -67,7 +67,7 @@ class _Pass:
 
     def plan(self, effects: tuple[Effect, ...] = (), requeue: float | None = None) -> Plan:
         """The plan with the ledger as it now stands."""
-        problem = triggers.schedule_problem(self.spec)
+        problem = run_plan.problem(self.spec) or triggers.schedule_problem(self.spec)
         document = status.document(self.owner, self.spec, self.ledger, problem, self.now)
         changed = document != (self.owner.get("status") or {})
         return Plan(effects, document if changed else None, tuple(self.events), requeue)
@@ -88,7 +88,9 @@ class _Pass:
         wait = errands.waits(self.owner, self.ledger, self.now)
         if wait is not None:
             return self.plan(requeue=wait)
-        trigger = triggers.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
+        trigger = None
+        if not run_plan.problem(self.spec):
+            trigger = triggers.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
         if trigger is None and errands.next_sweep(self.spec, self.ledger, self.now) == self.now:
             if any(run_of(pod) and works(pod) for pod in of_kind(self.children, "Pod")):
                 return self.plan(requeue=WAIT)
