@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from ropewalk.api import crd
 from ropewalk.api.pipeline import Pipeline, PipelineStatus
 from ropewalk.core.conditions import timestamp
 from ropewalk.core.pipeline import peers, plan, related, scrapes
@@ -22,6 +23,22 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CONFIG = Config("trainer:1", "server:1", server_tf_image="server-tf:1")
 DIGEST = "sha256:" + "a" * 64
+
+
+STATUS_SCHEMA = crd.schema(Pipeline)["properties"]["status"]
+
+
+def repeated(value: Any, schema: dict[str, Any], path: str = "status") -> list[str]:
+    """Where a list of the value has a key or a member twice that its list type says is there once."""
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        return [found for key, item in value.items() for found in repeated(item, known.get(key, {}), f"{path}.{key}")]
+    if not isinstance(value, list):
+        return []
+    kind, keys = schema.get("x-kubernetes-list-type"), schema.get("x-kubernetes-list-map-keys", ())
+    told = [json.dumps([item.get(key) for key in keys] if kind == "map" else item) for item in value]
+    twice = [path] if kind in ("map", "set") and len(set(told)) < len(told) else []
+    return twice + [found for item in value for found in repeated(item, schema.get("items", {}), f"{path}[]")]
 
 
 class Crash(Exception):
@@ -224,6 +241,7 @@ class World:
         assert written != self.status, "a status is written that changes nothing"
         parsed = PipelineStatus.model_validate_json(json.dumps(written), strict=True)
         assert parsed.document() == written, "the schema would drop a part of this status"
+        assert repeated(written, STATUS_SCHEMA) == [], "the API server refuses a list that has a key twice"
         self.owner["status"] = written
         self.status_writes += 1
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
 from decimal import Decimal
 
 import pytest
 from pydantic import ValidationError
 
 from ropewalk.api.common import parse_decimal, parse_duration, parse_quantity
+from ropewalk.api.data import UNSAVEABLE
 from ropewalk.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
 from ropewalk.api.pipeline import Pipeline
 
@@ -41,6 +43,11 @@ def test_decimals_are_exact_and_finite() -> None:
     for text in ("inf", "nan", "0,5"):
         with pytest.raises(ValueError, match="not a"):
             parse_decimal(text)
+
+
+def test_no_feature_has_the_name_of_a_word_of_python() -> None:
+    # TensorFlow makes the inputs of a SavedModel arguments of a function.
+    assert set(UNSAVEABLE) == {*keyword.kwlist, "self"}
 
 
 def test_a_short_manifest_gets_every_default() -> None:

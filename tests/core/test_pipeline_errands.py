@@ -69,6 +69,15 @@ def test_an_empty_status_is_recovered_before_anything_runs() -> None:
     assert world.jobs() == ["1-errand-1", "8-run-1"]
 
 
+def test_a_store_may_say_everything_twice() -> None:
+    """What would be a key twice in status stands there once."""
+    world = lost()
+    long = [{"name": "m" * 50 + end, "value": "1"} for end in "ab"]
+    errand(world, store="Mine", lastRun=7, versions=[version(2, metrics=long), version(1, runId=3)])
+    assert [entry["id"] for entry in world.status["history"]] == [3]
+    assert len(world.status["champion"]["metrics"]) == 1
+
+
 def test_the_version_that_followers_serve_is_the_champion() -> None:
     """With manual promotion the store does not tell; those who serve do."""
     world = lost(promotion="Manual")
@@ -96,6 +105,67 @@ def test_nothing_is_trained_over_a_store_that_cannot_be_read() -> None:
     assert world.jobs() == ["1-errand-1", "2-errand-1"]
     errand(world, store="Mine", lastRun=1, versions=[])
     assert world.jobs()[-1] == "2-run-1"
+
+
+def looks(world: World, state: dict[str, Any], **status: Any) -> None:
+    """The pod of the newest errand, as kubelet and the scheduler tell of it."""
+    name = world.job()["metadata"]["name"]
+    world.objects["Pod", f"{name}-x"] = {
+        "kind": "Pod",
+        "metadata": {"name": f"{name}-x", "labels": {"batch.kubernetes.io/job-name": name}},
+        "status": {"phase": "Pending", "containerStatuses": [{"name": "errand", "state": state}], **status},
+    }
+    world.settle()
+
+
+def said(world: World) -> tuple[str, str]:
+    """What people look at: the column MESSAGE and why the Pipeline is not ready, which say the same."""
+    ready = next(c["message"] for c in world.status["conditions"] if c["type"] == "Ready")
+    assert world.status["summary"]["message"] == ready
+    reconciling = world.condition("Reconciling")
+    assert reconciling is not None
+    return ready, reconciling[1]
+
+
+def test_a_look_at_the_store_that_cannot_start_says_why() -> None:
+    """Nothing else starts until it has ended, so its pod's trouble is the Pipeline's."""
+    world = lost()
+    assert said(world) == ("the store is looked through for what status has forgotten", "Progressing")
+    world.later(seconds=6)
+    assert said(world)[1] == "PodNotCreated"
+    world.missing.add("models")
+    looks(world, {})
+    text = "PersistentVolumeClaim models does not exist in this namespace; create it or correct the uri"
+    assert said(world) == (f"Recover of the store cannot start: VolumeNotFound: {text}", "VolumeNotFound")
+    world.missing.clear()
+    looks(world, {"waiting": {"reason": "ErrImagePull", "message": "trainer:1: not found"}})
+    writes = world.status_writes
+    looks(world, {"waiting": {"reason": "ImagePullBackOff", "message": "back-off"}})
+    assert (said(world)[1], world.status_writes) == ("ErrImagePull", writes), (
+        "kubelet's going back and forth is no news"
+    )
+    world.job()["status"] = {"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]}
+    world.settle()
+    assert world.status["errand"]["message"] == "ErrImagePull: trainer:1: not found", "not merely that time ran out"
+    assert "tried again every minute: ErrImagePull: trainer:1: not found" in said(world)[0]
+    world.later(minutes=1)
+    errand(world, store="Mine", lastRun=7, versions=[version(1)])
+    assert world.condition("Ready") == ("True", "ChampionReady")
+    assert world.condition("Reconciling") == ("False", "Reconciled")
+    assert "message" not in world.status["summary"]
+
+
+def test_a_look_at_the_wrong_claim_makes_way() -> None:
+    """Once the uri is corrected, nobody waits for the pod that can never start."""
+    world = lost()
+    world.missing.add("models")
+    looks(world, {})
+    world.edit(artifacts={"uri": "pvc://right/ropewalk"})
+    world.settle()
+    assert world.jobs() == ["1-errand-1", "2-errand-1"]
+    assert [name.split("-", 2)[2] for name in world.deleted] == ["1-errand-1"]
+    volumes = world.job()["spec"]["template"]["spec"]["volumes"]
+    assert volumes[-1]["persistentVolumeClaim"] == {"claimName": "right"}
 
 
 def test_a_users_mistake_is_left_to_the_run_to_tell() -> None:
@@ -156,6 +226,30 @@ def test_two_sweeps_a_day_apart_and_then_none() -> None:
     errand(world, waiting=0, deletedVersions=[1])
     assert not any("errand-1-" in name for (kind, name) in world.objects if kind == "ConfigMap"), "the old one stays"
     assert world.later(days=2) is None
+
+
+def test_no_sweep_beside_a_trainer() -> None:
+    """A run that was given up is stopped first, and its pod has its grace time: it may still write."""
+    keep = {**example("tabular")["spec"]["artifacts"], "keep": {"runs": 1, "versions": 1}}
+    world = World(example("tabular", artifacts=keep, triggers={}, timeouts={"startup": "1m", "run": "1h"}))
+    world.settle()
+    world.succeed(1)
+    world.annotate("run-requested-at", "now")
+    world.settle()
+    world.pod(world.running(), phase="Running")
+    world.settle()
+    name = f"{world.job()['metadata']['name']}-x"
+    pod = world.objects["Pod", name]
+    world.now += timedelta(hours=1)
+    while not world.deleted:
+        world.step()
+        assert world.jobs() == ["1-run-1", "2-run-1"]
+    world.objects["Pod", name] = pod
+    assert world.settle() == 5.0
+    assert world.jobs() == ["1-run-1", "2-run-1"]
+    pod["status"]["phase"] = "Failed"
+    world.settle()
+    assert world.jobs() == ["1-run-1", "2-run-1", "1-errand-1"]
 
 
 def test_versions_that_deployments_serve_or_pin_are_in_use() -> None:

@@ -92,6 +92,29 @@ def test_running_out_of_memory_raises_the_limit(said: dict[str, Any]) -> None:
     assert world.status["run"]["jobs"][0]["memoryLimit"] == "3500Mi"
 
 
+@pytest.mark.parametrize(
+    ("limit", "maximum", "raised"),
+    [
+        (2147483648, "4Gi", "3072Mi"),
+        ("2e9", 10**10, "2861Mi"),
+        ("2000000000000m", "1Pi", "2861Mi"),
+        ("1P", "0.001E", None),
+        ("3000M", "3001M", None),
+    ],
+)
+def test_memory_in_every_notation_of_kubernetes(limit: str | int, maximum: str | int, raised: str | None) -> None:
+    """An integer, an exponent, thousandths, peta and exa; an amount that in whole Mi is no more than it was."""
+    world = started(
+        retry={"limit": 1, "onOutOfMemory": {"factor": "1.5", "max": maximum}},
+        train={"template": "Tabular", "resources": {"limits": {"memory": limit}}},
+    )
+    world.fail(137, reason="OOMKilled")
+    assert world.status["run"]["jobs"][0].get("memoryLimit") == raised
+    container = world.job()["spec"]["template"]["spec"]["initContainers"][0]
+    assert container["resources"]["limits"]["memory"] == (raised or limit)
+    assert (world.status["run"]["state"] == "Failed") == (raised is None)
+
+
 def test_running_out_of_memory_says_what_helps() -> None:
     world = started(retry={"limit": 0, "onOutOfMemory": {"factor": "2", "max": "2Gi"}})
     world.fail(137, reason="OOMKilled")
@@ -132,6 +155,20 @@ def test_a_result_that_was_lost_is_repeated_once() -> None:
     assert world.jobs() == ["1-run-1", "1-run-2"]
     assert world.status["run"]["failure"]["reason"] == "JobDisappeared"
     assert world.status["run"]["state"] == "Failed"
+
+
+def test_a_result_that_is_lost_again_counts_as_a_failure() -> None:
+    """Only one is free; those after it have what is left of retry.limit."""
+    world = started(retry={"limit": 1})
+    for _ in range(3):
+        world.pod(world.running())
+        world.settle()
+        del world.objects["Job", world.job()["metadata"]["name"]]
+        world.settle()
+        world.later(minutes=1)
+    assert world.jobs() == ["1-run-1", "1-run-2", "1-run-3"]
+    job = world.status["run"]["jobs"][0]
+    assert (job["replays"], job["failures"], world.status["run"]["state"]) == (1, 1, "Failed")
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"v": 1}', "x" * 3000, '{"v": 2, "outcome": "Succeeded"}', "[" * 2000])
@@ -177,6 +214,39 @@ def test_no_node_and_no_claim() -> None:
     assert (world.status["run"]["state"], world.status["run"].get("waiting")) == ("Running", None)
 
 
+def test_a_pod_that_is_refused() -> None:
+    """By a quota, a LimitRange or admission: the Job is there, its pod never comes; only the Job's Events say why."""
+    world = started(timeouts={"startup": "1m", "run": "1h"})
+    assert world.later(seconds=5) == 1.0
+    assert "waiting" not in world.status["run"], "a pod takes a moment"
+    assert world.later(seconds=1) == 5.0
+    assert world.condition("Succeeded") == ("Unknown", "PodNotCreated")
+    name = world.job()["metadata"]["name"]
+    assert f"`kubectl describe job {name}` says what" in world.status["summary"]["message"]
+    world.pod(world.running())
+    world.settle()
+    assert (world.status["run"]["state"], "message" in world.status["summary"]) == ("Running", False)
+
+
+def test_a_pod_that_is_refused_for_good() -> None:
+    """Another attempt would be refused as well; the run ends with the cause."""
+    world = started(timeouts={"startup": "1m", "run": "1h"})
+    world.later(minutes=1)
+    assert world.condition("Succeeded") == ("False", "PodNotCreated")
+    assert (world.jobs(), len(world.deleted)) == (["1-run-1"], 1)
+
+
+def test_a_pod_that_is_gone_was_not_refused() -> None:
+    """The Job has counted it as failed and says so itself in a moment, however late that is."""
+    world = started(timeouts={"startup": "1m", "run": "1h"})
+    world.pod(world.running())
+    world.settle()
+    del world.objects["Pod", f"{world.job()['metadata']['name']}-x"]
+    world.job()["status"] = {"failed": 1}
+    assert world.later(minutes=10) == 1.0
+    assert (world.status["run"]["attempt"], "waiting" in world.status["run"]) == (1, False)
+
+
 def test_a_pod_that_never_starts_is_tried_again() -> None:
     world = started(retry={"limit": 1, "backoff": "5s", "maxBackoff": "10s"}, timeouts={"startup": "1m", "run": "1h"})
     world.pod({"waiting": {"reason": "PodInitializing"}})
@@ -185,6 +255,7 @@ def test_a_pod_that_never_starts_is_tried_again() -> None:
     assert len(world.deleted) == 1
     world.later(seconds=5)
     assert world.jobs() == ["1-run-1", "1-run-2"]
+    world.pod({"waiting": {"reason": "PodInitializing"}})
     world.later(minutes=1)
     assert world.status["run"]["failure"]["reason"] == "StartupTimedOut"
     assert world.status["run"]["state"] == "Failed"
@@ -231,6 +302,9 @@ def test_many_failures_halt_until_a_person_acts() -> None:
     assert world.jobs() == ["1-run-1", "2-run-1"]
     world.fail(64)
     assert world.condition("Halted") == ("True", "TooManyFailures")
+    halted = next(c["message"] for c in world.status["conditions"] if c["type"] == "Halted")
+    assert halted.startswith("2 runs in a row have failed; a change of the spec or a person starts another: kubectl ")
+    assert world.status["summary"]["message"].startswith(f"halted: {halted}")
     delay = world.later(minutes=30)
     assert delay
     assert world.jobs() == ["1-run-1", "2-run-1"]
@@ -252,6 +326,21 @@ def test_a_spec_that_cannot_be_read_is_said_once() -> None:
     assert world.condition("Stalled") is None
     world.succeed(1)
     assert world.status["champion"]["version"] == 1
+
+
+def test_names_that_differ_in_case_only_start_nothing() -> None:
+    """The schema cannot say it; a run would find it after the data has been read."""
+    world = World(example("tabular"))
+    schema = world.owner["spec"]["schema"]
+    twin = {**schema["features"][0], "name": "Mean_Radius"}
+    world.edit(schema={**schema, "features": [*schema["features"], twin]})
+    world.settle()
+    assert world.condition("Stalled") == ("True", "InvalidSpec")
+    assert "'mean_radius' and 'Mean_Radius' differ in upper and lower case only" in world.status["summary"]["message"]
+    assert world.jobs() == []
+    world.edit(schema=schema)
+    world.settle()
+    assert (world.jobs(), world.condition("Stalled")) == (["1-run-1"], None)
 
 
 NEEDS = {"v": 1, "outcome": "Failed", "reason": "NeedsTensorFlow", "message": "no compiled engine takes it"}

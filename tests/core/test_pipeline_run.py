@@ -103,6 +103,14 @@ def test_progress_is_shown_and_seldom_written() -> None:
     assert world.status["summary"]["stage"] == "Train", "a pod that does not answer takes nothing back"
 
 
+def test_metrics_that_are_equal_once_they_are_cut_are_one() -> None:
+    """A trainer of the user's own may give them any names; the API server would refuse the whole status."""
+    world = World(example("tabular"))
+    world.settle()
+    world.succeed(1, trained(metrics={"m" * 50 + "a": "1", "m" * 50 + "b": "2"}))
+    assert world.status["champion"]["metrics"] == [{"name": "m" * 39 + "…", "value": "1"}]
+
+
 def test_an_edit_during_a_run_waits_for_its_end() -> None:
     world = World(example("tabular"))
     world.settle()
@@ -175,6 +183,25 @@ def test_a_person_promotes_and_goes_back() -> None:
     world.annotate("promote", "1")
     world.settle()
     assert (world.status["champion"]["version"], world.status["champion"]["runId"]) == (1, 1)
+
+
+def test_how_to_go_back_to_the_same_version_twice() -> None:
+    world = World(example("tabular"))
+    world.settle()
+    world.succeed(1)
+    world.annotate("run-requested-at", "noon")
+    world.settle()
+    world.succeed(2)
+    world.annotate("promote", "1")
+    world.settle()
+    world.annotate("run-requested-at", "one")
+    world.settle()
+    world.succeed(3)
+    assert world.status["champion"]["version"] == 3
+    assert world.events[-1].message.endswith("kubectl annotate --overwrite pipeline cancer ropewalk.dev/promote=1@2")
+    world.annotate("promote", "1@2")
+    world.settle()
+    assert world.status["champion"]["version"] == 1
 
 
 def test_history_is_bounded_and_old_children_are_swept() -> None:

@@ -77,6 +77,20 @@ def test_a_person_may_promote_the_version_once_more() -> None:
     assert world.status["champion"]["replaced"]["version"] == 1
 
 
+def test_what_status_says_promotes_it_every_time() -> None:
+    """An annotation that is set to the value that it has is seen by nobody, so status names another value."""
+    world = promoted_twice()
+    for again in ("2", "2@2", "2@3"):
+        world.others["web"] = follower(world)
+        world.later(minutes=2)
+        assert world.status["champion"]["version"] == 1
+        assert world.status["summary"]["message"].endswith(f"pipeline cancer ropewalk.dev/promote={again}")
+        assert world.events[-1].message.endswith(f"pipeline cancer ropewalk.dev/promote={again}")
+        world.annotate("promote", again)
+        world.later(minutes=2)
+        assert world.status["champion"]["version"] == 2
+
+
 def test_the_first_champion_keeps_its_title() -> None:
     """Without a former one there is nothing better: followers say themselves that they do not serve it."""
     world = World(example("tabular", triggers={}))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from ropewalk.core.conditions import timestamp
 from ropewalk.core.pipeline import plan
 from ropewalk.core.plan import Plan
 
@@ -81,6 +82,39 @@ def test_the_schedule_in_its_time_zone() -> None:
     assert world.status["nextScheduleTime"] == "2026-01-03T03:30:00Z"
 
 
+@pytest.mark.parametrize(
+    ("cron", "day", "times"),
+    [
+        ("30 2 * * *", "2026-10-25", ["00:30"]),
+        ("0,30 2,3 * * *", "2026-10-25", ["00:00", "00:30", "02:00", "02:30"]),
+        ("0 */2 * * *", "2026-10-25", ["00:00", "01:00", "03:00"]),
+        ("15 * * * *", "2026-10-25", ["00:15", "01:15", "02:15", "03:15"]),
+        ("30 2 * * *", "2026-03-29", ["01:00"]),
+        ("0 * * * *", "2026-03-29", ["00:00", "01:00", "02:00", "03:00"]),
+    ],
+)
+def test_an_hour_that_the_clock_repeats_or_leaves_out(cron: str, day: str, times: list[str]) -> None:
+    """As cron does: a time that comes twice counts at first sight, one that is left out comes with the change.
+
+    What the hour field has a star for goes by hours that pass. Times are UTC, from 00:00 to 03:30.
+    """
+    world = idle(triggers={"schedule": {"cron": cron, "timeZone": "Europe/Berlin"}})
+    world.now = datetime.fromisoformat(f"{day}T00:00:00+00:00") - timedelta(minutes=15)
+    world.edit(suspend=True)
+    world.settle()
+    world.edit(suspend=False)
+    world.settle()
+    started = []
+    for _ in range(15):
+        world.later(minutes=15)
+        if world.status["run"]["state"] == "Starting":
+            assert world.status["lastScheduleTime"] == timestamp(world.now)
+            assert world.status["nextScheduleTime"] > timestamp(world.now)
+            started.append(f"{world.now:%H:%M}")
+            world.succeed(world.status["run"]["id"])
+    assert started == times
+
+
 def test_missed_times_are_not_made_up_for() -> None:
     world = idle(triggers={"schedule": {"cron": "0 * * * *", "startingDeadline": "10m"}})
     world.now = datetime(2026, 1, 2, 9, 5, tzinfo=UTC)
@@ -151,6 +185,46 @@ def test_drift_waits_for_the_cooldown_and_for_new_data() -> None:
     world.others["cancer"] = drifted("2026-01-02T04:00:00Z")
     world.later(hours=2)
     assert world.status["run"]["id"] == 3, "no more than maxPerDay (2)"
+
+
+def test_other_runs_make_nobody_forget_those_of_drift() -> None:
+    """History holds ten; the cooldown and the cap of a day hold however many runs of other kinds there are."""
+    drift = {"modelDeployments": ["cancer"], "cooldown": "6h", "maxPerDay": 1, "promotion": "Automatic"}
+    kept = {**example("tabular")["spec"]["artifacts"], "keep": {"runs": 100, "versions": 100}}
+    world = idle(triggers={"drift": drift}, artifacts=kept)
+    world.others["cancer"] = drifted("2026-01-02T03:00:00Z")
+    world.settle()
+    world.succeed(2)
+    assert [h["trigger"] for h in world.status["history"]] == ["SpecChange", "Drift"]
+    world.others["cancer"] = drifted("2026-01-02T03:04:06Z")
+    for number in range(3, 14):
+        world.annotate("run-requested-at", str(number))
+        world.later(minutes=5)
+        world.succeed(number)
+    assert {h["trigger"] for h in world.status["history"]} == {"Manual"}, "it was too soon for a run of drift"
+    world.later(hours=6)
+    assert world.status["run"]["trigger"] == "Manual", "one a day"
+    world.later(hours=18)
+    assert world.status["run"]["trigger"] == "Drift"
+
+
+@pytest.mark.parametrize("ending", ["failed", "not blessed"])
+def test_drift_that_a_run_has_not_answered_starts_another(ending: str) -> None:
+    """After the cooldown, while it lasts; one that a version has answered waits for a person instead."""
+    world = idle(triggers={"drift": {"modelDeployments": ["cancer"], "cooldown": "1h", "maxPerDay": 5}})
+    world.others["cancer"] = drifted("2026-01-02T03:00:00Z")
+    world.settle()
+    if ending == "failed":
+        world.fail(65)
+    else:
+        world.succeed(0, trained("NotBlessed"), {"v": 1, "outcome": "Skipped", "reason": "NotBlessed"})
+    world.later(minutes=59)
+    assert world.status["run"]["id"] == 2
+    world.later(minutes=1)
+    assert (world.status["run"]["id"], world.status["run"]["trigger"]) == (3, "Drift")
+    world.succeed(2)
+    world.later(hours=3)
+    assert world.status["run"]["id"] == 3, "version 2 awaits promotion"
 
 
 @pytest.mark.parametrize("status", ["False", "Unknown"])

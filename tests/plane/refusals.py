@@ -60,6 +60,10 @@ _SUIT = (
     "mae, rmse, r2 for a Number"
 )
 _WORD = "a name has letters, digits and _ and starts with no digit; `column` may be anything, so put it there"
+_SAVED = (
+    "TensorFlow can save no input whose name starts with _ or is a word of Python's; choose another, "
+    "the data's name goes into `column`"
+)
 _GIVEN = "the model would predict what it is given"
 
 PIPELINES = (
@@ -101,6 +105,7 @@ PIPELINES = (
     ),
     refusal(pipeline, "spec.schema.label.name", _WORD, spec__schema__label__name="Churned?"),
     refusal(pipeline, "spec.schema.features[0].name", _WORD, spec__schema__features__0__name="mean radius"),
+    refusal(pipeline, "spec.schema.features[0].name", _SAVED, spec__schema__features__0__name="class"),
     refusal(
         pipeline,
         "spec.triggers.schedule.cron",
@@ -149,6 +154,12 @@ PIPELINES = (
         "spec.schema.features[0]",
         "shape: [height, width, channels] belongs to every feature of type Image and to no other",
         spec__schema__features__0__shape=ABSENT,
+    ),
+    refusal(
+        image_pipeline,
+        "spec.schema.features[0]",
+        "an Image has 1, 3 or 4 channels: shape is [height, width, channels]",
+        spec__schema__features__0__shape=[64, 64, 2],
     ),
     refusal(
         pipeline,

@@ -35,6 +35,7 @@ PROGRESSING: Final = "Progressing"
 RECONCILED: Final = "Reconciled"
 SUSPENDED: Final = "Suspended"
 UNSCHEDULABLE: Final = "Unschedulable"
+POD_NOT_CREATED: Final = "PodNotCreated"
 IMAGE_PULL_FAILED: Final = "ImagePullFailed"
 CONTAINER_CREATE_FAILED: Final = "ContainerCreateFailed"
 VOLUME_NOT_FOUND: Final = "VolumeNotFound"
@@ -47,7 +48,6 @@ CRASHED: Final = "Crashed"
 # A Pipeline and its runs.
 NO_CHAMPION: Final = "NoChampion"
 CHAMPION_READY: Final = "ChampionReady"
-NEVER_RUN: Final = "NeverRun"
 RUNNING: Final = "Running"
 RUN_SUCCEEDED: Final = "RunSucceeded"
 RUN_FAILED: Final = "RunFailed"
@@ -56,9 +56,6 @@ DATA_ERROR: Final = "DataError"
 TIMED_OUT: Final = "TimedOut"
 STARTUP_TIMED_OUT: Final = "StartupTimedOut"
 DISRUPTED: Final = "Disrupted"
-RETRIES_EXHAUSTED: Final = "RetriesExhausted"
-CANCELLED: Final = "Cancelled"
-SUPERSEDED: Final = "Superseded"
 NOT_BLESSED: Final = "NotBlessed"
 NOT_EVALUATED: Final = "NotEvaluated"
 BLESSED_REASON: Final = "Blessed"
@@ -109,15 +106,3 @@ STABLE: Final = "Stable"
 INCONCLUSIVE: Final = "Inconclusive"
 
 STAGES: Final = ("Source", "Validate", "Preprocess", "Train", "Evaluate", "Publish", "SmokeTest")
-STAGE_STATES: Final = (
-    "Pending",
-    "Queued",
-    "Starting",
-    "Running",
-    "Retrying",
-    "Succeeded",
-    "Cached",
-    "Skipped",
-    "Failed",
-    "Cancelled",
-)

@@ -12,6 +12,20 @@ from ropewalk.api.markers import ListAtomic, ListMap, ListSet, Rule
 Percent = Annotated[int, Field(ge=1, le=80)]
 ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
 Category = Annotated[str, Field(min_length=1, max_length=128)]
+UNSAVEABLE = (
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+    "not", "or", "pass", "raise", "return", "self", "try", "while", "with", "yield",
+)  # fmt: skip
+"""Python's words: a SavedModel's inputs are arguments of a Python function."""
+FeatureName = Annotated[
+    Name,
+    Rule(
+        rule=f"!self.startsWith('_') && !(self in [{', '.join(repr(word) for word in UNSAVEABLE)}])",
+        message="TensorFlow can save no input whose name starts with _ or is a word of Python's; choose another, "
+        "the data's name goes into `column`",
+    ),
+]
 SourceUri = Annotated[
     str,
     Field(min_length=1, max_length=1024),
@@ -136,13 +150,17 @@ class Feature(Model):
             message="shape: [height, width, channels] belongs to every feature of type Image and to no other",
         ),
         Rule(
+            rule="!has(self.shape) || self.shape.size() != 3 || self.shape[2] in [1, 3, 4]",
+            message="an Image has 1, 3 or 4 channels: shape is [height, width, channels]",
+        ),
+        Rule(
             rule="!(self.type in ['Boolean', 'Image']) || !self.optional",
             message="a Boolean or an Image cannot be optional: declare an optional Boolean as a Category",
         ),
     )
 
-    name: Name
-    """The input's name in requests, letters, digits and _ only."""
+    name: FeatureName
+    """The input's name in requests, letters, digits and _ only; two may not differ in upper and lower case alone."""
     column: ColumnName | None = None
     """The column of the data, any name at all; absent: `name`."""
     type: Literal["Number", "Integer", "Boolean", "Category", "Image"]
@@ -161,7 +179,7 @@ class Feature(Model):
         Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=3, max_length=3), ListAtomic()]
         | None
     ) = None
-    """Height, width and channels (1 or 3) of an Image."""
+    """Height, width and channels (1, 3 or 4) of an Image."""
 
 
 class Schema(Model):

@@ -120,7 +120,7 @@ class PipelineSpec(Model):
     """What a model must do in the server's image before it becomes a version."""
     promotion: Literal["Automatic", "Manual"] = "Automatic"
     """Automatic: a blessed version becomes the champion.
-    Manual: it waits for the annotation ropewalk.dev/promote: "VERSION"."""
+    Manual: it waits for the annotation ropewalk.dev/promote: "VERSION" ("VERSION@ANYTHING" to promote it once more)."""
     triggers: Triggers = Triggers()
     """What starts a run."""
     concurrency_policy: Literal["Forbid", "Queue"] = "Forbid"
@@ -133,7 +133,8 @@ class PipelineSpec(Model):
     timeouts: Timeouts = Timeouts()
     """How long a run may take."""
     resources: Resources | None = None
-    """Compute resources of the stages other than training."""
+    """Compute resources of the smoke test, which loads the model in the server's image as a server would.
+    The stages before it run in one process under train.resources."""
 
 
 class Pipeline(Model):

@@ -43,7 +43,7 @@ class Job(StatusModel):
     part: Short | None = None
     """Which part of the run it does."""
     state: Short | None = None
-    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped, Failed, Superseded or Cancelled."""
+    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped or Failed."""
     attempts: Count | None = None
     """Jobs started for this part so far."""
     failures: Count | None = None
@@ -64,7 +64,7 @@ class Stage(StatusModel):
     name: Short
     """Source, Validate, Preprocess, Train, Evaluate, Publish or SmokeTest."""
     state: Short | None = None
-    """Pending, Queued, Starting, Running, Retrying, Succeeded, Cached, Skipped, Failed or Cancelled."""
+    """Pending, Running, Succeeded, Cached, Skipped or Failed."""
     reason: Reason | None = None
     """One word why it is in that state."""
     message: Message | None = None
@@ -100,7 +100,7 @@ class Run(StatusModel):
     id: Count | None = None
     """Its number; it grows by one with every run."""
     state: Short | None = None
-    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped, Failed, Superseded or Cancelled."""
+    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped or Failed."""
     trigger: Short | None = None
     """What started it: SpecChange, Schedule, Manual or Drift."""
     reason: Text | None = None
@@ -184,7 +184,7 @@ class PipelineHistoryEntry(StatusModel):
     trigger: Short | None = None
     """What started it."""
     result: Short | None = None
-    """Succeeded, NotBlessed, Skipped, Failed, Superseded or Cancelled."""
+    """Succeeded, NotBlessed, Skipped or Failed."""
     reason: Reason | None = None
     """One word why."""
     message: Message | None = None
@@ -240,11 +240,24 @@ class Errand(StatusModel):
     state: Short | None = None
     """Running, Succeeded or Failed."""
     message: Message | None = None
-    """What it did, or why it failed."""
+    """What it did, why it failed, or what it waits for."""
+    waiting: Text | None = None
+    """Why its pod does not run although it should, for instance ImagePullBackOff or Unschedulable."""
     started_at: Time | None = None
     """When it was decided on."""
     finished_at: Time | None = None
     """When it ended."""
+
+
+class DriftRuns(StatusModel):
+    """Runs that drift has started, which history forgets too soon."""
+
+    started_at: Annotated[tuple[Time, ...], Field(max_length=100), ListAtomic()] | None = None
+    """When those of the day before the latest one were decided on, and that one, oldest first."""
+    finished_at: Time | None = None
+    """When the latest one that has ended did so: the cooldown counts from then."""
+    version: Count | None = None
+    """The version that it published; absent if it gave none, and then the same drift starts another."""
 
 
 class PipelineStatus(StatusModel):
@@ -253,7 +266,8 @@ class PipelineStatus(StatusModel):
     observed_generation: Count | None = None
     """The generation of the spec that this status is about."""
     conditions: Conditions | None = None
-    """Ready, Reconciling, Stalled, Succeeded (the last run), DataValid, Blessed and Halted."""
+    """Ready, Reconciling (the store is looked through before anything runs), Stalled, Succeeded (the last run),
+    DataValid, Blessed and Halted."""
     summary: PipelineSummary | None = None
     """What the columns of `kubectl get` show."""
     run: Run | None = None
@@ -288,3 +302,5 @@ class PipelineStatus(StatusModel):
         Annotated[tuple[Annotated[str, Field(max_length=512)], ...], Field(max_length=20), ListAtomic()] | None
     ) = None
     """Drifts that have been acted on."""
+    drift_runs: DriftRuns | None = None
+    """Runs that drift has started, as far as triggers.drift.cooldown and maxPerDay depend on them."""

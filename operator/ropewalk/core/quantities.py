@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 
+from ..api.common import parse_quantity
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {
-    "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
-}  # fmt: skip
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)(k|M|G|T|Ki|Mi|Gi|Ti)?")
 
 
 def duration(text: str) -> timedelta:
@@ -24,22 +20,18 @@ def duration(text: str) -> timedelta:
     return timedelta(seconds=sum(float(n) * _SECONDS[u] for n, u in parts))
 
 
-def memory(text: str) -> int:
-    """Bytes of a memory quantity. Raises ValueError for what is none."""
-    found = _MEMORY.fullmatch(text.strip())
-    if found is None:
-        raise ValueError(f"not an amount of memory: {text!r}")
-    return int(Decimal(found[1]) * _BYTES[found[2] or ""])
+def memory(amount: str | int) -> int:
+    """Bytes of a memory quantity in any of Kubernetes' notations. Raises ValueError for what is none."""
+    return int(parse_quantity(amount))
 
 
 def raised_memory(limit: str, factor: str, maximum: str) -> str | None:
     """`limit` times `factor`, at most `maximum`, in whole Mi; None when that is no more than it was."""
     try:
-        wanted = int(memory(limit) * Decimal(factor))
+        wanted = min(int(memory(limit) * Decimal(factor)), memory(maximum)) // 2**20
+        return f"{wanted}Mi" if wanted * 2**20 > memory(limit) else None
     except (InvalidOperation, ValueError):
         return None
-    amount = min(wanted, memory(maximum))
-    return f"{math.floor(amount / 2**20)}Mi" if amount > memory(limit) else None
 
 
 def words(span: timedelta) -> str:

@@ -144,9 +144,10 @@ class Reconciler:
         now = utcnow()
         plan = core.plan(observed, now)
         rejected = await self._execute(plan.effects, key)
-        await self._write_status(key, owner, plan, rejected, now)
-        for event in plan.events:
+        refused = await self._write_status(key, owner, plan, rejected, now)
+        for event in () if refused else plan.events:
             await self._recorder.record(owner, event, now)
+        rejected = rejected or refused
         if rejected is not None:
             await self._recorder.record(owner, Event("Warning", "Rejected", rejected), now)
             raise RuntimeError(rejected)
@@ -234,7 +235,11 @@ class Reconciler:
             case Annotate(ref, uid, annotation, value):
                 await self._cluster.annotate(ref, namespace, uid, annotation, value)
 
-    async def _write_status(self, key: Key, owner: Json, plan: Plan, rejected: str | None, now: datetime) -> None:
+    async def _write_status(self, key: Key, owner: Json, plan: Plan, rejected: str | None, now: datetime) -> str | None:
+        """Write what has changed; the sentence with which the API server refuses this status for good.
+
+        The status that is stored stays then, and says so itself: without it nobody would know that all stands still.
+        """
         before = owner.get("status") or {}
         status = plan.status if plan.status is not None else before
         if rejected is not None:
@@ -242,11 +247,29 @@ class Reconciler:
         status = without_nulls(status)
         metrics.observe_status(key.kind, key.namespace, key.name, status)
         if status == before:
-            return
+            return None
         try:
             self._written[key] = await self._cluster.write_status(owner, status)
+            return None
         except Conflict as error:
             raise Retry from error
+        except ApiError as error:
+            if not _for_good(error):
+                raise
+            refused = f"the API server rejected the status: {error.message}"
+        status = without_nulls(stalled(before, refused, int(owner["metadata"].get("generation") or 0), now))
+        if status != before:
+            try:
+                self._written[key] = await self._cluster.write_status(owner, status)
+            except Conflict as error:
+                raise Retry from error
+        return refused
+
+
+def _for_good(error: ApiError) -> bool:
+    """Whether the same write will always be refused. What server-side apply cannot take apart, such as a list with a
+    key twice, it answers with 500."""
+    return error.status in (400, 413, 422) or (error.status == 500 and "typed patch object" in error.message)
 
 
 def stalled(status: Json, message: str, generation: int, now: datetime) -> dict[str, Any]:

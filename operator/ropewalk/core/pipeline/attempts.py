@@ -6,6 +6,7 @@ unknown are; an eviction is free; running out of memory raises the limit. Kubern
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -13,6 +14,7 @@ from typing import Any, Final, Literal
 from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from ..conditions import clip
+from ..plan import Json, Ref
 from ..quantities import duration, raised_memory, words
 from .messages import SmokeResult, TrainResult, smoke_result, train_result
 from .observe import CONFIG_REASONS, IMAGE_REASONS, SMOKE_TEST, TRAIN, Attempt, Container, Pod
@@ -24,6 +26,8 @@ FREE_REPLAYS = 1
 HOPELESS = frozenset({"InvalidImageName"})
 NEEDS_TENSORFLOW: Final = "NeedsTensorFlow"
 SMOKE_STAGE = "SmokeTest"
+POD_EXPECTED = timedelta(seconds=5)
+"""The Job controller makes a Job's pod within a second or two, unless the API server refuses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +83,14 @@ class Running:
 Verdict = Success | Failure | Waiting | Running
 
 
-def judge(attempt: Attempt | None) -> Verdict:
+def judge(attempt: Attempt | None, now: datetime) -> Verdict:
     """The verdict on one attempt, clocks apart. None: the Job that status knows of is not there any more."""
     if attempt is None:
         return Failure("Gone", "", "JobDisappeared", "the Job was deleted before its result was read")
     pod = attempt.pod
     if pod is None:
         if attempt.active:
-            return Waiting("", "", attempt.created_at)
+            return without_pod(attempt, now)
         if attempt.disrupted:
             return Failure("Disruption", "", api.DISRUPTED, "the pod was evicted or preempted")
         return Failure(
@@ -102,17 +106,48 @@ def judge(attempt: Attempt | None) -> Verdict:
     if pod.smoke_test.state == "running":
         return Running(SMOKE_TEST)
     if pod.train.state == "terminated":
-        return _waiting(pod, pod.smoke_test, pod.train.finished_at, SMOKE_STAGE)
-    return _waiting(pod, pod.train, attempt.created_at, "")
+        return waiting(pod, pod.smoke_test, pod.train.finished_at, SMOKE_STAGE)
+    return waiting(pod, pod.train, attempt.created_at, "")
 
 
-def _waiting(pod: Pod, container: Container, since: datetime | None, stage: str) -> Waiting:
+def without_pod(attempt: Attempt, now: datetime) -> Waiting:
+    """The wait for the pod of a Job that works. Why there is none stands in the Job's Events only."""
+    if attempt.had_pod:  # It is gone; the Job says in a moment what that means.
+        return Waiting("", "", now)
+    if attempt.created_at is None or now - attempt.created_at <= POD_EXPECTED:
+        return Waiting("", "", attempt.created_at)
+    text = (
+        f"Job {attempt.name} has no pod, so something refuses it (a quota, a LimitRange, admission); "
+        f"`kubectl describe job {attempt.name}` says what"
+    )
+    return Waiting(api.POD_NOT_CREATED, text, attempt.created_at)
+
+
+def waiting(pod: Pod, container: Container, since: datetime | None, stage: str) -> Waiting:
+    """The wait for a container of a pod, with kubelet's or the scheduler's word for it."""
     message = clip(container.message, 400)
     if container.reason in IMAGE_REASONS | CONFIG_REASONS:
         return Waiting(container.reason, message, since, stage)
     if pod.unschedulable:
         return Waiting("Unschedulable", pod.unschedulable, since, stage)
     return Waiting("", "", since, stage)
+
+
+def named(verdict: Waiting, reason: str, message: str, mounted: Mapping[Ref, Json | None]) -> Waiting:
+    """The root of the wait: a claim or ConfigMap that is absent, which kubelet tells in Events only.
+
+    `reason` and `message` are what was said before.
+    """
+    if verdict.reason in IMAGE_REASONS and reason in IMAGE_REASONS:  # Kubelet goes back and forth between two.
+        return replace(verdict, reason=reason, message=message)
+    if verdict.reason and verdict.reason != api.UNSCHEDULABLE:
+        return verdict
+    for ref, there in mounted.items():
+        if there is None and ref.kind in ("PersistentVolumeClaim", "ConfigMap"):
+            reason = api.VOLUME_NOT_FOUND if ref.kind == "PersistentVolumeClaim" else api.CONFIG_MAP_NOT_FOUND
+            text = f"{ref.kind} {ref.name} does not exist in this namespace; create it or correct the uri"
+            return replace(verdict, reason=reason, message=text)
+    return verdict
 
 
 def _finished(pod: Pod) -> Success | Failure:
@@ -213,7 +248,7 @@ def after(
         return replace(again, disruptions=run.disruptions + 1)
     if failure.kind == "Gone" and run.replays < FREE_REPLAYS:
         return replace(again, replays=run.replays + 1)
-    if failure.kind in ("Disruption", "Gone") or run.failures >= retry.limit:
+    if failure.kind == "Disruption" or run.failures >= retry.limit:
         return lost
     again = replace(again, failures=run.failures + 1, retry_at=now + _backoff(spec, run.failures))
     if failure.kind != "OutOfMemory":

@@ -6,17 +6,18 @@ Doing one twice is doing it once, so a Job that is gone is simply made again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from ...api.pipeline import PipelineSpec
 from ..conditions import clip, parse_timestamp, timestamp
-from ..plan import Event, Json
+from ..plan import Event, Json, Ref
+from . import attempts
 from .errand_record import FAILED, RECOVER, RUNNING, SUCCEEDED, SWEEP, Errand
 from .messages import BLESSED, ErrandResult, errand_result
-from .observe import ERRAND, container_in, metadata, name_of, of_kind
+from .observe import ERRAND, attempt, container_in, metadata, name_of, of_kind
 from .record import Ledger
 from .run_plan import ADOPT_STORE
 from .triggers import annotation
@@ -100,7 +101,35 @@ def _versions_in_use(owner: Json, ledger: Ledger, peers: Iterable[Json]) -> set[
     return {int(one["version"]) for one in found if isinstance(one, dict) and one.get("version")}
 
 
-def result(children: Iterable[Json], name: str) -> ErrandResult | None:
+def waiting(
+    children: Iterable[Json], errand: Errand, name: str, mounted: Mapping[Ref, Json | None], now: datetime
+) -> tuple[str, str] | None:
+    """Why the pod of the Job of that name does not run, in a word and in words, empty at first; None once it does."""
+    children = tuple(children)
+    found, container = attempt(children, name), container_in(children, name, ERRAND)
+    if found is None or (container is not None and container.state != "waiting"):
+        return None
+    if found.pod is None or container is None:
+        verdict = attempts.without_pod(found, now)
+    else:
+        verdict = attempts.waiting(found.pod, container, found.created_at, "")
+    verdict = attempts.named(verdict, errand.waiting, errand.message, mounted)
+    return verdict.reason, clip(verdict.message, 600)
+
+
+def is_for(children: Iterable[Json], body: Json) -> bool:
+    """Whether the Job that was made is the one that would be made now: of the same image, on the same claim."""
+    made = next((one for one in of_kind(children, "Job") if name_of(one) == name_of(body)), None)
+    return made is None or _asked_of(made) == _asked_of(body)
+
+
+def _asked_of(body: Json) -> tuple[list[str], list[str]]:
+    pod = body["spec"]["template"]["spec"]
+    volumes = [v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if v.get("persistentVolumeClaim")]
+    return volumes, [container["image"] for container in pod["containers"]]
+
+
+def result(children: Iterable[Json], name: str, errand: Errand) -> ErrandResult | None:
     """What became of the Job of that name; None while it works."""
     children = tuple(children)
     made = next((one for one in of_kind(children, "Job") if name_of(one) == name), None)
@@ -115,6 +144,8 @@ def result(children: Iterable[Json], name: str) -> ErrandResult | None:
         return ErrandResult.failed(ended.reason or "Crashed", text, ended.exit_code or 1)
     for condition in (made.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "Failed" and condition.get("status") == "True":
+            if errand.waiting:  # It ran out of time; that says less than what it waited for.
+                return ErrandResult.failed(errand.waiting, errand.message, 1)
             return ErrandResult.failed(str(condition.get("reason")), str(condition.get("message") or ""), 1)
     return None
 
@@ -130,6 +161,7 @@ def settled(
         errand,
         state=FAILED if failed else SUCCEEDED,
         finished_at=now,
+        waiting="",
         message=clip(f"{found.reason}: {found.message}" if failed else found.message, 600),
     )
     if errand.type == SWEEP:
@@ -157,7 +189,8 @@ def _recovered(
         return ledger
     known = {int(entry.get("id") or 0) for entry in ledger.history}
     for version in reversed(found.versions):
-        if version["runId"] not in known:
+        if version["runId"] not in known:  # Ids are the keys of history, and a store may say one twice.
+            known.add(version["runId"])
             ledger = ledger.with_history(_entry(version))
     served = {str((peer.get("status") or {}).get("live", {}).get("digest")) for peer in peers if _follows(peer, owner)}
     mine = [v for v in found.versions if v.get("digest") in served]

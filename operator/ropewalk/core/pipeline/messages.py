@@ -5,6 +5,7 @@ All of it is input from a stranger. A parse gives bounded, typed values or None;
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,9 +97,7 @@ def train_result(text: str) -> TrainResult | None:
         reason=_word(doc.get("reason")),
         message=_text(doc.get("message"), 600),
         stages=stage_rows(doc.get("stages")),
-        metrics=tuple(
-            (_text(k, 40), _text(v, 24)) for k, v in list(_mapping(doc.get("metrics")).items())[:MAX_METRICS]
-        ),
+        metrics=_metrics(_mapping(doc.get("metrics")).items()),
         blessing=_text(doc.get("blessing"), 16) or NOT_EVALUATED,
         reasons=_texts(doc.get("reasons"), 8, 200),
         data_fingerprint=_text(doc.get("dataFingerprint"), 100),
@@ -150,9 +149,17 @@ def _version(found: dict[str, Any]) -> dict[str, Any]:
         kept[key] = _text(found.get(key), length)
     kept["blessing"] = _word(found.get("blessing"))
     kept["engines"] = list(_texts(found.get("engines"), 5, 32))
-    metrics = (one for one in _list(found.get("metrics"))[:MAX_METRICS] if isinstance(one, dict))
-    kept["metrics"] = [{"name": _text(one.get("name"), 40), "value": _text(one.get("value"), 24)} for one in metrics]
+    metrics = ((one.get("name"), one.get("value")) for one in _list(found.get("metrics")) if isinstance(one, dict))
+    kept["metrics"] = [{"name": name, "value": value} for name, value in _metrics(metrics)]
     return kept
+
+
+def _metrics(found: Iterable[tuple[object, object]]) -> tuple[tuple[str, str], ...]:
+    """Names are the keys of a list in status, so those that are equal once they are cut count once."""
+    named: dict[str, str] = {}
+    for name, value in found:
+        named.setdefault(_text(name, 40), _text(value, 24))
+    return tuple(named.items())[:MAX_METRICS]
 
 
 def stage_rows(value: object) -> tuple[tuple[str, str, float | None, float | None], ...]:

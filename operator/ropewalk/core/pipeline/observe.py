@@ -91,6 +91,8 @@ class Attempt:
     failure: str
     """The Job's own reason for having failed, or empty."""
     deleting: bool
+    had_pod: bool
+    """Whether the Job has counted one; it may count it as failed a while before it ends itself."""
     pod: Pod | None
 
 
@@ -164,8 +166,14 @@ def attempt(children: Iterable[Json], job_name: str) -> Attempt | None:
         disrupted=failure.get("reason") == "PodFailurePolicy",
         failure=clip(f"{failure.get('reason', '')}: {failure.get('message', '')}", 300) if failure else "",
         deleting="deletionTimestamp" in metadata(job),
+        had_pod=any(status.get(count) for count in ("active", "terminating", "succeeded", "failed")),
         pod=_pod(pods[-1]) if pods else None,
     )
+
+
+def works(pod: Json) -> bool:
+    """Whether a process of the pod may still be at work; one that is deleted has its grace time."""
+    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
 def container_in(children: Iterable[Json], job_name: str, name: str) -> Container | None:

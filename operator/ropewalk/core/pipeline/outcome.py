@@ -55,6 +55,7 @@ def succeeded(
         entry |= {"version": smoke.version, **{k: v for k, v in version.items() if v}}
         entry["engines"] = list(smoke.engines)
     ledger = replace(ledger, run=ended, anomalies=train.anomalies, consecutive_failures=0).with_history(entry)
+    ledger = _drift_answered(ledger, run, int(entry.get("version") or 0), now)
     text = f"run {run.id} of {name_of(owner)}: {state}" + (f" ({message})" if message else "")
     events = [Event("Normal" if state == SUCCEEDED else "Warning", reason, text)]
     if state == SUCCEEDED and smoke.version:
@@ -72,22 +73,32 @@ def failed(owner: Json, ledger: Ledger, run: Run, now: datetime) -> tuple[Ledger
     reason = str(failure.get("reason") or run.state)
     failures = ledger.consecutive_failures + (1 if run.state == FAILED else 0)
     ledger = replace(ledger, run=run, consecutive_failures=failures).with_history(_entry(run, reason, now))
+    ledger = _drift_answered(ledger, run, 0, now)
     return ledger, (Event("Warning", "RunFailed", f"run {run.id} of {name_of(owner)}: {run.message}"),)
+
+
+def _drift_answered(ledger: Ledger, run: Run, version: int, now: datetime) -> Ledger:
+    if run.trigger != DRIFT:
+        return ledger
+    return replace(ledger, drift_runs=replace(ledger.drift_runs, finished_at=now, version=version))
 
 
 def promoted_by_hand(owner: Json, ledger: Ledger, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
     """Act on the annotation `ropewalk.dev/promote: "VERSION"`, once for each value it is given.
 
-    A version that is not there yet is refused once and promoted when a run has made it.
+    To set it to the value that it has changes nothing that anybody could see, so a version that is promoted once more
+    takes another one: `VERSION@ANYTHING`. A version that is not there yet is refused once and promoted when a run
+    has made it.
     """
     wanted = annotation(owner, PROMOTE)
     refused, before = clip(f"unknown: {wanted}", 256), ledger.handled_promotion
     if wanted == before:
         return ledger, ()
     ledger = replace(ledger, handled_promotion=wanted)
-    if not wanted or (ledger.champion and str(ledger.champion.get("version")) == wanted):
+    version = wanted.partition("@")[0]
+    if not wanted or (ledger.champion and str(ledger.champion.get("version")) == version):
         return ledger, ()
-    entry = next((h for h in reversed(ledger.history) if h.get("uri") and str(h.get("version")) == wanted), None)
+    entry = next((h for h in reversed(ledger.history) if h.get("uri") and str(h.get("version")) == version), None)
     if entry is None:
         ledger = replace(ledger, handled_promotion=refused)
         if before == refused:
@@ -102,9 +113,15 @@ def promoted_by_hand(owner: Json, ledger: Ledger, now: datetime) -> tuple[Ledger
 
 
 def awaiting(owner: Json, version: int) -> str:
-    """How a person promotes a version."""
-    command = f"kubectl annotate --overwrite pipeline {name_of(owner)} {PROMOTE}={version}"
-    return f"version {version} awaits promotion: {command}"
+    """That a version waits for a person, and what to do."""
+    return f"version {version} awaits promotion: {promotion(owner, str(version))}"
+
+
+def promotion(owner: Json, version: str) -> str:
+    """The command that promotes a version, also one that the annotation names already."""
+    named, _, count = annotation(owner, PROMOTE).partition("@")
+    again = f"@{int(count) + 1 if count.isascii() and count.isdigit() else 2}" if named == version else ""
+    return f"kubectl annotate --overwrite pipeline {name_of(owner)} {PROMOTE}={version}{again}"
 
 
 def _promoted(owner: Json, ledger: Ledger, entry: Json, now: datetime) -> tuple[Ledger, Event]:
@@ -113,6 +130,9 @@ def _promoted(owner: Json, ledger: Ledger, entry: Json, now: datetime) -> tuple[
     if ledger.champion:
         champion["replaced"] = {k: v for k, v in ledger.champion.items() if k not in ("replaced", "reason")}
     text = f"version {entry['version']} of {name_of(owner)} is the champion"
+    named = annotation(owner, PROMOTE).partition("@")[0]
+    if ledger.champion and named == str(ledger.champion.get("version")) != str(entry["version"]):
+        text += f"; to have version {named} back: {promotion(owner, named)}"
     return replace(ledger, champion=champion), Event("Normal", "Promoted", text)
 
 

@@ -12,16 +12,15 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from .. import names
-from ..conditions import Condition, clip, set_conditions
+from ..conditions import clip
 from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
 from . import attempts, errands, job, outcome, run_plan, stages, status, title, triggers
 from .attempts import Failure, Success, Waiting
 from .errand_record import RECOVER, SWEEP, Errand
 from .messages import train_result
-from .observe import IMAGE_REASONS, Attempt, attempt, errand_of, metadata, name_of, of_kind, owned, run_of
+from .observe import Attempt, attempt, errand_of, metadata, name_of, of_kind, owned, run_of, works
 from .reads import PROGRESS
 from .record import FAILED, PENDING, RETRYING, RUNNING, STARTING, Ledger, Run, read
 
@@ -40,7 +39,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
     try:
         spec = PipelineSpec.model_validate(owner.get("spec") or {})
     except ValidationError as error:
-        return _invalid(owner, error, now)
+        stalled = status.of_invalid_spec(owner, error, now)
+        return Plan(status=stalled if stalled != (owner.get("status") or {}) else None)
     ledger, events = triggers.settled_schedule(spec, read(owner.get("status") or {}), now)
     ledger, more = outcome.promoted_by_hand(owner, ledger, now)
     ledger, lost = title.given_back(owner, ledger, observed.peers or (), now)
@@ -67,7 +67,7 @@ class _Pass:
 
     def plan(self, effects: tuple[Effect, ...] = (), requeue: float | None = None) -> Plan:
         """The plan with the ledger as it now stands."""
-        problem = triggers.schedule_problem(self.spec)
+        problem = run_plan.problem(self.spec) or triggers.schedule_problem(self.spec)
         document = status.document(self.owner, self.spec, self.ledger, problem, self.now)
         changed = document != (self.owner.get("status") or {})
         return Plan(effects, document if changed else None, tuple(self.events), requeue)
@@ -75,19 +75,29 @@ class _Pass:
     # --- no run in flight --------------------------------------------------------------------------------------------
 
     def start(self) -> Plan:
-        """Record the intent of an errand or a run if one is due; else rest until the clock or an event asks."""
+        """Record the intent of an errand or a run if one is due; else rest until the clock or an event asks.
+
+        What still works is stopped first: an errand may not run beside a trainer.
+        """
+        stop = self._leftovers()
+        if stop:
+            return self.plan(stop, 0.0)
         if errands.recover_is_due(self.owner, self.ledger, self.now):
             self.ledger = errands.begun(self.ledger, RECOVER, self.now)
             return self.plan(requeue=0.0)
         wait = errands.waits(self.owner, self.ledger, self.now)
         if wait is not None:
             return self.plan(requeue=wait)
-        trigger = triggers.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
+        trigger = None
+        if not run_plan.problem(self.spec):
+            trigger = triggers.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
         if trigger is None and errands.next_sweep(self.spec, self.ledger, self.now) == self.now:
+            if any(run_of(pod) and works(pod) for pod in of_kind(self.children, "Pod")):
+                return self.plan(requeue=WAIT)
             self.ledger = errands.begun(self.ledger, SWEEP, self.now)
             return self.plan(requeue=0.0)
         if trigger is None:
-            return self.plan(self._leftovers() + self._sweep(), self._rest())
+            return self.plan(self._sweep(), self._rest())
         run = Run(
             id=self._next_id(),
             generation=int(metadata(self.owner).get("generation") or 0),
@@ -150,13 +160,27 @@ class _Pass:
             config = job.errand_config(self.owner, errand.id, json.dumps(content, sort_keys=True, indent=1))
             there = any(name_of(child) == name_of(config) for child in of_kind(self.children, "ConfigMap"))
             body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
-            return self.plan((Create(body),) if there else (Create(config), Create(body)), WAIT)
-        found = errands.result(self.children, name)
+            made = (Create(body),) if there else (Create(config), Create(body))
+            return self.plan((*self._leftovers(name), *made), WAIT)
+        found = errands.result(self.children, name, errand)
         if found is None:
-            return self.plan(requeue=WAIT)
+            return self._errand_works(errand, name)
         self.ledger, events = errands.settled(self.owner, self.spec, self.ledger, found, self.observed.peers, self.now)
         self.events += events
         return self.plan(requeue=0.0)
+
+    def _errand_works(self, errand: Errand, name: str) -> Plan:
+        """Say what its pod waits for. One that waits for what nobody wants any more makes way for another."""
+        mounted = job.claims([self.spec.artifacts.uri])
+        claims = {ref: found for ref, found in self.observed.related.items() if ref.name in mounted}
+        wait = errands.waiting(self.children, errand, name, claims, self.now)
+        body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
+        if wait is not None and not errands.is_for(self.children, body):
+            self.ledger = errands.begun(self.ledger, errand.type, self.now)
+            return self.plan(requeue=0.0)
+        reason, message = wait or ("", "")
+        self.ledger = replace(self.ledger, errand=replace(errand, waiting=reason, message=message))
+        return self.plan(requeue=WAIT)
 
     # --- a run in flight ---------------------------------------------------------------------------------------------
 
@@ -206,9 +230,9 @@ class _Pass:
         """What has become of the attempt whose Job was created."""
         if run.state in (PENDING, RETRYING):  # Its Job has been seen for the first time.
             run = replace(run, state=STARTING, retry_at=None, stages=(), metrics=(), message="")
-        verdict = attempts.judge(found)
+        verdict = attempts.judge(found, self.now)
         if isinstance(verdict, Waiting):
-            verdict = self._named(run, verdict)
+            verdict = attempts.named(verdict, run.waiting, run.message, self.observed.related)
         late = attempts.overdue(run, found, verdict, self.spec, self.now)
         run = self._with_stages(run, found)
         if isinstance(verdict, Success):
@@ -233,19 +257,6 @@ class _Pass:
         rows = stages.live(run.stages, pod, said.stages if said else None, scraped.body if scraped else None)
         metrics = said.metrics if said and said.metrics else run.metrics
         return replace(run, stages=rows, metrics=metrics)
-
-    def _named(self, run: Run, verdict: Waiting) -> Waiting:
-        """The root of the wait: a claim or ConfigMap that is absent, which kubelet tells in Events only."""
-        if verdict.reason in IMAGE_REASONS and run.waiting in IMAGE_REASONS:  # Kubelet goes back and forth between two.
-            return replace(verdict, reason=run.waiting, message=run.message)
-        if verdict.reason and verdict.reason != api.UNSCHEDULABLE:
-            return verdict
-        for ref, there in self.observed.related.items():
-            if there is None and ref.kind in ("PersistentVolumeClaim", "ConfigMap"):
-                reason = api.VOLUME_NOT_FOUND if ref.kind == "PersistentVolumeClaim" else api.CONFIG_MAP_NOT_FOUND
-                text = f"{ref.kind} {ref.name} does not exist in this namespace; create it or correct the uri"
-                return replace(verdict, reason=reason, message=text)
-        return verdict
 
     def _succeeded(self, run: Run, success: Success) -> Plan:
         run = replace(run, stages=_ended(run))
@@ -283,18 +294,3 @@ def _ended(run: Run) -> tuple[dict[str, object], ...]:
     return tuple(
         {**s, "state": "Failed" if failed else "Succeeded"} if s.get("state") == "Running" else s for s in run.stages
     )
-
-
-def _invalid(owner: Json, error: ValidationError, now: datetime) -> Plan:
-    """A spec that the CRD let through and this operator cannot read: said once, acted on never."""
-    first = error.errors()[0]
-    where = ".".join(["spec", *(str(part) for part in first["loc"])])
-    message = f"{where}: {first['msg']}; nothing is started until it is corrected"
-    before = dict(owner.get("status") or {})
-    kept = [c for c in before.get("conditions") or () if c.get("type") != api.STALLED]
-    generation = int(metadata(owner).get("generation") or 0)
-    condition = Condition(api.STALLED, "True", api.INVALID_SPEC, message)
-    new = set_conditions(before.get("conditions") or (), [condition], generation=generation, now=now)
-    summary = {**(before.get("summary") or {}), "message": clip(message, 512)}
-    status = {**before, "conditions": kept + new, "summary": summary, "observedGeneration": generation}
-    return Plan(status=status if status != before else None)

@@ -7,7 +7,7 @@ derived. What is not written here is forgotten.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..conditions import parse_timestamp, timestamp
@@ -15,13 +15,15 @@ from ..plan import Json
 from .errand_record import Errand
 
 MAX_HISTORY = 10
+MAX_DRIFT_RUNS = 100
+"""As many as `triggers.drift.maxPerDay` may allow."""
+DAY = timedelta(days=1)
 PART = "run"
-"""All stages of a run that share image and resources are one part, and so one Job (D3)."""
+"""All stages of a run are one part, and so one Job (designs/0013)."""
 TENSORFLOW = "TensorFlow"
 
 PENDING, STARTING, RUNNING, RETRYING = "Pending", "Starting", "Running", "Retrying"
-SUCCEEDED, NOT_BLESSED, SKIPPED = "Succeeded", "NotBlessed", "Skipped"
-FAILED, SUPERSEDED, CANCELLED = "Failed", "Superseded", "Cancelled"
+SUCCEEDED, NOT_BLESSED, SKIPPED, FAILED = "Succeeded", "NotBlessed", "Skipped", "Failed"
 ACTIVE = frozenset({PENDING, STARTING, RUNNING, RETRYING})
 
 
@@ -61,6 +63,40 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftRuns:
+    """Runs that drift has started, as far as the next one depends on them: history forgets them too soon."""
+
+    started: tuple[datetime, ...] = ()
+    """Those of the last day before the latest one, and that one, oldest first."""
+    finished_at: datetime | None = None
+    version: int = 0
+    """What the latest one has published; 0: nothing."""
+
+    def with_start(self, now: datetime) -> DriftRuns:
+        """One more has started."""
+        recent = tuple(moment for moment in self.started if now - moment < DAY)
+        return replace(self, started=(*recent, now)[-MAX_DRIFT_RUNS:])
+
+    def document(self) -> dict[str, Any]:
+        """As `status.driftRuns`."""
+        found = {
+            "startedAt": [timestamp(moment) for moment in self.started],
+            "finishedAt": timestamp(self.finished_at) if self.finished_at else None,
+            "version": self.version,
+        }
+        return {k: v for k, v in found.items() if v}
+
+    @staticmethod
+    def from_document(found: object) -> DriftRuns:
+        """Inverse of `document`; none for anything else."""
+        if not isinstance(found, dict):
+            return DriftRuns()
+        started = (parse_timestamp(moment) for moment in found.get("startedAt") or ())
+        finished = parse_timestamp(found.get("finishedAt"))
+        return DriftRuns(tuple(t for t in started if t), finished, int(found.get("version") or 0))
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Everything remembered."""
 
@@ -72,6 +108,7 @@ class Ledger:
     handled_run_request: str = ""
     handled_promotion: str = ""
     handled_drift: tuple[str, ...] = ()
+    drift_runs: DriftRuns = DriftRuns()
     last_schedule: datetime | None = None
     next_schedule: datetime | None = None
     errand: Errand | None = None
@@ -106,6 +143,7 @@ def read(status: Json) -> Ledger:
         handled_run_request=str(status.get("handledRunRequest") or ""),
         handled_promotion=str(status.get("handledPromotion") or ""),
         handled_drift=tuple(str(d) for d in status.get("handledDrift") or ()),
+        drift_runs=DriftRuns.from_document(status.get("driftRuns")),
         last_schedule=parse_timestamp(status.get("lastScheduleTime")),
         next_schedule=parse_timestamp(status.get("nextScheduleTime")),
         errand=Errand.from_document(status.get("errand")),
@@ -127,6 +165,7 @@ def write(ledger: Ledger, job_name: str) -> dict[str, Any]:
         "handledRunRequest": ledger.handled_run_request,
         "handledPromotion": ledger.handled_promotion,
         "handledDrift": list(ledger.handled_drift),
+        "driftRuns": ledger.drift_runs.document(),
         "lastScheduleTime": timestamp(ledger.last_schedule) if ledger.last_schedule else None,
         "nextScheduleTime": timestamp(ledger.next_schedule) if ledger.next_schedule else None,
         "errand": ledger.errand.document() if ledger.errand else None,
@@ -135,7 +174,7 @@ def write(ledger: Ledger, job_name: str) -> dict[str, Any]:
         "sweptAt": timestamp(ledger.swept_at) if ledger.swept_at else None,
         "sweepWaiting": ledger.sweep_waiting or None,
     }
-    return {k: v for k, v in document.items() if v not in (None, "", []) or k == "consecutiveFailures"}
+    return {k: v for k, v in document.items() if v not in (None, "", [], {}) or k == "consecutiveFailures"}
 
 
 def metric_list(metrics: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:

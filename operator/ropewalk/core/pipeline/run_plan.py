@@ -41,6 +41,22 @@ def spec_hash(spec: PipelineSpec) -> str:
     return names.digest({k: v for k, v in document.items() if k not in NOT_PART_OF_A_RUN})
 
 
+def problem(spec: PipelineSpec) -> str:
+    """What keeps every run of this spec from succeeding, beyond what the schema can say; empty when nothing does.
+
+    CEL could compare 512 names with each other only at a cost that the API server does not allow.
+    """
+    seen: dict[str, str] = {}
+    for feature in spec.schema_.features:
+        other = seen.setdefault(feature.name.lower(), feature.name)
+        if other != feature.name:
+            return (
+                f"schema.features: {other!r} and {feature.name!r} differ in upper and lower case only, "
+                "which TensorFlow cannot save; rename one, the data's name goes into `column`"
+            )
+    return ""
+
+
 def run_document(owner: Json, spec: PipelineSpec, run: Run, champion: Json | None) -> dict[str, Any]:
     """`run.json` of C2."""
     meta = metadata(owner)

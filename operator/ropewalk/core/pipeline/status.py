@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from ..conditions import Condition, clip, set_conditions, timestamp
 from ..plan import Json
 from . import record, run_plan, triggers
-from .observe import metadata
+from .observe import metadata, name_of
 from .outcome import awaiting
 from .record import FAILED, NOT_BLESSED, SUCCEEDED, Ledger, Run
 from .stages import current
@@ -36,6 +38,20 @@ def document(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str, now:
         "summary": _summary(owner, spec, ledger, problem),
         "conditions": conditions,
     }
+
+
+def of_invalid_spec(owner: Json, error: ValidationError, now: datetime) -> dict[str, Any]:
+    """The status with a spec that the CRD let through and this operator cannot read: said once, acted on never."""
+    first = error.errors()[0]
+    where = ".".join(["spec", *(str(part) for part in first["loc"])])
+    message = f"{where}: {first['msg']}; nothing is started until it is corrected"
+    before = dict(owner.get("status") or {})
+    kept = [c for c in before.get("conditions") or () if c.get("type") != api.STALLED]
+    generation = int(metadata(owner).get("generation") or 0)
+    condition = Condition(api.STALLED, "True", api.INVALID_SPEC, message)
+    new = set_conditions(before.get("conditions") or (), [condition], generation=generation, now=now)
+    summary = {**(before.get("summary") or {}), "message": clip(message, 512)}
+    return {**before, "conditions": kept + new, "summary": summary, "observedGeneration": generation}
 
 
 def _summary(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> dict[str, str]:
@@ -68,9 +84,10 @@ def _message(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> s
         return problem
     if run is not None and run.active:
         return f"{run.waiting}: {run.message}" if run.waiting else run.message
+    if ledger.errand is not None and ledger.errand.obstacle:
+        return ledger.errand.obstacle
     if triggers.halted(spec, ledger):
-        last = run.message if run else ""
-        return f"halted after {ledger.consecutive_failures} failed runs; a change of the spec starts another. {last}"
+        return f"halted: {_halted(owner, spec, ledger)}. {run.message if run else ''}".rstrip()
     if run is not None and run.state == SUCCEEDED:
         version = _version_of(ledger, run)
         if version and (ledger.champion is None or int(ledger.champion["version"]) < version):
@@ -80,6 +97,12 @@ def _message(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> s
     return run.message if run else ""
 
 
+def _halted(owner: Json, spec: PipelineSpec, ledger: Ledger) -> str:
+    edit = "a change of the spec or " if spec.triggers.on_spec_change else ""
+    command = f'kubectl annotate --overwrite pipeline {name_of(owner)} {triggers.RUN_REQUESTED_AT}="$(date -Iseconds)"'
+    return f"{ledger.consecutive_failures} runs in a row have failed; {edit}a person starts another: {command}"
+
+
 def _version_of(ledger: Ledger, run: Run) -> int:
     entry = next((h for h in reversed(ledger.history) if h.get("id") == run.id), {})
     return int(entry.get("version") or 0)
@@ -87,19 +110,23 @@ def _version_of(ledger: Ledger, run: Run) -> int:
 
 def _conditions(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> list[Condition]:
     run, champion = ledger.run, ledger.champion
+    obstacle = ledger.errand.obstacle if ledger.errand else ""
     if champion:
         text = f"version {champion['version']} of run {champion.get('runId', '?')}"
         text += f"; {champion['reason']}" if champion.get("reason") else ""
         found = [Condition(api.READY, "True", api.CHAMPION_READY, text)]
     else:
-        found = [Condition(api.READY, "False", api.NO_CHAMPION, "no run has given a champion yet")]
+        found = [Condition(api.READY, "False", api.NO_CHAMPION, obstacle or "no run has given a champion yet")]
+    if obstacle and ledger.errand is not None:
+        found.append(Condition(api.RECONCILING, "True", ledger.errand.waiting or api.PROGRESSING, obstacle))
+    else:
+        found.append(Condition(api.RECONCILING, "False", api.RECONCILED))
     if problem:
         found.append(Condition(api.STALLED, "True", api.INVALID_SPEC, problem))
     if run is not None:
         found += _of_run(run, ledger)
     if triggers.halted(spec, ledger):
-        text = f"{ledger.consecutive_failures} runs in a row have failed; only a person starts another"
-        found.append(Condition(api.HALTED, "True", api.TOO_MANY_FAILURES, text))
+        found.append(Condition(api.HALTED, "True", api.TOO_MANY_FAILURES, _halted(owner, spec, ledger)))
     return found
 
 

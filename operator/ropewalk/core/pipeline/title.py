@@ -12,6 +12,7 @@ from datetime import datetime
 from ..conditions import clip, parse_timestamp, timestamp
 from ..plan import Event, Json
 from .observe import name_of
+from .outcome import promotion
 from .record import Ledger
 
 
@@ -31,9 +32,13 @@ def given_back(owner: Json, ledger: Ledger, peers: Iterable[Json], now: datetime
     else:
         return ledger, ()
     why = f"{refusal.get('reason') or 'Quarantined'}: {refusal.get('message') or ''}".rstrip(": ")
+    why = clip(why, 400)
     lost = f"version {champion['version']} could not be served by ModelDeployment {name_of(peer)} ({why})"
     regained = {**former, "promotedAt": timestamp(now), "reason": clip(f"regained the title: {lost}", 600)}
-    text = f"{lost}; version {former['version']} of {name_of(owner)} is the champion again"
+    text = (
+        f"{lost}; version {former['version']} of {name_of(owner)} is the champion again; "
+        f"to try version {champion['version']} once more: {promotion(owner, str(champion['version']))}"
+    )
     return replace(ledger, champion=regained), (Event("Warning", "TitleLost", clip(text, 900)),)
 
 

@@ -15,16 +15,19 @@ from cronsim import CronSim, CronSimError
 
 from ...api.pipeline import PipelineSpec
 from .. import names
-from ..conditions import clip, find, parse_timestamp
+from ..conditions import clip, find
 from ..plan import Event, Json, Ref
 from ..quantities import duration, words
 from .observe import metadata, name_of
-from .record import Ledger
+from .record import DAY, Ledger
 
 RUN_REQUESTED_AT = f"{names.GROUP}/run-requested-at"
 API_VERSION = f"{names.GROUP}/v1alpha1"
 SPEC_CHANGE, MANUAL, DRIFT, SCHEDULE = "SpecChange", "Manual", "Drift", "Schedule"
-DRIFT_UNCURED = "DriftUncured"
+MAX_DRIFTS = 16
+"""As many as `triggers.drift.modelDeployments` may name: each has one."""
+CLOCK_CHANGE = timedelta(hours=3)
+"""More than any change of a clock: what it may show twice is looked for in whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +87,25 @@ def _drift(spec: PipelineSpec, ledger: Ledger, related: Mapping[Ref, Json | None
     policy = spec.triggers.drift
     if policy is None:
         return None
-    mine = [h for h in ledger.history if h.get("trigger") == DRIFT]
-    ended = [t for t in (parse_timestamp(h.get("finishedAt")) for h in mine) if t]
-    began = [t for t in (parse_timestamp(h.get("startedAt")) for h in mine) if t]
-    if ended and now - max(ended) < duration(policy.cooldown):
+    runs = ledger.drift_runs
+    if runs.finished_at is not None and now - runs.finished_at < duration(policy.cooldown):
         return None
-    if sum(now - t < timedelta(days=1) for t in began) >= policy.max_per_day:
+    if sum(now - moment < DAY for moment in runs.started) >= policy.max_per_day:
         return None
-    # A drift that new data could not cure yet may be tried again after the cooldown; any other is handled once.
-    uncured = bool(ledger.history) and ledger.history[-1].get("reason") == DRIFT_UNCURED
+    # A run that gave no version (it failed, was not blessed, or found no new data) has not answered the drift.
+    unanswered = runs.finished_at is not None and not runs.version
     for name in policy.model_deployments:
         found = related.get(model_deployment(name))
         condition = find((found or {}).get("status", {}).get("conditions"), "DataDrift") if found else None
         if condition is None or condition.get("status") != "True":
             continue
         this = f"{name}/{metadata(found or {}).get('uid', '')}/{condition.get('lastTransitionTime', '')}"
-        if this in ledger.handled_drift and not uncured:
+        if this in ledger.handled_drift and not unanswered:
             continue
         others = tuple(h for h in ledger.handled_drift if not h.startswith(f"{name}/"))
         message = clip(f"{name}: {condition.get('message') or condition.get('reason') or 'drifted'}", 256)
-        return Trigger(DRIFT, message, replace(ledger, handled_drift=(*others, this)[-10:]))
+        handled = replace(ledger, handled_drift=(*others, this)[-MAX_DRIFTS:], drift_runs=runs.with_start(now))
+        return Trigger(DRIFT, message, handled)
     return None
 
 
@@ -113,8 +115,9 @@ def next_tick(spec: PipelineSpec, after: datetime) -> datetime | None:
     if schedule is None:
         return None
     try:
-        local = after.astimezone(ZoneInfo(schedule.time_zone or "UTC"))
-        return next(CronSim(schedule.cron, local)).astimezone(UTC)
+        ticks = CronSim(schedule.cron, after.astimezone(ZoneInfo(schedule.time_zone or "UTC")))
+        # NB: in the hour that the clock repeats, CronSim goes by what the clock shows and may answer with the past.
+        return next(tick for tick in (one.astimezone(UTC) for one in ticks) if tick > after)
     except (CronSimError, StopIteration, ValueError, OSError, KeyError):
         return None
 
@@ -140,9 +143,10 @@ def _last_tick(spec: PipelineSpec, now: datetime) -> datetime | None:
     schedule = spec.triggers.schedule
     if schedule is None:
         return None
-    local = now.astimezone(ZoneInfo(schedule.time_zone or "UTC")).replace(second=0, microsecond=0)
     try:
-        return next(CronSim(schedule.cron, local + timedelta(minutes=1), reverse=True)).astimezone(UTC)
+        later = (now + CLOCK_CHANGE).astimezone(ZoneInfo(schedule.time_zone or "UTC")).replace(microsecond=0)
+        ticks = CronSim(schedule.cron, later, reverse=True)
+        return next(tick for tick in (one.astimezone(UTC) for one in ticks) if tick <= now)
     except (CronSimError, StopIteration):
         return None
 
