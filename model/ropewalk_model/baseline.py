@@ -23,6 +23,8 @@ class Baseline:
     prediction_bins: Bins
     prediction_counts: tuple[int, ...]
     rows: int
+    positive: int | None = None
+    """Which class counts as the positive one, where the model's author named one."""
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Baseline:
@@ -35,12 +37,15 @@ class Baseline:
             if len(counts[name]) != one.size:
                 raise ValueError(f"baseline.json: {name} has {len(counts[name])} counts for {one.size} bins")
         predictions = document["predictions"]
+        predicted = Bins.from_document(predictions["bins"])
+        positive = document.get("positive")
         return Baseline(
             bins=bins,
             counts=counts,
-            prediction_bins=Bins.from_document(predictions["bins"]),
+            prediction_bins=predicted,
             prediction_counts=tuple(int(n) for n in predictions["counts"]),
             rows=int(document["rows"]),
+            positive=predicted.values.index(positive) if positive in predicted.values else None,
         )
 
 

@@ -107,6 +107,7 @@ WINDOW_CLOSED: Final = "WindowClosed"
 DRIFTED: Final = "Drifted"
 STABLE: Final = "Stable"
 INCONCLUSIVE: Final = "Inconclusive"
+UNKNOWN_FEATURE: Final = "UnknownFeature"
 
 STAGES: Final = ("Source", "Validate", "Preprocess", "Train", "Evaluate", "Publish", "SmokeTest")
 STAGE_STATES: Final = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from ropewalk_model import drift
 from ropewalk_model.baseline import Baseline
-from ropewalk_model.windows import Bucket, InvalidBucket, add, parse, windows
+from ropewalk_model.windows import Bucket, InvalidBucket, Page, add, parse, windows
 
 from ..conditions import parse_timestamp, timestamp
 from ..plan import Json, Scraped
@@ -30,17 +30,30 @@ CLOSING_SECONDS = 2
 MAX_FEATURES = 20
 
 
+STANDS = 3
+"""Windows without a verdict after which the last one says nothing any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The live version's buckets of all pods. `complete` is False where a pod that counts did not answer: nothing is
-    concluded then."""
+    """What the pods and the ledger know of the live version. `complete` is False where a pod that counts did not
+    answer, or has more to tell than one answer holds: nothing is concluded then."""
 
     buckets: tuple[Bucket, ...]
+    """Of all pods, what is not in the ledger yet."""
     baseline_document: Json | None
     baseline: Baseline | None
+    stored: Ledger | None
+    """What the ledger held before this look: with `buckets` it is everything, once."""
     ledger: Ledger | None
+    """What it is to hold from now on."""
     complete: bool
+    closed_by: float
+    """All buckets that ended by then are known."""
     unreachable: tuple[str, ...] = ()
+    why: str = ""
+    lost: tuple[str, ...] = ()
+    """Pods that dropped counts before anybody asked for them."""
 
 
 def observe(
@@ -49,24 +62,58 @@ def observe(
     kept: Kept,
     live: Live | None,
     settings: Monitoring,
+    drift: Json | None,
     now: datetime,
 ) -> Observation:
-    """Parse what the ready pods answered; what cannot be believed counts as no answer."""
-    buckets: list[Bucket] = []
-    unreachable = []
-    asked = [pod for pod in pods if pod.ready and (pod.name, WINDOWS_PATH) in scrapes]
-    for pod in asked:
+    """Parse what the ready pods answered; what cannot be believed counts as no answer. `drift`: the last verdict."""
+    answers = {name: scraped for (name, path), scraped in scrapes.items() if path.partition("?")[0] == WINDOWS_PATH}
+    pages: dict[str, Page] = {}
+    failed: dict[str, str] = {}
+    for pod in pods:
+        if not pod.ready or pod.name not in answers:
+            continue
         try:
-            buckets += parse(scrapes[pod.name, WINDOWS_PATH].body)
-        except InvalidBucket:
-            unreachable.append(pod.name)
-    mine = [b for b in buckets if _is_of(live, b)]
-    complete = bool(asked) and not unreachable
-    ledger = kept.ledger
-    if live is not None and complete:
-        ledger = ledgers.advance(ledger, mine, live, settings.performance_window, _closed_by(now))
+            pages[pod.name] = parse(answers[pod.name].body)
+        except InvalidBucket as error:
+            failed[pod.name] = answers[pod.name].error or str(error)
     document, baseline = _baseline(scrapes, kept, live)
-    return Observation(tuple(mine), document, baseline, ledger, complete, tuple(unreachable))
+    closed_by = min([_closed_by(now), *(page.through for page in pages.values() if page.through)])
+    complete = bool(pages) and not failed and not any(page.more for page in pages.values())
+    stored = after = None
+    buckets: list[Bucket] = []
+    lost = []
+    if live is not None:
+        stored = ledgers.current(kept.ledger, live, settings.window, settings.performance_window)
+        for name, page in pages.items():
+            begin = ledgers.since(stored, live, name)
+            mine = tuple(b for b in page.buckets if b.start >= begin and _is_of(live, b))
+            pages[name] = replace(page, buckets=mine)
+            buckets += mine
+            if page.lost_before > begin:
+                lost.append(name)
+        judged = parse_timestamp((_current(drift, live, settings) or {}).get("at"))
+        after = ledgers.fold(
+            stored,
+            pages,
+            [pod.name for pod in pods],
+            live,
+            label_window=settings.performance_window,
+            judged=judged.timestamp() if judged is not None else 0.0,
+            closed_by=_closed_by(now),
+            features=settings.features,
+        )
+    return Observation(
+        buckets=tuple(buckets),
+        baseline_document=document,
+        baseline=baseline,
+        stored=stored,
+        ledger=after,
+        complete=complete,
+        closed_by=closed_by,
+        unreachable=tuple(failed),
+        why=next(iter(failed.values()), ""),
+        lost=tuple(lost),
+    )
 
 
 def _is_of(live: Live | None, bucket: Bucket) -> bool:
@@ -99,11 +146,12 @@ def remember(memory: Memory, seen: Observation, settings: Monitoring, now: datet
     live = memory.live
     if live is None or not seen.complete:
         return memory
-    closed_by, drift_before = _closed_by(now), _current(memory.drift, live, settings)
+    drift_before = _current(memory.drift, live, settings)
+    known = (*(seen.stored.windows if seen.stored is not None else ()), *seen.buckets)
     return replace(
         memory,
-        traffic=_traffic(memory.traffic, seen.buckets, closed_by),
-        drift=_drift(drift_before, seen.buckets, seen.baseline, settings, closed_by),
+        traffic=_traffic(memory.traffic, seen.buckets, seen.closed_by),
+        drift=_drift(drift_before, known, seen.baseline, settings, seen.closed_by),
         performance=_performance(memory.performance, seen, live, settings, now),
     )
 
@@ -166,17 +214,16 @@ def _drift(
 ) -> Json | None:
     """The verdict on the latest window that says something, and how many in a row said `Drifted`.
 
-    Windows up to `before` are judged already: pods remember about a day, a row of windows may be longer.
+    Windows up to `before` are judged already. A verdict stands until others have had the time to follow; where none
+    did, nobody knows how things are now.
     """
-    if baseline is None:
-        return before
-    judged = parse_timestamp(before.get("at")) if before and before.get("state") != "Inconclusive" else None
-    since = judged.timestamp() if judged is not None else 0.0
-    closed = [window for window in windows(buckets, settings.window, closed_by) if window.end > since]
+    at = parse_timestamp(before.get("at")) if before else None
+    judged = at.timestamp() if at is not None else 0.0
+    closed = [window for window in windows(buckets, settings.window, closed_by) if window.end > judged]
     found: tuple[Bucket, drift.DriftVerdict] | None = None
     run, row_ended = 0, False
     for window in reversed(closed):
-        if window.rows < settings.min_samples or window.requests < settings.min_requests:
+        if baseline is None or window.rows < settings.min_samples or window.requests < settings.min_requests:
             continue
         verdict = _verdict(window, baseline, settings)
         if verdict.state == "Inconclusive":
@@ -186,10 +233,16 @@ def _drift(
         run += not row_ended
         if row_ended or run >= settings.consecutive_windows:
             break
+    latest = found[0].end if found is not None else judged
+    if before is not None and before.get("state") != "Inconclusive":
+        end = int(closed_by) - int(closed_by) % settings.window
+        if end - latest >= max(STANDS, settings.consecutive_windows) * settings.window:
+            rows = closed[-1].rows if closed and closed[-1].end == end else 0
+            return _inconclusive(end, rows, settings)
     if found is None:
-        if before is not None or not closed:
+        if before is not None or not closed or baseline is None:
             return before
-        return _drift_document(closed[-1], _verdict(closed[-1], baseline, settings), 0, settings)
+        return _inconclusive(closed[-1].end, closed[-1].rows, settings)
     if not row_ended and before is not None and before.get("state") == "Drifted":
         run += int(before.get("consecutiveWindows") or 0)
     document = _drift_document(*found, min(run, settings.consecutive_windows), settings)
@@ -200,6 +253,18 @@ def _verdict(window: Bucket, baseline: Baseline, settings: Monitoring) -> drift.
     return drift.verdict(
         window, baseline, settings.threshold, settings.min_samples, settings.min_requests, settings.features
     )
+
+
+def _inconclusive(end: int, rows: int, settings: Monitoring) -> dict[str, Any]:
+    """Too little traffic up to `end`."""
+    return {
+        "window": _window(settings),
+        "at": _time(end),
+        "state": "Inconclusive",
+        "threshold": _short(settings.threshold),
+        "samples": rows,
+        "consecutiveWindows": 0,
+    }
 
 
 def _same_drift(before: Json, after: Json) -> bool:
@@ -222,7 +287,7 @@ def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, setti
         "threshold": _short(settings.threshold),
         "samples": verdict.rows,
         "consecutiveWindows": run,
-        "features": features if verdict.state != "Inconclusive" else None,
+        "features": features,
     }
     return {k: v for k, v in document.items() if v is not None}
 
@@ -230,9 +295,12 @@ def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, setti
 def _performance(
     before: Json | None, seen: Observation, live: Live, settings: Monitoring, now: datetime
 ) -> Json | None:
-    total = ledgers.total(seen.ledger, seen.buckets, now.timestamp() - settings.performance_window)
+    if seen.stored is None:
+        return before
+    total = ledgers.total(seen.stored, seen.buckets, now.timestamp() - settings.performance_window)
     if not total.count:
-        return before if before and before.get("version") == live.version.number else None
+        return None
+    positive = seen.baseline.positive if seen.baseline is not None else None
     document: dict[str, Any] = {
         "window": words(timedelta(seconds=settings.performance_window)),
         "at": timestamp(now),
@@ -240,7 +308,7 @@ def _performance(
         "labels": total.count,
     }
     if total.count >= settings.min_labels:
-        document["metrics"] = [{"name": name, "value": f"{value:.4f}"} for name, value in total.quality()]
+        document["metrics"] = [{"name": name, "value": f"{value:.4f}"} for name, value in total.quality(positive)]
     if before is not None and all(before.get(key) == document[key] for key in ("version", "window")):
         same = [m.get("value", "")[:4] for m in before.get("metrics") or ()] == [
             m["value"][:4] for m in document.get("metrics") or ()

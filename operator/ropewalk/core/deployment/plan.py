@@ -54,7 +54,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     step = rollout.advance(remembered, aim, fleet_now, replicas, now)
     after = _told_anew(step.memory, remembered, wanted, told, now)
     stored = kept.read(wanted.name, observed.children)
-    seen = monitor.observe(fleet_now, observed.scrapes, stored, after.live, wanted.monitoring, now)
+    seen = monitor.observe(fleet_now, observed.scrapes, stored, after.live, wanted.monitoring, after.drift, now)
     after = monitor.remember(after, seen, wanted.monitoring, now)
     held = _held(remembered)
     one_node = _one_node(observed, wanted, held)
