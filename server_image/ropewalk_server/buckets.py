@@ -142,7 +142,8 @@ class Open:
             self.predictions += prediction_counts(self.model, answers)
         except (ValueError, KeyError, TypeError) as error:
             self.dropped += rows
-            log("error", "rows could not be counted", version=self.version, error=repr(error))
+            # NB: not its words, in which there may be a value of a row.
+            log("error", "rows could not be counted", version=self.version, error=type(error).__name__)
 
     def document(self, seconds: int) -> dict[str, Any]:
         """The bucket as in GET /windows, with two fields more than the operator needs."""

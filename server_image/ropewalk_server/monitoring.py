@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import orjson
 
+from ropewalk_model import baseline
 from ropewalk_server import metrics
 from ropewalk_server.exposition import CONTENT_TYPE
 from ropewalk_server.http import TEXT, Request, Response
@@ -92,7 +93,8 @@ class Monitoring:
         model = versions.live_model
         if model is None:
             return error(404, "no version is live")
-        return Response(200, orjson.dumps({"version": versions.live, "baseline": model.baseline_document}))
+        shown = baseline.public(model.baseline_document, model.signature.positive)
+        return Response(200, orjson.dumps({"version": versions.live, "baseline": shown}))
 
     def _metrics(self, _: Request) -> Response:
         return Response(200, metrics.render(self._predictor, ready=not self.why_not_ready()), CONTENT_TYPE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +104,17 @@ def test_sensitive_values_stay_in_the_store(pod: Pod, cancer: str) -> None:
     assert "SECRET" not in failed(result, "WrongType")
     assert "example" not in result.message["anomalies"][0]
     assert "SECRET" not in (result.directory / "statistics.json").read_text()
+
+
+def test_a_version_says_which_of_its_features_are_sensitive(pod: Pod, cancer: str) -> None:
+    """Its server counts their values and must not name them."""
+    changed = spec()
+    changed["schema"]["features"][3]["sensitive"] = True
+    pod.write("cancer/train.csv", cancer)
+    result = pod.run(changed)
+    assert result.code == 0, result.message
+    features = json.loads((result.candidate() / "baseline.json").read_text())["features"]
+    assert [one["name"] for one in features if one["bins"].get("sensitive")] == ["mean_area"]
 
 
 def test_a_nan_label(pod: Pod, cancer: str) -> None:
