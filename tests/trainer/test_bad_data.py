@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import csv
 import io
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from ropewalk_model import manifest
 from tests.trainer.support import Pod, Result, example
 
 Rows = list[dict[str, str]]
@@ -113,7 +113,7 @@ def test_a_version_says_which_of_its_features_are_sensitive(pod: Pod, cancer: st
     pod.write("cancer/train.csv", cancer)
     result = pod.run(changed)
     assert result.code == 0, result.message
-    features = json.loads((result.candidate() / "baseline.json").read_text())["features"]
+    features = result.candidate().read_json(manifest.BASELINE)["features"]
     assert [one["name"] for one in features if one["bins"].get("sensitive")] == ["mean_area"]
 
 
