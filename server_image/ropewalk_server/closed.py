@@ -17,8 +17,8 @@ FORMAT_VERSION = 1
 HELD_BYTES = 4 << 20
 PAGE_BYTES = 1 << 20
 PAGE_BUCKETS = 1000
-LARGEST_BUCKET = 2 << 20
-"""An answer holds at least one bucket, and the operator reads at most 4 MiB."""
+LARGEST_BUCKET = 1 << 20
+"""An answer holds at least the buckets of one minute, one for each version, and the operator reads at most 4 MiB."""
 
 
 class Closed:

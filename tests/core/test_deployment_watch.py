@@ -179,6 +179,20 @@ def test_what_pods_cannot_tell_is_said_where_people_look() -> None:
     assert "the oldest are lost" in world.status["summary"]["message"]
 
 
+def test_a_clock_that_is_late_is_waited_for_or_named() -> None:
+    """A little: a window is judged when every pod has closed it. Much: nobody waits."""
+    world = watched()
+    world.servers[0].behind = 30
+    minute(world, 3.0)
+    assert world.condition("DataDrift")["status"] == "Unknown"
+    world.now += timedelta(seconds=30)
+    world.settle()
+    assert world.condition("DataDrift")["status"] == "True"
+    world.servers[0].behind = 600
+    world.settle()
+    assert "(its clock is more than 180 s behind)" in world.condition("Observed")["message"]
+
+
 def test_a_verdict_does_not_outlive_the_traffic() -> None:
     """Nobody knows how data are now after three windows without any; it is written once."""
     world = watched()

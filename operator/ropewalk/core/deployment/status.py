@@ -15,7 +15,7 @@ from ..plan import Json
 from .fleet import Pod
 from .image import Choice, moving
 from .memory import Memory, routes_document
-from .monitor import Observation
+from .observation import Observation
 from .pods import HTTP_PORT
 from .problems import Problem
 from .target import Target
