@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ class Baseline:
     prediction_bins: Bins
     prediction_counts: tuple[int, ...]
     rows: int
+    positive: int | None = None
+    """Which class counts as the positive one, where the model's author named one."""
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Baseline:
@@ -35,12 +37,15 @@ class Baseline:
             if len(counts[name]) != one.size:
                 raise ValueError(f"baseline.json: {name} has {len(counts[name])} counts for {one.size} bins")
         predictions = document["predictions"]
+        predicted = Bins.from_document(predictions["bins"])
+        positive = document.get("positive")
         return Baseline(
             bins=bins,
             counts=counts,
-            prediction_bins=Bins.from_document(predictions["bins"]),
+            prediction_bins=predicted,
             prediction_counts=tuple(int(n) for n in predictions["counts"]),
             rows=int(document["rows"]),
+            positive=predicted.values.index(positive) if positive in predicted.values else None,
         )
 
 
@@ -50,13 +55,17 @@ def build(
     predictions: NDArray[Any],
     *,
     classes: Sequence[str] = (),
+    sensitive: Collection[str] = (),
 ) -> dict[str, Any]:
-    """baseline.json of these rows and their predictions (labels if there are classes, else values)."""
+    """baseline.json of these rows and their predictions (labels if there are classes, else values).
+
+    Of `sensitive` features it holds values too, or nothing could be counted, and says that they are.
+    """
     described = []
     for spec in features:
         if spec.type == "Tensor":  # a place in a tensor has no name that anyone could act on
             continue
-        bins = feature_bins(spec, columns[spec.name])
+        bins = replace(feature_bins(spec, columns[spec.name]), sensitive=spec.name in sensitive)
         counts = bins.count(columns[spec.name]).tolist()
         described.append({"name": spec.name, "type": spec.type, "bins": bins.document(), "counts": counts})
     predicted = np.asarray(predictions, dtype=object) if classes else predictions
@@ -67,3 +76,11 @@ def build(
         "features": described,
         "predictions": {"bins": bins.document(), "counts": bins.count(predicted).tolist()},
     }
+
+
+def public(document: Mapping[str, Any], positive: str | None) -> dict[str, Any]:
+    """baseline.json for those who compare counts with it: which class is the positive one, and no sensitive values."""
+    features = [
+        {**one, "bins": Bins.from_document(one["bins"]).public.document()} for one in document.get("features", ())
+    ]
+    return {**document, "features": features, "positive": positive}

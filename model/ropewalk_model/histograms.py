@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +32,8 @@ class Bins:
     kind: Kind
     edges: tuple[float, ...] = ()
     values: tuple[str, ...] = ()
+    sensitive: bool = False
+    """Whether edges and values, which come from training rows, must not leave the store and the server's memory."""
     _codes: Mapping[Any, int] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -53,9 +55,12 @@ class Bins:
 
     @property
     def names(self) -> list[str]:
-        """A name for each count, for people."""
+        """A name for each count, for people; of a sensitive feature it does not tell what is counted."""
         if not self.numeric:
-            return [*self.values, "(other)", "(missing)"]
+            values = [f"value {n}" for n in range(1, len(self.values) + 1)] if self.sensitive else self.values
+            return [*values, "(other)", "(missing)"]
+        if self.sensitive:
+            return ["(under)", *(f"range {n}" for n in range(1, len(self.edges))), "(over)", "(missing)"]
         spans = [f"{low:g}..{high:g}" for low, high in zip(self.edges, self.edges[1:], strict=False)]
         return [f"< {self.edges[0]:g}", *spans, f"> {self.edges[-1]:g}", "(missing)"]
 
@@ -77,12 +82,22 @@ class Bins:
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
-        return {"kind": self.kind, "edges": list(self.edges), "values": list(self.values)}
+        document = {"kind": self.kind, "edges": list(self.edges), "values": list(self.values)}
+        return {**document, "sensitive": True} if self.sensitive else document
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Bins:
         """Inverse of `document`."""
-        return Bins(document["kind"], tuple(document["edges"]), tuple(document["values"]))
+        sensitive = document.get("sensitive") is True
+        return Bins(document["kind"], tuple(document["edges"]), tuple(document["values"]), sensitive)
+
+    @property
+    def public(self) -> Bins:
+        """As many bins, in which nobody can read a sensitive feature's values; others as they are."""
+        if not self.sensitive:
+            return self
+        edges = tuple(float(n) for n in range(len(self.edges)))
+        return replace(self, edges=edges, values=tuple(self.names[: len(self.values)]))
 
 
 def as_numbers(kind: Kind, column: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

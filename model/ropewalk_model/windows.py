@@ -14,6 +14,7 @@ from typing import Any
 MAX_COUNTS = 2000
 MAX_FEATURES = 2000
 MAX_CLASSES = 1000
+ClassCounts = tuple[int, int, int]
 
 
 class InvalidBucket(ValueError):
@@ -37,11 +38,13 @@ class Bucket:
     predictions: tuple[int, ...] = ()
     label_count: int = 0
     label_correct: int = 0
-    confusion: tuple[tuple[int, ...], ...] = ()
+    classes: Mapping[int, ClassCounts] = field(default_factory=dict)
+    """By class that came up: labels of it, predictions of it, hits. Sums of a confusion matrix, whose square nobody
+    needs to send."""
 
     def document(self) -> dict[str, Any]:
-        """The JSON form, as in `GET /windows`."""
-        return {
+        """The JSON form, as in `GET /windows`; what counted nothing is left out."""
+        document: dict[str, Any] = {
             "start": self.start,
             "seconds": self.seconds,
             "version": self.version,
@@ -49,15 +52,21 @@ class Bucket:
             "requests": self.requests,
             "errors": self.errors,
             "rows": self.rows,
-            "latency": {"edgesSeconds": list(self.edges_seconds), "counts": list(self.latency_counts)},
-            "features": {name: list(counts) for name, counts in self.features.items()},
-            "predictions": list(self.predictions),
-            "labels": {
+        }
+        if any(self.latency_counts):
+            document["latency"] = {"edgesSeconds": list(self.edges_seconds), "counts": list(self.latency_counts)}
+        counted = {name: list(counts) for name, counts in self.features.items() if any(counts)}
+        if counted:
+            document["features"] = counted
+        if any(self.predictions):
+            document["predictions"] = list(self.predictions)
+        if self.label_count:
+            document["labels"] = {
                 "count": self.label_count,
                 "correct": self.label_correct,
-                "confusion": [list(row) for row in self.confusion],
-            },
-        }
+                "classes": class_rows(self.classes),
+            }
+        return document
 
     @staticmethod
     def from_document(document: Any, seconds: int) -> Bucket:
@@ -82,7 +91,7 @@ class Bucket:
                 predictions=_counts(document.get("predictions", ())),
                 label_count=_count(labels.get("count", 0)),
                 label_correct=_count(labels.get("correct", 0)),
-                confusion=tuple(_counts(row) for row in labels.get("confusion", ())[:MAX_CLASSES]),
+                classes=class_counts(labels.get("classes", ())),
             )
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise InvalidBucket(f"a bucket is malformed: {error}") from error
@@ -108,15 +117,60 @@ def _counts(values: Any) -> tuple[int, ...]:
     return tuple(_count(value) for value in values)
 
 
-def parse(document: Any, limit: int = 1500) -> list[Bucket]:
-    """The buckets of a `GET /windows` answer, at most `limit` of them. InvalidBucket if it is malformed."""
+def class_rows(classes: Mapping[int, ClassCounts]) -> list[list[int]]:
+    """`[class, labels, predictions, hits]` of every class that came up."""
+    return [[index, *counts] for index, counts in sorted(classes.items())]
+
+
+def class_counts(rows: Any) -> dict[int, ClassCounts]:
+    """Inverse of `class_rows`; InvalidBucket for anything else."""
+    if not isinstance(rows, (list, tuple)) or len(rows) > MAX_CLASSES:
+        raise InvalidBucket(f"labels by class are not a list of at most {MAX_CLASSES}")
+    found = {}
+    for row in rows:
+        if not isinstance(row, (list, tuple)) or len(row) != 4:
+            raise InvalidBucket("labels by class are not [class, labels, predictions, hits]")
+        index, true, predicted, hits = (_count(value) for value in row)
+        found[index] = (true, predicted, hits)
+    return found
+
+
+def add_classes(one: Mapping[int, ClassCounts], two: Mapping[int, ClassCounts]) -> dict[int, ClassCounts]:
+    """Counts by class added up."""
+    total = dict(one)
+    for index, (true, predicted, hits) in two.items():
+        before = total.get(index, (0, 0, 0))
+        total[index] = (before[0] + true, before[1] + predicted, before[2] + hits)
+    return total
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer to `GET /windows?since=EPOCH`: closed buckets from then on, the oldest first."""
+
+    buckets: tuple[Bucket, ...]
+    through: int = 0
+    """All buckets that start before this (and were asked for) are closed and here; 0: not known."""
+    more: bool = False
+    """Whether there are closed buckets that did not fit: ask again from `through`."""
+    lost_before: int = 0
+    """Buckets that started before this may have been dropped for want of room."""
+
+
+def parse(document: Any, limit: int = 1500) -> Page:
+    """A `GET /windows` answer with at most `limit` buckets. InvalidBucket if it is malformed."""
     if not isinstance(document, dict) or document.get("formatVersion") != 1:
         raise InvalidBucket("not a /windows document of formatVersion 1")
     buckets = document.get("buckets")
     if not isinstance(buckets, list) or len(buckets) > limit:
         raise InvalidBucket(f"buckets is not a list of at most {limit}")
     seconds = _count(document.get("bucketSeconds"))
-    return [Bucket.from_document(one, seconds) for one in buckets]
+    return Page(
+        tuple(Bucket.from_document(one, seconds) for one in buckets),
+        _count(document.get("through", 0)),
+        document.get("more") is True,
+        _count(document.get("lostBefore", 0)),
+    )
 
 
 def add(buckets: Iterable[Bucket]) -> Bucket:
@@ -150,7 +204,7 @@ def _plus(one: Bucket, two: Bucket) -> Bucket:
         predictions=_sum(one.predictions, two.predictions),
         label_count=one.label_count + two.label_count,
         label_correct=one.label_correct + two.label_correct,
-        confusion=_sum_matrix(one.confusion, two.confusion),
+        classes=add_classes(one.classes, two.classes),
     )
 
 
@@ -160,12 +214,6 @@ def _sum(one: Sequence[int], two: Sequence[int]) -> tuple[int, ...]:
     if len(one) != len(two):
         return tuple(one)
     return tuple(a + b for a, b in zip(one, two, strict=True))
-
-
-def _sum_matrix(one: tuple[tuple[int, ...], ...], two: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
-    if not one or not two or len(one) != len(two):
-        return one or two
-    return tuple(_sum(a, b) for a, b in zip(one, two, strict=True))
 
 
 def windows(buckets: Iterable[Bucket], seconds: int, now: float) -> list[Bucket]:

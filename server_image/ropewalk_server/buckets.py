@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_model.baseline import Baseline
 from ropewalk_model.histograms import Bins, Counter
-from ropewalk_model.windows import Bucket
+from ropewalk_model.windows import Bucket, ClassCounts, add_classes
 from ropewalk_server.log import log
-from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch, concatenate
 from ropewalk_server.stages import StageTimes
 
@@ -20,6 +20,34 @@ LATENCY_EDGES = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 """Upper bounds in seconds; one more count follows for what is slower."""
+
+
+class Yardstick(Protocol):
+    """What counting needs of the model that answered."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def manifest_digest(self) -> str: ...
+    @property
+    def classes(self) -> Sequence[str]: ...
+    @property
+    def baseline(self) -> Baseline: ...
+
+
+@dataclass(frozen=True)
+class Former:
+    """The yardstick of a version that may have been let go: labels for its answers come late."""
+
+    digest: str
+    manifest_digest: str
+    classes: Sequence[str]
+    baseline: Baseline
+
+    @staticmethod
+    def of(model: Yardstick) -> Former:
+        """All that stays of a model."""
+        return Former(model.digest, model.manifest_digest, model.classes, model.baseline)
 
 
 @dataclass
@@ -42,7 +70,7 @@ class Totals:
     dropped: int = 0
     """Rows that could not be counted: an error of this server, which its log tells."""
 
-    def describe(self, model: Model) -> None:
+    def describe(self, model: Yardstick) -> None:
         """Take the bins' labels from the model that answers for this version now."""
         self.bin_labels = {name: labels_of(bins) for name, bins in model.baseline.bins.items()}
         self.prediction_labels = labels_of(model.baseline.prediction_bins)
@@ -79,7 +107,7 @@ class Counted(NamedTuple):
 class Open:
     """The bucket being filled for one version."""
 
-    def __init__(self, start: int, version: int, model: Model) -> None:
+    def __init__(self, start: int, version: int, model: Yardstick) -> None:
         self.start = start
         self.version = version
         self.model = model
@@ -92,8 +120,15 @@ class Open:
         self.counter = Counter(model.baseline.bins)
         self.predictions = np.zeros(model.baseline.prediction_bins.size, dtype=np.int64)
         self.label_count = self.label_correct = 0
-        classes = len(model.classes)
-        self.confusion = [[0] * classes for _ in range(classes)]
+        self.classes: dict[int, ClassCounts] = {}
+
+    def label(self, predicted: int, truth: int) -> None:
+        """Count a label that came for an answer."""
+        hit = int(predicted == truth)
+        self.label_count += 1
+        self.label_correct += hit
+        for index, counts in ((truth, (1, 0, hit)), (predicted, (0, 1, 0))):
+            self.classes |= add_classes({index: self.classes.get(index, (0, 0, 0))}, {index: counts})
 
     def flush(self) -> None:
         """Count the rows kept aside."""
@@ -107,7 +142,8 @@ class Open:
             self.predictions += prediction_counts(self.model, answers)
         except (ValueError, KeyError, TypeError) as error:
             self.dropped += rows
-            log("error", "rows could not be counted", version=self.version, error=repr(error))
+            # NB: not its words, in which there may be a value of a row.
+            log("error", "rows could not be counted", version=self.version, error=type(error).__name__)
 
     def document(self, seconds: int) -> dict[str, Any]:
         """The bucket as in GET /windows, with two fields more than the operator needs."""
@@ -125,12 +161,12 @@ class Open:
             predictions=tuple(self.predictions.tolist()),
             label_count=self.label_count,
             label_correct=self.label_correct,
-            confusion=tuple(tuple(row) for row in self.confusion),
+            classes=self.classes,
         )
         return {**bucket.document(), "clientErrors": self.client_errors, "sampledRows": self.counter.rows}
 
 
-def prediction_counts(model: Model, core: NDArray[np.float32]) -> NDArray[np.int64]:
+def prediction_counts(model: Yardstick, core: NDArray[np.float32]) -> NDArray[np.int64]:
     """Predictions in the baseline's bins: classes, or a regression's values."""
     if not model.classes:
         return model.baseline.prediction_bins.count(core.reshape(-1))

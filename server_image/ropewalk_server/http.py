@@ -32,6 +32,7 @@ class Request(NamedTuple):
     body: bytes
     headers: Mapping[bytes, bytes] = NO_HEADERS
     """By lower-case name; those that the server was told to keep."""
+    query: bytes = b""
 
     @property
     def shown(self) -> str:
@@ -57,6 +58,12 @@ def path_of(url: bytes) -> bytes:
     """A request's target without its query."""
     mark = url.find(b"?")
     return url if mark < 0 else url[:mark]
+
+
+def query_of(url: bytes) -> bytes:
+    """What follows the path in a request's target, without the question mark."""
+    mark = url.find(b"?")
+    return b"" if mark < 0 else url[mark + 1 :]
 
 
 def encode(response: Response, *, keep_alive: bool = True, head_only: bool = False) -> bytes:

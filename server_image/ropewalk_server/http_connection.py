@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from ropewalk_server.http import Request, Response, encode, path_of
+from ropewalk_server.http import Request, Response, encode, path_of, query_of
 from ropewalk_server.http_heads import Head
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ class Connection(asyncio.Protocol):
         if self._in_body and self._message_bytes > 2 * limits.max_body_bytes + 65536:
             self._fail(413, "body_bytes", f"Request body is larger than {limits.max_body_bytes} bytes")
         elif start and self._between and self._url and self._keep_alive and not self._expect:
-            head = Head(self._parser.get_method(), path_of(self._url), self._headers, self._length)
+            url = self._url
+            head = Head(self._parser.get_method(), path_of(url), self._headers, self._length, query_of(url))
             self._server.heads.learn(data, head)
         self._flush()
 
@@ -194,7 +195,8 @@ class Connection(asyncio.Protocol):
         self._server.buffered -= self._body_bytes
         self._body_bytes = 0
         self._deadline = time.monotonic() + self._server.limits.idle_seconds
-        request = Request(self._parser.get_method(), path_of(self._url), body, self._headers)
+        url = self._url
+        request = Request(self._parser.get_method(), path_of(url), body, self._headers, query_of(url))
         if self._pending is not None or self._queue or self._paused:
             self._queue.append((request, self._keep_alive))
             self._transport.pause_reading()

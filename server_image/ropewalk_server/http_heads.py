@@ -24,6 +24,7 @@ class Head(NamedTuple):
     path: bytes
     headers: Mapping[bytes, bytes]
     length: int
+    query: bytes = b""
 
 
 class Heads:
@@ -38,7 +39,7 @@ class Heads:
         head = self._known.get(data[:end])
         if head is None or end + head.length != len(data) or head.length > max_body_bytes:
             return None
-        return Request(head.method, head.path, data[end:], head.headers)
+        return Request(head.method, head.path, data[end:], head.headers, head.query)
 
     def learn(self, data: bytes, head: Head) -> None:
         """Remember the head of `data`, which the parser read as one whole request and nothing else."""

@@ -89,7 +89,8 @@ def _answers(predictor: Predictor) -> list[Family]:
 
 
 def _histograms(predictor: Predictor) -> list[Family]:
-    """Rows in the bins of the baseline; `bin` is a range, a category, "(other)" or "(missing)"."""
+    """Rows in the bins of the baseline; `bin` is a range, a category, "(other)" or "(missing)", and of sensitive
+    features a number."""
     features = Family(PREFIX + "feature_rows_total", "counter", "Rows counted, by feature and bin of the baseline.")
     predictions = Family(PREFIX + "prediction_rows_total", "counter", "Rows counted, by predicted class or range.")
     monitored = Family(

@@ -20,6 +20,7 @@ from ropewalk_server.engines import ENGINES, Engine, EngineError, Session
 from ropewalk_server.fast_encoding import MatrixEncoder
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.decode import Decoder
+from ropewalk_server.protocols.jsonbody import BadRequest
 
 WORTH_BATCHING = 100.0
 """Microseconds that a call costs beside its rows from which on it pays to compute requests together."""
@@ -166,8 +167,10 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
         raise LoadError(error.reason, str(error)) from error
     except manifest.TamperedModel as error:
         raise LoadError("TamperedModel", str(error)) from error
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise LoadError("ExamplesFailed", f"{offer.name}: the examples cannot be predicted: {error!r}") from error
+    except (RuntimeError, ValueError, KeyError, BadRequest) as error:
+        sensitive = any(bins.sensitive for bins in parts.baseline.bins.values())
+        why = type(error).__name__ if sensitive else repr(error)  # its words may hold a value of a training row
+        raise LoadError("ExamplesFailed", f"{offer.name}: the examples cannot be predicted: {why}") from error
     shape = (len(rows), parts.signature.width)
     if core.shape != shape:
         raise LoadError("ExamplesDisagree", f"{offer.name}: answers have shape {core.shape}, expected {shape}")

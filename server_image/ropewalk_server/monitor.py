@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_server.buckets import LATENCY_EDGES, Counted, Open, Totals
+from ropewalk_server.buckets import LATENCY_EDGES, Counted, Former, Open, Totals, Yardstick
+from ropewalk_server.closed import Closed
 from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.stages import Times
 
-MAX_BUCKETS = 1500
 FLUSH_ROWS = 1024
 ROWS_A_SECOND = 20_000
 """Above this rate rows are sampled."""
+MAX_FORMER = 5
 
 
 class Monitor:
@@ -35,13 +36,15 @@ class Monitor:
         self.seconds = 60
         self._open: dict[int, Open] = {}
         self._ends = 0.0
-        self._closed: list[dict[str, Any]] = []
+        self.closed = Closed()
         self.totals: dict[int, Totals] = {}
         self._second = 0
         self._second_rows = 0
         self._last_rows = 0
         self._turn = 0
         self.feedback_rejected = 0
+        self.former: OrderedDict[int, Former] = OrderedDict()
+        """The last few versions that answered here, the latest last: labels come when they have been let go."""
 
     def follow(self, bucket_seconds: int) -> None:
         """Take another bucket length; what was counted in the old one is closed early."""
@@ -49,7 +52,7 @@ class Monitor:
             self._close_all()
             self.seconds = bucket_seconds
 
-    def _bucket(self, version: int, model: Model) -> Open:
+    def _bucket(self, version: int, model: Yardstick) -> Open:
         now = self._clock()
         if now >= self._ends or now < self._ends - self.seconds:
             self._close_all()
@@ -61,6 +64,10 @@ class Monitor:
             bucket = self._open[version] = Open(int(self._ends) - self.seconds, version, model)
             totals = self.totals.setdefault(version, Totals())
             totals.describe(model)
+            self.former[version] = Former.of(model)
+            self.former.move_to_end(version)
+            if len(self.former) > MAX_FORMER:
+                self.former.popitem(last=False)
         return bucket
 
     def answered(
@@ -120,22 +127,18 @@ class Monitor:
         totals.latency[slot] += 1
         totals.latency_sum += seconds
 
-    def labelled(self, version: int, model: Model, *, predicted: int, truth: int) -> None:
+    def labelled(self, version: int, model: Yardstick, *, predicted: int, truth: int) -> None:
         """A label that came for an answer of this version; classes by index."""
         bucket = self._bucket(version, model)
-        correct = int(predicted == truth)
-        bucket.label_count += 1
-        bucket.label_correct += correct
-        bucket.confusion[truth][predicted] += 1
+        bucket.label(predicted, truth)
         totals = self.totals[version]
         totals.labels += 1
-        totals.labels_correct += correct
+        totals.labels_correct += predicted == truth
 
     def _close(self, bucket: Open) -> None:
         bucket.flush()
-        self._closed.append(bucket.document(self.seconds))
+        self.closed.add(bucket.start, bucket.document(self.seconds))
         self.totals[bucket.version].add(bucket)
-        del self._closed[:-MAX_BUCKETS]
 
     def _close_all(self) -> None:
         for bucket in self._open.values():
@@ -147,10 +150,11 @@ class Monitor:
         if self._open and self._clock() >= self._ends:
             self._close_all()
 
-    def windows(self) -> list[dict[str, Any]]:
-        """The closed buckets, oldest first, at most MAX_BUCKETS."""
+    def windows(self, since: int = 0) -> bytes:
+        """GET /windows: the closed buckets that start at `since` or later, as many as one answer holds."""
         self.tick()
-        return self._closed
+        now = int(self._clock())
+        return self.closed.page(since, now - now % self.seconds, self.seconds)
 
     def counted(self) -> Iterator[tuple[int, Counted]]:
         """The histograms of each version since the process started, those of the open bucket included."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import orjson
 
+from ropewalk_model import baseline
 from ropewalk_server import metrics
 from ropewalk_server.exposition import CONTENT_TYPE
 from ropewalk_server.http import TEXT, Request, Response
 from ropewalk_server.predictor import Predictor
 
 FORMAT_VERSION = 1
+SINCE = re.compile(rb"(?:since=([0-9]{1,12}))?")
 
 
 class Monitoring:
@@ -41,7 +44,7 @@ class Monitoring:
             return error(404, f"there is {known}")
         if request.method not in (b"GET", b"HEAD"):
             return error(405, "only GET is supported")
-        return handler()
+        return handler(request)
 
     def why_not_ready(self) -> str:
         """Why predictions are not answered, empty if they are."""
@@ -60,14 +63,14 @@ class Monitoring:
             f"version {live} is {held.state}: {held.reason} {held.message}" if held else f"version {live} is not held"
         )
 
-    def _health(self) -> Response:
+    def _health(self, _: Request) -> Response:
         return Response(200, b"ok\n", TEXT)
 
-    def _ready(self) -> Response:
+    def _ready(self, _: Request) -> Response:
         why = self.why_not_ready()
         return Response(503 if why else 200, f"{why or 'ok'}\n".encode(), TEXT)
 
-    def _status(self) -> Response:
+    def _status(self, _: Request) -> Response:
         versions = self._predictor.versions
         document = {
             "formatVersion": FORMAT_VERSION,
@@ -79,24 +82,21 @@ class Monitoring:
         }
         return Response(200, orjson.dumps(document))
 
-    def _windows(self) -> Response:
-        monitor = self._predictor.monitor
-        document = {
-            "formatVersion": FORMAT_VERSION,
-            "pod": self._pod,
-            "bucketSeconds": monitor.seconds,
-            "buckets": monitor.windows(),
-        }
-        return Response(200, orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY))
+    def _windows(self, request: Request) -> Response:
+        since = SINCE.fullmatch(request.query)
+        if since is None:
+            return error(400, "/windows takes nothing or ?since= with whole seconds since the epoch")
+        return Response(200, self._predictor.monitor.windows(int(since[1] or 0)))
 
-    def _baseline(self) -> Response:
+    def _baseline(self, _: Request) -> Response:
         versions = self._predictor.versions
         model = versions.live_model
         if model is None:
             return error(404, "no version is live")
-        return Response(200, orjson.dumps({"version": versions.live, "baseline": model.baseline_document}))
+        shown = baseline.public(model.baseline_document, model.signature.positive)
+        return Response(200, orjson.dumps({"version": versions.live, "baseline": shown}))
 
-    def _metrics(self) -> Response:
+    def _metrics(self, _: Request) -> Response:
         return Response(200, metrics.render(self._predictor, ready=not self.why_not_ready()), CONTENT_TYPE)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_server.batcher import Batcher
+from ropewalk_server.buckets import Yardstick
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.limits import Limits
 from ropewalk_server.log import log
@@ -143,6 +144,6 @@ class Predictor:
         self._batcher.stop()
 
 
-def digest_bytes(model: Model) -> bytes:
+def digest_bytes(model: Yardstick) -> bytes:
     """The 32 bytes of the manifest's digest, which receipts are bound to."""
     return bytes.fromhex(model.manifest_digest.removeprefix("sha256:"))

@@ -50,7 +50,12 @@ class Server:
         self.broken: set[int] = set()
         self.waiting: dict[str, Any] | None = None
         self.silent = False
-        self.mute = False
+        self.mute = ""
+        """Why its windows cannot be read."""
+        self.page_buckets = 1000
+        self.lost_before = 0
+        self.behind = 0
+        """Seconds that its clock is late."""
         self.windows: list[dict[str, Any]] = []
         self.annotations: dict[str, str] = {}
         self.claims: frozenset[str] = frozenset({"models"})
@@ -272,13 +277,22 @@ class World:
             revision = server.routes["revision"] if server.routes else 0
             held = list(server.held.values())
             return Scraped({"formatVersion": 1, "revision": revision, "live": server.live, "versions": held}, None)
-        if path == WINDOWS_PATH and server.mute:
-            return Scraped(None, "timed out")
-        if path == WINDOWS_PATH:
-            return Scraped({"formatVersion": 1, "bucketSeconds": 10, "buckets": server.windows}, None)
+        if path.startswith(WINDOWS_PATH):
+            return Scraped(None, server.mute) if server.mute else Scraped(self._page(server, path), None)
         assert path == BASELINE_PATH
         self.baseline_reads += self.baseline is not None
         return Scraped({"version": server.live, "baseline": self.baseline}, None)
+
+    def _page(self, server: Server, path: str) -> dict[str, Any]:
+        """As `ropewalk_server.closed`; `page_buckets` of them fit into one answer."""
+        since = int(path.partition("?since=")[2] or 0)
+        open_from = (int(self.now.timestamp()) - server.behind) // 10 * 10
+        there = sorted((b for b in server.windows if since <= b["start"] < open_from), key=lambda b: b["start"])
+        page = there[: server.page_buckets]
+        more = len(there) > len(page)
+        through = there[len(page)]["start"] if more else open_from
+        head = {"formatVersion": 1, "bucketSeconds": 10, "lostBefore": server.lost_before}
+        return {**head, "through": through, "more": more, "buckets": page}
 
     def _related(self, ref: Ref) -> Json | None:
         return self.pipeline if ref.kind == "Pipeline" else self.claim

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ropewalk.core.deployment import plan
+from ropewalk.core.deployment import plan, wishes
 from ropewalk.core.plan import Observed
 from tests.core.deployment_world import CONFIG, START, World, champion, serving
 
@@ -196,6 +196,20 @@ def test_a_spec_that_cannot_be_honoured_stalls_and_serves_on() -> None:
     world.owner["metadata"]["generation"] += 1
     world.settle()
     assert world.condition("Stalled") == {}
+
+
+@pytest.mark.parametrize(
+    ("window", "bucket"), [("1m10s", 10), ("9m50s", 10), ("10m", 60), ("24h", 60), ("65s", None), ("23h59m59s", None)]
+)
+def test_a_window_is_made_of_whole_buckets(window: str, bucket: int | None) -> None:
+    """One that is not would be judged before its last bucket closes, or in more buckets than pods hold."""
+    spec = {"model": {"uri": "pvc://models/x/1"}, "monitor": {"window": window}}
+    owner = {"metadata": {"name": "x", "namespace": "demo", "uid": "u"}, "spec": spec}
+    if bucket is None:
+        with pytest.raises(wishes.InvalidSpec, match=f"spec.monitor.window: {window} is no multiple of 10s"):
+            wishes.read(owner)
+    else:
+        assert wishes.read(owner).monitoring.bucket_seconds == bucket
 
 
 def test_a_list_that_failed_is_no_evidence_of_absence() -> None:

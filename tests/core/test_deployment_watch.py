@@ -12,12 +12,11 @@ import pytest
 
 from ropewalk.core.deployment import scrapes
 from ropewalk.core.deployment.fleet import BASELINE_PATH
-from ropewalk.core.deployment.ledger import Labels, Ledger
 from ropewalk_model import baseline
 from ropewalk_model.features import FeatureSpec
 from tests.core.deployment_world import World, champion, serving
 
-LABELS = {"count": 30, "correct": 27, "confusion": [[15, 1], [2, 12]]}
+LABELS = {"count": 30, "correct": 27, "classes": [[0, 16, 17, 15], [1, 14, 13, 12]]}
 MONITOR = {"window": "1m", "minSamples": 100, "minRequests": 10, "performance": {"window": "7d", "minLabels": 20}}
 
 
@@ -147,7 +146,7 @@ def test_labels_outlive_the_pods_that_counted_them() -> None:
     assert world.status["performance"]["labels"] == 60
     assert len(json.loads(world.objects["ConfigMap", "cancer-labels"]["data"]["labels.json"])["sums"]) == 1
     world.servers[0].windows.clear()
-    minute(world, 0.0, {"count": 30, "correct": 0, "confusion": [[0, 16], [14, 0]]})
+    minute(world, 0.0, {"count": 30, "correct": 0, "classes": [[0, 16, 14, 0], [1, 14, 16, 0]]})
     assert world.status["performance"]["labels"] == 60
     accuracy = next(m for m in world.status["performance"]["metrics"] if m["name"] == "accuracy")
     assert float(accuracy["value"]) == 0.45
@@ -158,7 +157,7 @@ def test_an_unreachable_pod_changes_no_number() -> None:
     world = watched()
     minute(world, 3.0, LABELS)
     traffic = world.status["traffic"]
-    world.servers[0].mute = True
+    world.servers[0].mute = "TimeoutError: "
     world.now += timedelta(minutes=5)
     world.settle()
     assert world.status["traffic"] == traffic
@@ -166,11 +165,105 @@ def test_an_unreachable_pod_changes_no_number() -> None:
     assert (world.condition("Observed")["status"], world.condition("Observed")["reason"]) == ("False", "Unreachable")
 
 
-def test_a_ledger_is_read_as_it_was_written_and_nothing_else_is() -> None:
-    """A ConfigMap that somebody broke begins anew."""
-    ledger = Ledger(1, "sha256:1", 7200, 3600, ((0, Labels(3, 2, (1, 2), (2, 1), (1, 1))),))
-    document = ledger.document()
-    assert Ledger.from_document(json.loads(json.dumps(document))) == ledger
-    broken: object
-    for broken in (None, [], {}, {**document, "sums": [{"start": 1}]}, {**document, "chunkSeconds": 0}):
-        assert Ledger.from_document(broken) is None
+def test_what_pods_cannot_tell_is_said_where_people_look() -> None:
+    """With the reason, in the condition and in MESSAGE."""
+    world = watched()
+    minute(world, 0.0)
+    world.servers[0].mute = "ValueError: the answer has more than 4194304 bytes"
+    world.settle()
+    for text in (world.condition("Observed")["message"], world.status["summary"]["message"]):
+        assert "cancer-server-abc-0" in text
+        assert "more than 4194304 bytes" in text
+    world.servers[0].mute, world.servers[0].lost_before = "", int(world.now.timestamp()) + 60
+    world.settle()
+    assert "the oldest are lost" in world.status["summary"]["message"]
+
+
+def test_a_clock_that_is_late_is_waited_for_or_named() -> None:
+    """A little: a window is judged when every pod has closed it. Much: nobody waits."""
+    world = watched()
+    world.servers[0].behind = 30
+    minute(world, 3.0)
+    assert world.condition("DataDrift")["status"] == "Unknown"
+    world.now += timedelta(seconds=30)
+    world.settle()
+    assert world.condition("DataDrift")["status"] == "True"
+    world.servers[0].behind = 600
+    world.settle()
+    assert "(its clock is more than 180 s behind)" in world.condition("Observed")["message"]
+
+
+def test_a_verdict_does_not_outlive_the_traffic() -> None:
+    """Nobody knows how data are now after three windows without any; it is written once."""
+    world = watched()
+    minute(world, 3.0)
+    assert world.condition("DataDrift")["status"] == "True"
+    world.now += timedelta(minutes=2)
+    world.settle()
+    assert world.condition("DataDrift")["status"] == "True"
+    world.now += timedelta(minutes=1)
+    world.settle()
+    assert (world.condition("DataDrift")["status"], world.condition("DataDrift")["reason"]) == (
+        "Unknown",
+        "Inconclusive",
+    )
+    assert "drift" not in world.status["summary"]
+    before = world.status["drift"]
+    world.now += timedelta(days=30)
+    world.settle()
+    assert world.status["drift"] == before
+    minute(world, 3.0)
+    assert world.condition("DataDrift")["status"] == "True"
+
+
+def test_the_same_verdict_again_and_again_stands_while_traffic_goes_on() -> None:
+    """Its time is not rewritten, and still it is not old."""
+    world = watched()
+    assert drift_of(world, [3.0] * 6) == ["True"] * 6
+
+
+def test_accuracy_does_not_outlive_its_window() -> None:
+    """Labels of another week say nothing about this one."""
+    world = watched()
+    minute(world, 0.0, LABELS)
+    assert world.status["summary"]["accuracy"] == "0.900 (30)"
+    world.now += timedelta(days=8)
+    minute(world, 0.0)
+    assert "performance" not in world.status
+    assert "accuracy" not in world.status["summary"]
+
+
+def test_precision_and_recall_are_the_positive_classs_where_there_is_one() -> None:
+    """As the Pipeline's evaluation has them."""
+    world = watched()
+    assert world.baseline is not None
+    world.baseline["positive"] = "b"
+    minute(world, 0.0, LABELS)
+    metrics = {m["name"]: float(m["value"]) for m in world.status["performance"]["metrics"]}
+    assert metrics["precision"] == pytest.approx(12 / 13, abs=1e-4)
+    assert metrics["recall"] == pytest.approx(12 / 14, abs=1e-4)
+
+
+def test_a_feature_that_no_version_has_is_named() -> None:
+    """With the field, and what there is; the other features are judged all the same."""
+    world = watched(features=["x_typo"])
+    minute(world, 3.0)
+    drift = world.condition("DataDrift")
+    assert (drift["status"], drift["reason"]) == ("Unknown", "UnknownFeature")
+    for word in ("spec.monitor.drift.features", "'x_typo'", "version 1", "it has x"):
+        assert word in drift["message"]
+        assert word in world.status["summary"]["message"]
+    world = watched(features=["x", "x_typo"])
+    minute(world, 3.0)
+    assert world.condition("DataDrift")["status"] == "True"
+    assert "'x_typo'" in world.status["summary"]["message"]
+
+
+def test_too_little_traffic_names_the_gates() -> None:
+    """Field, value and what helps."""
+    world = watched()
+    minute(world, 3.0, rows=50)
+    message = world.condition("DataDrift")["message"]
+    assert message.startswith(
+        "50 rows in the last window of 1m; spec.monitor asks for minSamples 100 in minRequests 10"
+    )

@@ -37,7 +37,8 @@ class Liar(deployment_world.World):
     lies: dict[str, Any]
 
     def _answer(self, pod: str, path: str) -> Scraped:
-        return read(self.lies[path]) if path in self.lies else super()._answer(pod, path)
+        asked = path.partition("?")[0]
+        return read(self.lies[asked]) if asked in self.lies else super()._answer(pod, path)
 
 
 def text_of(lie: Any) -> str:

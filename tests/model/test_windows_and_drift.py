@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,29 @@ def test_every_row_is_counted_once_whatever_its_value() -> None:
     odd = np.array([np.nan, np.inf, -np.inf, 0.0], dtype=np.float32)
     assert bins["x"].count(odd).sum() == 4
     assert bins["plan"].count(np.array(["free", "gold", ""], dtype=object)).tolist() == [1, 0, 1, 1]
+
+
+def test_a_sensitive_features_values_are_in_no_name_and_in_no_public_document() -> None:
+    """They are counted as ever, and drift is judged by the public document as by the store's own."""
+    train = rows(5000)
+    stored = baseline.build(SPECS, train, train["plan"], classes=("free", "pro"), sensitive=("x", "plan"))
+    shown = baseline.public(stored, "pro")
+    inside, outside = Baseline.from_document(stored), Baseline.from_document(shown)
+    assert inside.bins["plan"].names == ["value 1", "value 2", "(other)", "(missing)"]
+    assert inside.bins["x"].names[:3] == ["(under)", "range 1", "range 2"]
+    assert len(inside.bins["x"].names) == inside.bins["x"].size
+    for feature in shown["features"]:
+        text = json.dumps(feature)
+        assert not any(value in text for value in ("free", 'pro"', str(inside.bins["x"].edges[0])))
+    assert (outside.positive, frozen().positive) == (1, None)
+    window = bucket(0, rows(1000, 1.5, seed=4))
+    assert drift.verdict(window, outside, 0.2, 500, 100) == drift.verdict(window, inside, 0.2, 500, 100)
+
+
+def test_what_is_not_sensitive_is_named() -> None:
+    """By its values and ranges."""
+    assert frozen().bins["plan"].names == ["free", "pro", "(other)", "(missing)"]
+    assert frozen().bins["plan"].public == frozen().bins["plan"]
 
 
 def test_the_sum_of_pods_is_what_one_pod_would_have_counted() -> None:

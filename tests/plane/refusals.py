@@ -52,6 +52,7 @@ _LABEL = "metadata.name must start with a letter and have only a-z, 0-9 and '-' 
 _PVC = "must be pvc://CLAIM/PATH: a PersistentVolumeClaim of this namespace and a folder in it"
 _SOURCE = "must be pvc://CLAIM/PATH (globs allowed, such as *.csv) or configmap://NAME/KEY, of this namespace"
 _CLIMB = "the path may not contain '..': it stays inside its claim"
+_BUCKETS = "a window of traffic is a multiple of 10s, from 10m on of 1m"
 _LIMIT = "a request may not be greater than its limit"
 _TEMPLATE = "template Image takes exactly one feature, of type Image; template Tabular takes none of that type"
 _FOLDER = "an ImageFolder needs train.template Image and a label of type Category (the folders' names)"
@@ -288,6 +289,8 @@ DEPLOYMENTS = (
         "a window of traffic has at least 1m and at most 24h",
         spec__monitor__window="10s",
     ),
+    refusal(deployment, "spec.monitor.window", _BUCKETS, spec__monitor__window="1m5s"),
+    refusal(deployment, "spec.monitor.window", _BUCKETS, spec__monitor__window="23h59m59s"),
     refusal(deployment, "spec.monitor.drift.features[0]", _WORD, spec__monitor__drift__features=["mean radius"]),
     refusal(
         deployment,

@@ -78,6 +78,26 @@ def test_the_loaded_version_is_described(serving: Server) -> None:
     assert total(samples, "queue_depth") == total(samples, "requests_in_flight") == 0
 
 
+def test_values_of_a_sensitive_feature_are_named_nowhere(zoo: Server) -> None:
+    """They are counted under numbers; those of other features under their names."""
+    told = {"x": 0.5, "y": 0.5, "n": 1, "m": 1, "ok": True, "plan": "pro", "note": "a"}
+    assert zoo.post("/v1/models/cancer:predict", {"instances": [told]})[0] == 200
+    bins = {name: set[str]() for name in ("plan", "note")}
+    for labels, _ in scrape(zoo)["feature_rows_total"]:
+        if labels["feature"] in bins:
+            bins[labels["feature"]].add(labels["bin"])
+    assert bins["plan"] == {"value 1", "value 2", "(other)", "(missing)"}
+    assert bins["note"] == {"a", "b", "(other)", "(missing)"}
+    zoo.until(lambda: bool(zoo.get("/windows", monitoring=True)[1]["buckets"]))
+    for path in ("/baseline", "/windows", "/status"):
+        said = str(zoo.get(path, monitoring=True)[1])
+        assert "'free'" not in said
+        assert "'pro'" not in said
+    status, answer, _ = zoo.post("/v1/models/cancer:predict", {"instances": [{**told, "plan": 7}]})
+    assert status == 400
+    assert "free" not in answer["error"]
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")))
 def test_any_label_value_survives(text: str) -> None:
     """Features and categories are named by users: quotes, backslashes and line ends must not break the scrape."""

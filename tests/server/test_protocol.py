@@ -125,12 +125,29 @@ def test_feedback_is_counted_once_for_the_version_that_answered(serving: Server)
 
     def counted() -> bool:
         buckets = serving.get("/windows", monitoring=True)[1]["buckets"]
-        return sum(one["labels"]["count"] for one in buckets) == 1
+        return sum(one["labels"]["count"] for one in buckets if "labels" in one) == 1
 
     serving.until(counted)
     assert serving.post(path, {"id": "x" + ident[1:], "label": "malignant"})[0] == 400
     status, answer, _ = serving.post(path, {"id": ident, "label": "purple"})
     assert (status, "purple" in answer["error"], "benign" in answer["error"]) == (400, True, True)
+
+
+def test_labels_come_in_lists_too(serving: Server) -> None:
+    """Each is counted or refused by itself, with its place; what is no list of labels is refused whole."""
+    path = "/v1/models/cancer:feedback"
+    ident = serving.predict(row(), row())[2]["ropewalk-prediction-id"]
+    good = [{"id": f"{ident}.{n}", "label": "malignant"} for n in (0, 1)]
+    wrong = [{"id": f"{ident}.2", "label": "malignant"}, {"id": ident, "label": "purple"}]
+    status, answer, _ = serving.post(path, [good[0], wrong[0], good[1], wrong[1]])
+    assert (status, answer["accepted"]) == (200, 2)
+    assert [one["index"] for one in answer["refused"]] == [1, 3]
+    assert "there is no row 2" in answer["refused"][0]["error"]
+    assert serving.post(path, [])[:2] == (200, {"accepted": 0, "refused": []})
+    status, answer, _ = serving.post(path, [good[0], {"id": 3}])
+    assert (status, "[1]" in answer["error"]) == (400, True)
+    status, answer, _ = serving.post(path, good * 501)
+    assert (status, answer["error"]) == (400, "1002 labels at once; there may be 1000")
 
 
 def test_windows_count_every_row_in_the_baselines_bins(serving: Server) -> None:

@@ -18,6 +18,7 @@ from ropewalk_trainer import compiled, loader
 CLASSES = ("low", "middle", "high")
 MIXED, IMAGE, TENSOR, NUMBERS = 1, 2, 3, 4
 """Version numbers: scalars of every type, an image, a plain tensor, and Numbers alone (a regression)."""
+SENSITIVE = ("plan",)
 ROWS = 32
 
 
@@ -68,7 +69,7 @@ def _version(root: Path, number: int, features: Sequence[FeatureSpec]) -> dict[s
     documents: dict[str, Any] = {
         manifest.FEATURES: encoder.document(),
         manifest.SIGNATURE: signature.document(),
-        manifest.BASELINE: baseline.build(features, columns, predicted, classes=signature.classes),
+        manifest.BASELINE: baseline.build(features, columns, predicted, classes=signature.classes, sensitive=SENSITIVE),
         manifest.EVALUATION: {},
         manifest.EXAMPLES: examples.build(signature, columns, outputs),
     }

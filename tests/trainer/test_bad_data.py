@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ropewalk_model import manifest
 from ropewalk_trainer import loader, main
 from tests.trainer.support import Pod, Result, example
 
@@ -191,6 +192,17 @@ def test_a_folder_whose_name_is_no_text_is_no_class(pod: Pod) -> None:
     found["schema"] = {"label": {"name": "kind", "type": "Category"}, "features": features}
     found["train"]["template"] = "Image"
     assert "kind: WrongType in 1 rows" in failed(pod.run(found), "WrongType")
+
+
+def test_a_version_says_which_of_its_features_are_sensitive(pod: Pod, cancer: str) -> None:
+    """Its server counts their values and must not name them."""
+    changed = spec()
+    changed["schema"]["features"][3]["sensitive"] = True
+    pod.write("cancer/train.csv", cancer)
+    result = pod.run(changed)
+    assert result.code == 0, result.message
+    features = result.candidate().read_json(manifest.BASELINE)["features"]
+    assert [one["name"] for one in features if one["bins"].get("sensitive")] == ["mean_area"]
 
 
 def test_a_nan_label(pod: Pod, cancer: str) -> None:

@@ -104,5 +104,6 @@ WINDOW_CLOSED: Final = "WindowClosed"
 DRIFTED: Final = "Drifted"
 STABLE: Final = "Stable"
 INCONCLUSIVE: Final = "Inconclusive"
+UNKNOWN_FEATURE: Final = "UnknownFeature"
 
 STAGES: Final = ("Source", "Validate", "Preprocess", "Train", "Evaluate", "Publish", "SmokeTest")

@@ -52,6 +52,10 @@ TrafficWindow = Annotated[
         "(duration(self) >= duration('1m') && duration(self) <= duration('24h'))",
         message="a window of traffic has at least 1m and at most 24h",
     ),
+    Rule(
+        rule="self.endsWith('d') || duration(self).getSeconds() % (duration(self) < duration('10m') ? 10 : 60) == 0",
+        message="a window of traffic is a multiple of 10s, from 10m on of 1m: pods count in buckets of that length",
+    ),
 ]
 LabelWindow = Annotated[
     str,
@@ -203,9 +207,10 @@ class DriftMonitor(Model):
     threshold: Magnitude = "0.2"
     """The score from which a feature counts as drifted; 0.1 is a slight and 0.2 a clear shift by convention."""
     consecutive_windows: Annotated[int, Field(ge=1, le=100)] = 2
-    """Windows in a row that must be drifted, so that one odd hour is not an alarm."""
+    """Windows in a row that must be drifted, so that one odd hour is not an alarm. After as many without a verdict, and
+    three at least, DataDrift is Unknown."""
     features: Annotated[tuple[Name, ...], Field(max_length=512), ListSet()] = ()
-    """The features that are watched; empty: all."""
+    """The features that are watched; empty: all. Names that the live version does not have are told in DataDrift."""
 
 
 class Feedback(Model):
@@ -219,7 +224,7 @@ class PerformanceMonitor(Model):
     """How good predictions are, by the labels sent to :feedback."""
 
     window: LabelWindow = "7d"
-    """How far back labels count."""
+    """How far back labels count, those for the live version: labels for former ones are in the servers' metrics."""
     min_labels: Annotated[int, Field(ge=1, le=10**9)] = 200
     """Fewest labels that a number is given for."""
 
@@ -228,7 +233,8 @@ class Monitor(Model):
     """What is watched in the traffic."""
 
     window: TrafficWindow = "24h"
-    """Length of a window, 1m to 24h. Windows are disjoint and aligned to the clock; a daily cycle must fit in one."""
+    """Length of a window, 1m to 24h, a multiple of 10s and from 10m on of 1m. Windows are disjoint and aligned to the
+    clock; a daily cycle must fit in one."""
     min_samples: Annotated[int, Field(ge=1, le=10**9)] = 1000
     """Fewest rows of a window that a verdict is given for."""
     min_requests: Annotated[int, Field(ge=1, le=10**9)] = 100

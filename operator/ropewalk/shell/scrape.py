@@ -50,7 +50,7 @@ class DirectReader:
             async for chunk in response.content.iter_chunked(65536):
                 size += len(chunk)
                 if size > MAX_BYTES:
-                    raise ValueError(f"an answer of more than {MAX_BYTES} bytes")
+                    raise ValueError(f"the answer has more than {MAX_BYTES} bytes")
                 chunks.append(chunk)
         document = parse(b"".join(chunks))
         if not isinstance(document, dict):

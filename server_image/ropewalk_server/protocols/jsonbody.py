@@ -17,7 +17,15 @@ class BadRequest(Exception):
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object. Tokens NaN and Infinity parse, as TensorFlow Serving documents. Raises BadRequest."""
+    """The body as a JSON object. Raises BadRequest."""
+    document = parse(body)
+    if type(document) is not dict:
+        raise BadRequest(f"JSON Value: {shown(document)} Is not object")
+    return document
+
+
+def parse(body: bytes) -> Any:
+    """The body's JSON. Tokens NaN and Infinity parse, as TensorFlow Serving documents. Raises BadRequest."""
     if not body:
         raise BadRequest("JSON Parse error: The document is empty")
     try:
@@ -29,8 +37,6 @@ def parse_object(body: bytes) -> dict[str, Any]:
             raise BadRequest("JSON Parse error: The document is nested too deep") from None
         else:
             raise BadRequest(f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
-    if type(document) is not dict:
-        raise BadRequest(f"JSON Value: {shown(document)} Is not object")
     return document
 
 

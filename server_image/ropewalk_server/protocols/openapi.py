@@ -89,8 +89,8 @@ class OpenApi:
         yield from _model(predictor.name, "", None if live is None else live.model)
         yield Operation(
             f"/v1/models/{predictor.name}:feedback",
-            "Count a label for the version that gave the prediction",
-            {"type": "object"},
+            "Count labels for the version that gave the prediction",
+            schemas.feedback_answer(),
             schemas.feedback_request(),
         )
         for version, one in sorted(predictor.versions.held.items()):

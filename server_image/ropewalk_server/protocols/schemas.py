@@ -11,7 +11,7 @@ from ropewalk_model.signature import INT64_MISSING, Signature, TensorSpec
 from ropewalk_server.protocols.openinference_messages import MAX_ID
 from ropewalk_server.protocols.tensor_columns import DATATYPES
 from ropewalk_server.protocols.tensors import DATATYPE_OF
-from ropewalk_server.protocols.tfserving import RECEIPT
+from ropewalk_server.protocols.tfserving import MAX_LABELS, RECEIPT
 
 Schema = dict[str, Any]
 _FLOAT_MAX = float(np.finfo(np.float32).max)
@@ -221,6 +221,13 @@ def status_answer() -> Schema:
 
 
 def feedback_request() -> Schema:
-    """The id of a prediction, `.ROW` after it for another row than the first, and its true class."""
+    """The id of a prediction, `.ROW` after it for another row than the first, and its true class; or many of them."""
     ident = {"type": "string", "description": "ropewalk-prediction-id of the answer, or that and .ROW"}
-    return fields({"id": ident, "label": {"type": ["string", "number"]}})
+    one = fields({"id": ident, "label": {"type": ["string", "number"]}})
+    return {"anyOf": [one, array(one, maxItems=MAX_LABELS)]}
+
+
+def feedback_answer() -> Schema:
+    """Nothing for one label; of many, how many are taken and what is wrong with the others."""
+    wrong = fields({"index": {"type": "integer"}, "error": {"type": "string"}})
+    return fields({"accepted": {"type": "integer"}, "refused": array(wrong)}, "accepted", "refused")

@@ -120,10 +120,11 @@ def _write_documents(context: Context, signature: Signature, directory: Path) ->
     predicted = signature.answer(context.trained.predict(context.encoded["train"]))
     specs = [column.spec for column in context.spec.features]
     counted = predicted["label"] if context.classes else predicted["value"]
+    hidden = [column.spec.name for column in context.spec.features if column.sensitive]
     documents = {
         manifest.FEATURES: context.encoder.document(),
         manifest.SIGNATURE: signature.document(),
-        manifest.BASELINE: baseline.build(specs, train.columns, counted, classes=context.classes),
+        manifest.BASELINE: baseline.build(specs, train.columns, counted, classes=context.classes, sensitive=hidden),
         manifest.EVALUATION: context.evaluation,
         manifest.EXAMPLES: examples.build(signature, chosen.columns, answers),
     }

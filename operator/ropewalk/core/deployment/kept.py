@@ -1,6 +1,6 @@
-"""What monitoring keeps of a version beside status, in ConfigMaps of their own: its baseline, and sums of labels.
+"""What monitoring keeps of a version beside status, in ConfigMaps of their own: its baseline, and what pods counted.
 
-A baseline is read once from a pod, not with every look; sums of labels outlive the pods that counted them (D8).
+A baseline is read once from a pod, not with every look; sums of windows and labels outlive the pods (D8).
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from typing import Any
 
 from ..names import bounded
 from ..plan import Json
-from .ledger import Ledger
+from .ledger import LARGEST, Ledger
 from .memory import Live
 from .pods import metadata
 from .versions import get
 from .wishes import Wishes
 
 BASELINE_KEY = "baseline.json"
-LABELS_KEY = "labels.json"
-LARGEST = 900_000
-"""A ConfigMap holds 1 MiB; a greater baseline is read from a pod each time."""
+LEDGER_KEY = "labels.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def baseline_name(name: str) -> str:
 
 
 def labels_name(name: str) -> str:
-    """The ConfigMap with a ModelDeployment's sums of labels."""
+    """The ConfigMap with a ModelDeployment's sums of windows and labels."""
     return bounded(name, "-labels")
 
 
@@ -58,22 +56,25 @@ def read(name: str, children: Iterable[Json]) -> Kept:
     baseline = _parsed(maps.get(baseline_name(name)), BASELINE_KEY)
     return Kept(
         baseline if isinstance(baseline, dict) else None,
-        Ledger.from_document(_parsed(maps.get(labels_name(name)), LABELS_KEY)),
+        Ledger.from_document(_parsed(maps.get(labels_name(name)), LEDGER_KEY)),
     )
 
 
 def bodies(wishes: Wishes, live: Live | None, before: Kept, baseline: Json | None, ledger: Ledger | None) -> list[Any]:
-    """The ConfigMaps that have to be written: a baseline read just now, sums that have grown."""
+    """The ConfigMaps that have to be written: a baseline read just now, sums that have grown.
+
+    A baseline that no ConfigMap holds is read from a pod each time.
+    """
     found: list[Any] = []
     if live is not None and baseline is not None and before.baseline_of(live) is None:
         document = {"version": live.version.number, "digest": live.version.identity, "baseline": baseline}
         text = json.dumps(document, sort_keys=True)
         if len(text) <= LARGEST:
             found.append(_config_map(wishes, baseline_name(wishes.name), BASELINE_KEY, text))
-    if ledger is not None and ledger.sums and ledger != before.ledger:
+    if ledger is not None and ledger.up_to and ledger != before.ledger:
         text = json.dumps(ledger.document(), sort_keys=True)
         if len(text) <= LARGEST:
-            found.append(_config_map(wishes, labels_name(wishes.name), LABELS_KEY, text))
+            found.append(_config_map(wishes, labels_name(wishes.name), LEDGER_KEY, text))
     return found
 
 

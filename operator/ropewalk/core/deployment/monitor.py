@@ -5,93 +5,27 @@ A number is rewritten only when it has moved by a tenth (D10): what is similar t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ropewalk_model import drift
 from ropewalk_model.baseline import Baseline
-from ropewalk_model.windows import Bucket, InvalidBucket, add, parse, windows
+from ropewalk_model.windows import Bucket, add, windows
 
 from ..conditions import parse_timestamp, timestamp
-from ..plan import Json, Scraped
+from ..plan import Json
 from ..quantities import words
 from . import ledger as ledgers
-from .fleet import BASELINE_PATH, WINDOWS_PATH, Pod
-from .kept import Kept
-from .ledger import Ledger
 from .memory import Live, Memory
+from .observation import Observation
 from .wishes import Monitoring
 
 TRAFFIC_SECONDS = 60
-CLOSING_SECONDS = 2
-"""A pod closes a bucket within this time of its end."""
 MAX_FEATURES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """The live version's buckets of all pods. `complete` is False where a pod that counts did not answer: nothing is
-    concluded then."""
-
-    buckets: tuple[Bucket, ...]
-    baseline_document: Json | None
-    baseline: Baseline | None
-    ledger: Ledger | None
-    complete: bool
-    unreachable: tuple[str, ...] = ()
-
-
-def observe(
-    pods: Sequence[Pod],
-    scrapes: Mapping[tuple[str, str], Scraped],
-    kept: Kept,
-    live: Live | None,
-    settings: Monitoring,
-    now: datetime,
-) -> Observation:
-    """Parse what the ready pods answered; what cannot be believed counts as no answer."""
-    buckets: list[Bucket] = []
-    unreachable = []
-    asked = [pod for pod in pods if pod.ready and (pod.name, WINDOWS_PATH) in scrapes]
-    for pod in asked:
-        try:
-            buckets += parse(scrapes[pod.name, WINDOWS_PATH].body)
-        except InvalidBucket:
-            unreachable.append(pod.name)
-    mine = [b for b in buckets if _is_of(live, b)]
-    complete = bool(asked) and not unreachable
-    ledger = kept.ledger
-    if live is not None and complete:
-        ledger = ledgers.advance(ledger, mine, live, settings.performance_window, _closed_by(now))
-    document, baseline = _baseline(scrapes, kept, live)
-    return Observation(tuple(mine), document, baseline, ledger, complete, tuple(unreachable))
-
-
-def _is_of(live: Live | None, bucket: Bucket) -> bool:
-    return live is not None and bucket.version == live.version.number and live.version.digest in (None, bucket.digest)
-
-
-def _closed_by(now: datetime) -> float:
-    return now.timestamp() - CLOSING_SECONDS
-
-
-def _baseline(
-    scrapes: Mapping[tuple[str, str], Scraped], kept: Kept, live: Live | None
-) -> tuple[Json | None, Baseline | None]:
-    """The live version's baseline: the one kept, else what a pod says; no pod's word is believed unparsed."""
-    said = [scraped.body for (_, path), scraped in scrapes.items() if path == BASELINE_PATH and scraped.body]
-    if live is None:
-        return None, None
-    fresh = [one.get("baseline") for one in said if one.get("version") == live.version.number]
-    for document in (kept.baseline_of(live), *fresh):
-        try:
-            if isinstance(document, Mapping):
-                return document, Baseline.from_document(document)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-            continue
-    return None, None
+STANDS = 3
+"""Windows without a verdict after which the last one says nothing any more."""
 
 
 def remember(memory: Memory, seen: Observation, settings: Monitoring, now: datetime) -> Memory:
@@ -99,13 +33,21 @@ def remember(memory: Memory, seen: Observation, settings: Monitoring, now: datet
     live = memory.live
     if live is None or not seen.complete:
         return memory
-    closed_by, drift_before = _closed_by(now), _current(memory.drift, live, settings)
+    drift_before = _current(memory.drift, live, settings)
+    known = (*(seen.stored.windows if seen.stored is not None else ()), *seen.buckets)
     return replace(
         memory,
-        traffic=_traffic(memory.traffic, seen.buckets, closed_by),
-        drift=_drift(drift_before, seen.buckets, seen.baseline, settings, closed_by),
+        traffic=_traffic(memory.traffic, seen.buckets, seen.closed_by),
+        drift=_drift(drift_before, known, seen.baseline, settings, seen.closed_by),
         performance=_performance(memory.performance, seen, live, settings, now),
     )
+
+
+def judged(memory: Memory, settings: Monitoring) -> float:
+    """Up to when windows have a verdict by today's yardstick."""
+    found = _current(memory.drift, memory.live, settings) if memory.live is not None else None
+    at = parse_timestamp((found or {}).get("at"))
+    return at.timestamp() if at is not None else 0.0
 
 
 def _current(document: Json | None, live: Live, settings: Monitoring) -> Json | None:
@@ -166,17 +108,16 @@ def _drift(
 ) -> Json | None:
     """The verdict on the latest window that says something, and how many in a row said `Drifted`.
 
-    Windows up to `before` are judged already: pods remember about a day, a row of windows may be longer.
+    Windows up to `before` are judged already. A verdict stands until others have had the time to follow; where none
+    did, nobody knows how things are now.
     """
-    if baseline is None:
-        return before
-    judged = parse_timestamp(before.get("at")) if before and before.get("state") != "Inconclusive" else None
-    since = judged.timestamp() if judged is not None else 0.0
-    closed = [window for window in windows(buckets, settings.window, closed_by) if window.end > since]
+    at = parse_timestamp(before.get("at")) if before else None
+    judged = at.timestamp() if at is not None else 0.0
+    closed = [window for window in windows(buckets, settings.window, closed_by) if window.end > judged]
     found: tuple[Bucket, drift.DriftVerdict] | None = None
     run, row_ended = 0, False
     for window in reversed(closed):
-        if window.rows < settings.min_samples or window.requests < settings.min_requests:
+        if baseline is None or window.rows < settings.min_samples or window.requests < settings.min_requests:
             continue
         verdict = _verdict(window, baseline, settings)
         if verdict.state == "Inconclusive":
@@ -186,10 +127,16 @@ def _drift(
         run += not row_ended
         if row_ended or run >= settings.consecutive_windows:
             break
+    latest = found[0].end if found is not None else judged
+    if before is not None and before.get("state") != "Inconclusive":
+        end = int(closed_by) - int(closed_by) % settings.window
+        if end - latest >= max(STANDS, settings.consecutive_windows) * settings.window:
+            rows = closed[-1].rows if closed and closed[-1].end == end else 0
+            return _inconclusive(end, rows, settings)
     if found is None:
-        if before is not None or not closed:
+        if before is not None or not closed or baseline is None:
             return before
-        return _drift_document(closed[-1], _verdict(closed[-1], baseline, settings), 0, settings)
+        return _inconclusive(closed[-1].end, closed[-1].rows, settings)
     if not row_ended and before is not None and before.get("state") == "Drifted":
         run += int(before.get("consecutiveWindows") or 0)
     document = _drift_document(*found, min(run, settings.consecutive_windows), settings)
@@ -200,6 +147,18 @@ def _verdict(window: Bucket, baseline: Baseline, settings: Monitoring) -> drift.
     return drift.verdict(
         window, baseline, settings.threshold, settings.min_samples, settings.min_requests, settings.features
     )
+
+
+def _inconclusive(end: int, rows: int, settings: Monitoring) -> dict[str, Any]:
+    """Too little traffic up to `end`."""
+    return {
+        "window": _window(settings),
+        "at": _time(end),
+        "state": "Inconclusive",
+        "threshold": _short(settings.threshold),
+        "samples": rows,
+        "consecutiveWindows": 0,
+    }
 
 
 def _same_drift(before: Json, after: Json) -> bool:
@@ -222,7 +181,7 @@ def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, setti
         "threshold": _short(settings.threshold),
         "samples": verdict.rows,
         "consecutiveWindows": run,
-        "features": features if verdict.state != "Inconclusive" else None,
+        "features": features,
     }
     return {k: v for k, v in document.items() if v is not None}
 
@@ -230,9 +189,12 @@ def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, setti
 def _performance(
     before: Json | None, seen: Observation, live: Live, settings: Monitoring, now: datetime
 ) -> Json | None:
-    total = ledgers.total(seen.ledger, seen.buckets, now.timestamp() - settings.performance_window)
+    if seen.stored is None:
+        return before
+    total = ledgers.total(seen.stored, seen.buckets, now.timestamp() - settings.performance_window)
     if not total.count:
-        return before if before and before.get("version") == live.version.number else None
+        return None
+    positive = seen.baseline.positive if seen.baseline is not None else None
     document: dict[str, Any] = {
         "window": words(timedelta(seconds=settings.performance_window)),
         "at": timestamp(now),
@@ -240,7 +202,7 @@ def _performance(
         "labels": total.count,
     }
     if total.count >= settings.min_labels:
-        document["metrics"] = [{"name": name, "value": f"{value:.4f}"} for name, value in total.quality()]
+        document["metrics"] = [{"name": name, "value": f"{value:.4f}"} for name, value in total.quality(positive)]
     if before is not None and all(before.get(key) == document[key] for key in ("version", "window")):
         same = [m.get("value", "")[:4] for m in before.get("metrics") or ()] == [
             m["value"][:4] for m in document.get("metrics") or ()

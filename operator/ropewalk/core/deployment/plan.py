@@ -20,6 +20,7 @@ from . import target as targets
 from . import wishes as wish
 from .fleet import Pod
 from .memory import Memory
+from .observation import observe
 from .versions import Version, get
 
 MINUTE = 60.0
@@ -54,7 +55,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
     step = rollout.advance(remembered, aim, fleet_now, replicas, now)
     after = _told_anew(step.memory, remembered, wanted, told, now)
     stored = kept.read(wanted.name, observed.children)
-    seen = monitor.observe(fleet_now, observed.scrapes, stored, after.live, wanted.monitoring, now)
+    judged = monitor.judged(after, wanted.monitoring)
+    seen = observe(fleet_now, observed.scrapes, stored, after.live, wanted.monitoring, judged, now)
     after = monitor.remember(after, seen, wanted.monitoring, now)
     held = _held(remembered)
     one_node = _one_node(observed, wanted, held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..plan import Json, Ref, ScrapeRequest
-from . import fleet, kept, memory, wishes
+from . import fleet, kept, ledger, memory, wishes
 from .image import peers
 from .pods import MONITORING_PORT
 from .target import claim_ref, pipeline_ref
@@ -38,8 +38,10 @@ def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...
     requests = [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.STATUS_PATH) for pod in asked]
     remembered = memory.read(owner, None)
     if remembered.live is not None and remembered.candidate is None:
-        ready = [pod for pod in asked if pod.ready]
-        requests += [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.WINDOWS_PATH) for pod in ready]
-        if kept.read(wanted.name, children).baseline_of(remembered.live) is None:
+        ready, stored = [pod for pod in asked if pod.ready], kept.read(wanted.name, children)
+        for pod in ready:
+            path = f"{fleet.WINDOWS_PATH}?since={ledger.since(stored.ledger, remembered.live, pod.name)}"
+            requests.append(ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, path))
+        if stored.baseline_of(remembered.live) is None:
             requests += [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.BASELINE_PATH) for pod in ready[:1]]
     return tuple(requests)

@@ -15,7 +15,7 @@ from ..plan import Json
 from .fleet import Pod
 from .image import Choice, moving
 from .memory import Memory, routes_document
-from .monitor import Observation
+from .observation import Observation
 from .pods import HTTP_PORT
 from .problems import Problem
 from .target import Target
@@ -150,23 +150,56 @@ def _reconciling(view: View) -> Condition:
 
 
 def _observed(view: View, before: Sequence[Json]) -> Condition:
-    if view.seen.unreachable:
-        text = f"no answer from {', '.join(view.seen.unreachable[:5])}: numbers stand as they were"
+    seen = view.seen
+    if seen.unreachable:
+        text = f"no answer from {', '.join(seen.unreachable[:5])} ({seen.why}): numbers stand as they were"
         return Condition(api.OBSERVED, "False", api.UNREACHABLE, text)
-    if view.seen.complete:
-        return Condition(api.OBSERVED, "True", api.WINDOW_CLOSED, "")
+    if seen.complete:
+        return Condition(api.OBSERVED, "True", api.WINDOW_CLOSED, _left_out(view))
     known = find(before, api.OBSERVED)
     if known is not None:
         return Condition(api.OBSERVED, known["status"], str(known["reason"]), str(known.get("message") or ""))
     return Condition(api.OBSERVED, "Unknown", api.PENDING, "no pod has been asked yet")
 
 
+def _left_out(view: View) -> str:
+    """What numbers do not rest on although it was counted."""
+    seen = view.seen
+    if seen.lost:
+        return f"{', '.join(seen.lost[:5])} had no room for all counts until they were read: the oldest are lost"
+    if seen.ledger is not None and seen.ledger.too_large:
+        return (
+            "the histograms of a window are more than a ConfigMap holds: drift is judged on the last minutes of a "
+            "window; name fewer features in spec.monitor.drift.features"
+        )
+    return ""
+
+
+def _unknown_features(view: View) -> str:
+    """What spec.monitor.drift.features names and the live version does not have."""
+    baseline, live = view.seen.baseline, view.memory.live
+    asked = view.wishes.monitoring.features
+    unknown = [name for name in asked if baseline is not None and name not in baseline.bins]
+    if not unknown or baseline is None or live is None:
+        return ""
+    names = ", ".join(repr(name) for name in unknown[:5])
+    return (
+        f"spec.monitor.drift.features: version {live.version.number} has no feature {names} "
+        f"(it has {', '.join(list(baseline.bins)[:20])})"
+    )
+
+
 def _data_drift(view: View, before: Sequence[Json]) -> Condition:
     found, needed = view.memory.drift, view.wishes.monitoring.consecutive_windows
+    unknown = _unknown_features(view)
+    if unknown and (found is None or found.get("state") == "Inconclusive"):
+        return Condition(api.DATA_DRIFT, "Unknown", api.UNKNOWN_FEATURE, unknown)
     if found is None:
         return Condition(api.DATA_DRIFT, "Unknown", api.INCONCLUSIVE, "no window of traffic has closed yet")
     where = f"{found.get('worstFeature', '?')}: PSI {found.get('score')} of {found.get('threshold')}"
     text = f"{where} on {found.get('samples')} rows in a window of {found.get('window')}"
+    if unknown:
+        text += f"; {unknown}"
     if found.get("state") == "Drifted":
         run = int(found.get("consecutiveWindows") or 0)
         if run >= needed:
@@ -177,10 +210,12 @@ def _data_drift(view: View, before: Sequence[Json]) -> Condition:
     if found.get("state") == "Stable":
         return Condition(api.DATA_DRIFT, "False", api.STABLE, text)
     gates = view.wishes.monitoring
-    need = f"{gates.min_samples} rows and {gates.min_requests} requests are needed"
-    return Condition(
-        api.DATA_DRIFT, "Unknown", api.INCONCLUSIVE, f"{found.get('samples')} rows in the last window; {need}"
+    text = (
+        f"{found.get('samples')} rows in the last window of {found.get('window')}; spec.monitor asks for minSamples "
+        f"{gates.min_samples} in minRequests {gates.min_requests}: it takes more traffic, smaller numbers or a longer "
+        "window"
     )
+    return Condition(api.DATA_DRIFT, "Unknown", api.INCONCLUSIVE, text)
 
 
 def _summary(view: View, found: Sequence[Condition]) -> dict[str, str]:
@@ -235,4 +270,8 @@ def _message(view: View, found: Sequence[Condition]) -> str:
     drift = find_condition(found, api.DATA_DRIFT)
     if drift is not None and drift.status == "True":
         return f"Drifted: {drift.message}"
-    return ""
+    observed = find_condition(found, api.OBSERVED)
+    if observed is not None and observed.message and observed.status != "Unknown":
+        return f"{observed.reason}: {observed.message}"
+    unknown = _unknown_features(view)
+    return f"{api.UNKNOWN_FEATURE}: {unknown}" if unknown else ""

@@ -50,7 +50,7 @@ class Monitoring:
     @property
     def bucket_seconds(self) -> int:
         """Short windows get short buckets, so that their numbers are not a whole window old."""
-        return 60 if self.window >= 600 and self.window % 60 == 0 else 10
+        return _bucket(self.window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def read(owner: Json) -> Wishes:
         tls_secret=get(serving, "tls", "secret"),
         feedback_secret=get(monitor, "feedback", "secret"),
         monitoring=Monitoring(
-            window=max(60, seconds("spec.monitor.window", monitor.get("window") or "24h")),
+            window=_window(monitor.get("window") or "24h"),
             min_samples=_number(monitor.get("minSamples"), 1000),
             min_requests=_number(monitor.get("minRequests"), 100),
             threshold=_decimal("spec.monitor.drift.threshold", drift.get("threshold") or "0.2"),
@@ -160,6 +160,18 @@ def seconds(field_name: str, value: object) -> int:
         return int(duration(str(value)).total_seconds())
     except ValueError as error:
         raise InvalidSpec(f"{field_name}: {value!r} is not a duration such as 30s, 5m or 24h") from error
+
+
+def _window(value: object) -> int:
+    """A window in whole buckets: one that ends within a bucket would be judged before that bucket has closed."""
+    length = max(60, seconds("spec.monitor.window", value))
+    if length % _bucket(length):
+        raise InvalidSpec(f"spec.monitor.window: {value} is no multiple of 10s, or from 10m on of 1m")
+    return length
+
+
+def _bucket(window: int) -> int:
+    return 60 if window >= 600 else 10
 
 
 def size(field_name: str, value: object) -> int:

@@ -1,0 +1,103 @@
+"""What a server holds for the operator and what one answer takes are bounded, whatever the model."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from ropewalk_model import baseline, windows
+from ropewalk_model.features import FeatureSpec
+from ropewalk_server.buckets import Former, Open
+from ropewalk_server.closed import HELD_BYTES, PAGE_BYTES, Closed
+from tests.server.conftest import Server, row
+
+
+def page(closed: Closed, since: int = 0) -> windows.Page:
+    """What the operator reads; `through` is now where the next bucket would begin."""
+    body = closed.page(since, 10**9, 60)
+    assert len(body) < PAGE_BYTES + (1 << 20)
+    return windows.parse(json.loads(body))
+
+
+def bucket(start: int, features: int, version: int = 1) -> dict[str, Any]:
+    """A bucket of a minute of a model of many features."""
+    counts = {f"feature_{n}": (100,) * 13 for n in range(features)}
+    return windows.Bucket(start, 60, version, "sha256:1", 9, 0, 1300, features=counts).document()
+
+
+def test_only_what_is_new_is_sent() -> None:
+    """From a point in time on; all without one."""
+    closed = Closed()
+    for start in (0, 60, 120):
+        closed.add(start, bucket(start, 3))
+    assert [one.start for one in page(closed).buckets] == [0, 60, 120]
+    found = page(closed, 60)
+    assert [one.start for one in found.buckets] == [60, 120]
+    assert (found.through, found.more, found.lost_before) == (10**9, False, 0)
+
+
+def test_what_does_not_fit_into_one_answer_comes_with_the_next() -> None:
+    """Each complete up to its `through`, where the next begins: nothing is missed and nothing comes twice."""
+    closed = Closed()
+    for start in range(0, 6000, 60):
+        closed.add(start, bucket(start, 200))
+        closed.add(start, bucket(start, 200, version=2))
+    seen: list[tuple[int, int]] = []
+    since, more, pages = 0, True, 0
+    while more:
+        found = page(closed, since)
+        seen += [(one.start, one.version) for one in found.buckets]
+        since, more, pages = found.through, found.more, pages + 1
+    assert seen == [(start, version) for start in range(0, 6000, 60) for version in (1, 2)]
+    assert pages > 2
+
+
+def test_the_oldest_goes_where_room_is_short_and_that_is_said() -> None:
+    """A week nobody asked for, and a bucket that no answer could hold."""
+    closed = Closed()
+    for start in range(0, 7 * 86400, 600):
+        closed.add(start, bucket(start, 200))
+    held, since = [], 0
+    while True:
+        found = page(closed, since)
+        held += found.buckets
+        since = found.through
+        if not found.more:
+            break
+    assert held[-1].start == 7 * 86400 - 600
+    assert 100 < len(held) < 1000
+    assert held[0].start - 600 < found.lost_before <= held[0].start
+    assert sum(len(json.dumps(one.document(), separators=(",", ":"))) for one in held) <= HELD_BYTES
+    closed = Closed()
+    closed.add(60, bucket(60, 50_000))
+    assert (page(closed).buckets, page(closed).lost_before) == ((), 61)
+
+
+def test_a_bucket_of_a_thousand_classes_is_as_long_as_its_labels() -> None:
+    """No square of the classes, in memory or on the wire; what counted nothing is left out."""
+    names = tuple(f"class {n}" for n in range(1000))
+    train = {"x": np.arange(1000, dtype=np.float32)}
+    document = baseline.build([FeatureSpec("x", "Number")], train, np.array(names, dtype=object), classes=names)
+    counted = Former("sha256:1", "sha256:2", names, baseline.Baseline.from_document(document))
+    filled = Open(0, 1, counted)
+    assert len(json.dumps(filled.document(60))) < 300
+    for _ in range(50):
+        filled.label(predicted=7, truth=999)
+    filled.label(predicted=7, truth=7)
+    found = filled.document(60)
+    assert found["labels"] == {"count": 51, "correct": 1, "classes": [[7, 1, 51, 1], [999, 50, 0, 0]]}
+    assert len(json.dumps(found)) < 400
+
+
+def test_the_server_answers_from_a_point_in_time(serving: Server) -> None:
+    """And says what it understands where it is asked for something else."""
+    assert serving.predict(row())[0] == 200
+    serving.until(lambda: bool(serving.get("/windows", monitoring=True)[1]["buckets"]))
+    found = serving.get("/windows", monitoring=True)[1]
+    assert serving.get("/windows?since=0", monitoring=True)[1]["buckets"][0] == found["buckets"][0]
+    assert serving.get(f"/windows?since={found['buckets'][-1]['start'] + 1}", monitoring=True)[1]["buckets"] == []
+    assert found["through"] > found["buckets"][-1]["start"]
+    status, answer, _ = serving.get("/windows?since=yesterday", monitoring=True)
+    assert (status, "since=" in answer["error"]) == (400, True)
