@@ -16,7 +16,7 @@ import yaml
 from ropewalk.api.crd import schemas
 from ropewalk.core.deployment.fleet import NUDGE_ANNOTATION
 from ropewalk.core.names import MANAGED_BY_LABEL
-from ropewalk.shell import app, lease, metrics, reconcile
+from ropewalk.shell import ears, lease, metrics, reconcile
 from ropewalk.shell.cluster import PLURALS
 from ropewalk_server import metrics as server_metrics
 
@@ -58,9 +58,9 @@ DELETED = {"jobs", "pods", "configmaps", "horizontalpodautoscalers"}
 def test_what_is_listed_and_watched_may_be_and_no_more() -> None:
     """By the very tables that the shell reads and listens by."""
     kinds = {kind for core in reconcile.CORES.values() for kind in (*core.children, *core.quiet)}
-    listed = {group_and_plural(kind) for kind in kinds} | {("ropewalk.dev", plural) for plural in app.PLURALS.values()}
-    watched = {(group, plural) for group, _, plural in (*app.WATCHED_CHILDREN, *app.WATCHED_FOR_DELETION)}
-    watched |= {("ropewalk.dev", plural) for plural in app.PLURALS.values()}
+    listed = {group_and_plural(kind) for kind in kinds} | {("ropewalk.dev", plural) for plural in ears.PLURALS.values()}
+    watched = {(group, plural) for group, _, plural in (*ears.WATCHED_CHILDREN, *ears.WATCHED_FOR_DELETION)}
+    watched |= {("ropewalk.dev", plural) for plural in ears.PLURALS.values()}
     assert {key for key, verbs in OPERATOR.items() if "list" in verbs} == listed
     assert {key for key, verbs in OPERATOR.items() if "watch" in verbs} == watched
 

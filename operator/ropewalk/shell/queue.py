@@ -15,6 +15,7 @@ from . import metrics
 LOG = logging.getLogger(__name__)
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 300.0
+PASSES_AT_ONCE = 16
 
 
 class Key(NamedTuple):
