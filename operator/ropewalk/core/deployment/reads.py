@@ -29,7 +29,8 @@ def related(owner: Json) -> tuple[Ref, ...]:
 
 
 def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:
-    """Every pod's status; its windows too while no version is changing, and once the baseline from one of them."""
+    """Every pod's status; its windows too and once the baseline from one of them, but not in the quick looks while a
+    version changes. One that waits (it has a message then) is no reason to look away from what is live."""
     try:
         wanted = wishes.read(owner)
     except (ValueError, TypeError, AttributeError):
@@ -37,7 +38,8 @@ def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...
     asked = [pod for pod in fleet.pods(wanted, children, {}) if pod.running and pod.ip]
     requests = [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.STATUS_PATH) for pod in asked]
     remembered = memory.read(owner, None)
-    if remembered.live is not None and remembered.candidate is None:
+    in_a_hurry = remembered.candidate is not None and not get(owner, "status", "candidate", "message")
+    if remembered.live is not None and not in_a_hurry:
         ready = [pod for pod in asked if pod.ready]
         requests += [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.WINDOWS_PATH) for pod in ready]
         if kept.read(wanted.name, children).baseline_of(remembered.live) is None:
