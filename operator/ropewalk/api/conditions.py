@@ -30,6 +30,8 @@ UNKNOWN: Final = "Unknown"
 # Reasons of both resources.
 INVALID_SPEC: Final = "InvalidSpec"
 CONFLICT: Final = "Conflict"
+NAME_TAKEN: Final = "NameTaken"
+REJECTED: Final = "Rejected"
 PENDING: Final = "Pending"
 PROGRESSING: Final = "Progressing"
 RECONCILED: Final = "Reconciled"

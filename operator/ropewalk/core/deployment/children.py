@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..plan import Apply, Delete, Effect, Json, Observed, Ref
+from ..plan import MANAGER, Apply, Delete, Effect, Json, Observed, Ref
 from . import exposure, pods, routes
 from .applied import stamped, up_to_date
 from .memory import Routes
 from .versions import get
 from .wishes import Wishes
-
-MANAGER = "ropewalk"
 
 
 def child(observed: Observed, kind: str, name: str) -> Json | None:
@@ -45,12 +43,13 @@ def effects(
             one_node=one_node,
             replicas=_handed_over(deployment) if scaling else wanted.replicas,
         ),
-        exposure.service(wanted),
         exposure.network_policy(wanted, observed.config.operator_namespace),
         exposure.disruption_budget(wanted),
     ]
     if wanted.service_account is None:
         bodies.insert(0, pods.service_account(wanted))
+    # Its name is the user's own and may be taken: that is found out before anything else is there.
+    bodies.insert(0, exposure.service(wanted))
     if scaling is not None:
         bodies.append(exposure.autoscaler(wanted, scaling))
     found: list[Effect] = []
@@ -63,6 +62,7 @@ def effects(
             Delete(Ref("autoscaling/v2", "HorizontalPodAutoscaler", str(get(c, "metadata", "name"))), _uid(c))
             for c in observed.children
             if c.get("kind") == "HorizontalPodAutoscaler" and not get(c, "metadata", "deletionTimestamp")
+            if _is_ours(wanted, c)
         ]
     return found
 
@@ -84,6 +84,11 @@ def _handed_over(deployment: Json | None) -> int | None:
             found = get(deployment, "spec", "replicas")
             return found if isinstance(found, int) else None
     return None
+
+
+def _is_ours(wanted: Wishes, one: Json) -> bool:
+    owners = get(one, "metadata", "ownerReferences") or ()
+    return any(get(owner, "controller") and get(owner, "uid") == wanted.uid for owner in owners)
 
 
 def _uid(one: Json) -> str:
