@@ -247,6 +247,12 @@ class World:
 
     def _do(self, effect: Effect) -> None:
         match effect:
+            case Apply(body, "ropewalk-handover"):
+                there = self.objects["Deployment", body["metadata"]["name"]]
+                assert body["metadata"]["resourceVersion"] == there["metadata"]["resourceVersion"], "a stale write"
+                assert set(body["spec"]) == {"replicas"}, "nothing else is handed over"
+                self._replicas(there, copy.deepcopy(there), "ropewalk-handover")
+                there["metadata"]["resourceVersion"] = str(self.writes)
             case Apply(body):
                 key = body["kind"], body["metadata"]["name"]
                 there = self.objects.get(key, {"metadata": {}})
@@ -266,14 +272,17 @@ class World:
                 self.objects.pop((ref.kind, ref.name), None)
                 self.servers = [s for s in self.servers if s.name != ref.name]
 
-    def _replicas(self, applied: dict[str, Any], there: dict[str, Any]) -> None:
+    def _replicas(self, applied: dict[str, Any], there: dict[str, Any], manager: str = "ropewalk") -> None:
         """As the API server: a number that its only owner gives up falls back to 1; another owner's stands."""
-        ours = [{"manager": "ropewalk", "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
+        before = {one["manager"] for one in there["metadata"].get("managedFields", ())}
+        stood = there.get("spec", {}).get("replicas", 1)
         if "replicas" in applied["spec"]:
-            applied["metadata"]["managedFields"] = ours
+            owners = {manager} | (before if applied["spec"]["replicas"] == stood else set())
         else:
-            owned = there["metadata"].get("managedFields") == ours
-            applied["spec"]["replicas"] = 1 if owned else there.get("spec", {}).get("replicas", 1)
+            owners = before - {manager}
+            applied["spec"]["replicas"] = 1 if before and not owners else stood
+        owned = {"fieldsV1": {"f:spec": {"f:replicas": {}}}, "operation": "Apply"}
+        applied["metadata"]["managedFields"] = [{"manager": one, **owned} for one in sorted(owners)]
 
     def _servers(self) -> None:
         deployment = self.objects.get(("Deployment", "cancer-server"))
@@ -316,6 +325,8 @@ class World:
         return Scraped({"version": server.live, "baseline": self.baseline}, None)
 
     def _related(self, ref: Ref) -> Json | None:
+        if ref.kind == "HorizontalPodAutoscaler":
+            return self.objects.get((ref.kind, ref.name))
         return self.pipeline if ref.kind == "Pipeline" else self.claim
 
 

@@ -89,6 +89,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
         one_node=one_node,
         waits_for=waiting.words(after, fleet_now, blocked, now),
         silent=waiting.silent(fleet_now, now),
+        scaling=problems.of_autoscaler(observed.related.get(pods.autoscaler_ref(wanted.name)), now),
     )
     document = status.document(owner, view, now)
     events = (*step.events, *happened.events(owner.get("status") or {}, document))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..plan import Json, Ref, ScrapeRequest
 from . import fleet, kept, memory, wishes
 from .image import peers
-from .pods import MONITORING_PORT
+from .pods import MONITORING_PORT, autoscaler_ref
 from .target import claim_ref, pipeline_ref
 from .versions import Version, get
 
@@ -13,7 +13,7 @@ __all__ = ["peers", "related", "scrapes"]
 
 
 def related(owner: Json) -> tuple[Ref, ...]:
-    """The followed Pipeline, and the claims of every version that is served or on its way."""
+    """The followed Pipeline, the claims of every version that is served or on its way, and the autoscaler."""
     refs: dict[Ref, None] = {}
     pipeline = get(owner, "spec", "model", "pipeline")
     if pipeline:
@@ -25,6 +25,8 @@ def related(owner: Json) -> tuple[Ref, ...]:
     stated = Version.from_document({"version": 1, "uri": get(owner, "spec", "model", "uri")})
     for version in [*versions, *([stated] if stated else [])]:
         refs[claim_ref(version.claim)] = None
+    if get(owner, "spec", "autoscaling"):
+        refs[autoscaler_ref(str(get(owner, "metadata", "name")))] = None
     return tuple(refs)
 
 

@@ -41,6 +41,8 @@ class View:
     """What the candidate waits for."""
     silent: tuple[str, ...] = ()
     """Pods that run and do not answer."""
+    scaling: str = ""
+    """Why the autoscaler does not work."""
 
 
 def document(owner: Json, view: View, now: datetime) -> dict[str, Any]:
@@ -130,8 +132,10 @@ def _available(view: View) -> Condition:
     """Whether there is all the capacity that was asked for."""
     ready = sum(pod.ready for pod in view.pods)
     if view.replicas and ready >= view.replicas:
-        return Condition(api.AVAILABLE, "True", api.ALL_READY, "")
-    return Condition(api.AVAILABLE, "False", api.PODS_MISSING, f"{ready} of {view.replicas} pods answer")
+        return Condition(api.AVAILABLE, "True", api.ALL_READY, view.scaling)
+    text = f"{ready} of {view.replicas} pods answer"
+    text += f"; {view.scaling}" if view.scaling else ""
+    return Condition(api.AVAILABLE, "False", api.PODS_MISSING, text)
 
 
 def _reasons(view: View) -> list[tuple[str, str]]:
@@ -255,6 +259,8 @@ def _message(view: View, found: Sequence[Condition]) -> str:
         return f"version {candidate.version.number} waits: {view.waits_for}"
     if observed is not None and observed.status == "False":
         return f"{observed.reason}: {observed.message}"
+    if view.scaling:
+        return f"{api.NOT_SCALING}: {view.scaling}"
     drift = find_condition(found, api.DATA_DRIFT)
     if drift is not None and drift.status == "True":
         return f"Drifted: {drift.message}"
