@@ -50,6 +50,7 @@ class Server:
         self.broken: set[int] = set()
         self.faults: dict[str, str] = {}
         """Reasons for which it cannot load what lies at a path."""
+        self.started = "2026-01-02T03:04:05Z"
         self.successor: dict[str, Any] | None = None
         self.old = False
         self.deaf = False
@@ -119,7 +120,7 @@ class Server:
 
     def pod(self, labels: dict[str, str]) -> dict[str, Any]:
         """The object."""
-        state = {"waiting": self.waiting} if self.waiting else {"running": {"startedAt": "2026-01-02T03:04:05Z"}}
+        state = {"waiting": self.waiting} if self.waiting else {"running": {"startedAt": self.started}}
         owner = {"kind": "ReplicaSet", "name": "cancer-server-abc", "controller": True}
         return {
             "apiVersion": "v1",

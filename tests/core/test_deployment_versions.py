@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ropewalk.core.conditions import timestamp
 from tests.core.deployment_world import World, champion, serving
 
 
@@ -124,6 +125,33 @@ def test_a_fault_that_stays_ends_the_try() -> None:
     assert (last["result"], last["message"]) == ("Failed", "a file has another sha256")
 
 
+def test_a_store_that_is_away_costs_a_version_that_has_answered_nothing() -> None:
+    """Its only pod comes up anew meanwhile; the title does not change hands for that."""
+    world = serving()
+    fault = {path_of(champion(1)): "StoreUnreadable"}
+    world.on_new_server = lambda server: server.faults.update(fault)
+    world.servers.clear()
+    elapse(world, 300, pause=5)
+    assert (world.condition("Ready")["status"], world.condition("Ready")["reason"]) == ("False", "StoreUnreadable")
+    assert "quarantined" not in world.status
+    world.servers[0].faults.clear()
+    world.settle()
+    assert world.condition("Ready")["status"] == "True"
+
+
+def test_a_pod_that_has_only_just_started_has_its_time() -> None:
+    """However long ago the version became the wanted one."""
+    world = serving()
+    world.servers[0].faults[path_of(champion(2))] = "ModelNotFound"
+    promoted(world, champion(2))
+    elapse(world, 50)
+    world.servers[0].started = timestamp(world.now)
+    elapse(world, 50)
+    assert "quarantined" not in world.status
+    elapse(world, 20)
+    assert world.status["quarantined"]
+
+
 def test_a_version_that_loads_after_all_is_not_called_unserved() -> None:
     """Pinned before it exists: refused at first, served as soon as it is there."""
     world = World()
@@ -191,6 +219,7 @@ EVENTS = st.one_of(
     st.tuples(st.just("silent"), st.booleans()),
     st.tuples(st.just("deaf"), st.booleans()),
     st.tuples(st.just("forget"), st.just(0)),
+    st.tuples(st.just("crash"), st.integers(1, 5)),
 )
 
 
@@ -211,6 +240,8 @@ def happen(world: World, kind: str, value: Any) -> None:
         case "well":
             for server in world.servers:
                 server.faults.clear()
+        case "crash":
+            world.crash_at, world.crash_after = world.writes + value, value % 2 == 0
         case "forget":
             world.owner.pop("status", None)
         case _:
@@ -230,16 +261,16 @@ def test_whatever_happens_the_passes_come_to_an_end(sequence: list[tuple[tuple[s
             world.step()
             world.now += timedelta(seconds=0.5)
     told = world.status.get("routes", {}).get("revision", 0)
-    elapse(world, 300, pause=2)
+    elapse(world, 300, pause=5)
     assert world.status["routes"]["revision"] - told <= 12
     written = world.writes
-    elapse(world, 200, pause=2)
+    elapse(world, 200, pause=10)
     assert world.writes == written, "a fixed point"
     for server in world.servers:
         server.faults.clear()
         server.silent = server.deaf = False
     edited(world, replicas=2)
-    elapse(world, 200, pause=2)
+    elapse(world, 200, pause=5)
     assert world.condition("Ready")["status"] == "True", world.status
     wanted = world.owner["spec"]["model"].get("uri") or world.pipeline["status"]["champion"]["uri"]  # type: ignore[index]
     assert answered(world) == {"/ropewalk/claims/" + wanted.removeprefix("pvc://")}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, count
+from math import inf
 
 from ..conditions import timestamp
 from ..plan import Event
@@ -34,15 +35,15 @@ def advance(memory: Memory, target: Target, pods: Sequence[Pod], replicas: int, 
     """One step of the rollout. `memory.routes` has a higher revision afterwards if the servers must be told anew."""
     version = target.version
     memory = _observed_live(memory, pods, now)
+    routes = memory.routes
+    if memory.forgiven and routes is not None:
+        again = replace(routes, revision=routes.revision + 1, retry=routes.retry + 1, at=now)
+        return Step(replace(memory, routes=again))
     if version is None:
         return Step(memory)
-    routes = memory.routes
     if routes is None:
         first = Routes(1, version.served, None, (version,), now)
         return Step(replace(memory, routes=first, candidate=Candidate(version, LOADING, now)))
-    if memory.forgiven:
-        again = replace(routes, revision=routes.revision + 1, retry=routes.retry + 1, at=now)
-        return Step(replace(memory, routes=again))
     quarantined = memory.is_quarantined(version)
     listed = routes.listed(version)
     if listed is not None:
@@ -80,7 +81,9 @@ def _observed_live(memory: Memory, pods: Sequence[Pod], now: datetime) -> Memory
 def _settle(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
     """The wanted version is what servers were told to answer with: let the old one go once all have switched."""
     ready = [pod for pod in pods if pod.ready]
-    refused = _refusal(pods, routes, version, routes.at, now)
+    # A store that cannot be read for a while is no fault of a version that has answered before.
+    answered = memory.live is not None and version.same(memory.live.version)
+    refused = _refusal(pods, routes, version, routes.at, now, patience=inf if answered else PATIENCE)
     if refused is not None and not ready and memory.is_quarantined(version) is None:
         return _failed(replace(memory, candidate=None), version, *refused, now, keep=True)
     if any(pod.serves(version) for pod in ready):
@@ -202,13 +205,20 @@ def _since(memory: Memory, routes: Routes) -> datetime:
 
 
 def _refusal(
-    pods: Sequence[Pod], routes: Routes, version: Version, since: datetime, now: datetime
+    pods: Sequence[Pod],
+    routes: Routes,
+    version: Version,
+    since: datetime,
+    now: datetime,
+    *,
+    patience: float = PATIENCE,
 ) -> tuple[Pod, Held] | None:
     """A pod that will not serve the version, asked for it `since` then. What a pod says of older routes is history."""
-    waited = (now - since).total_seconds() >= PATIENCE
     for pod in pods:
         held = pod.holds(version)
-        if held is None or not held.refused or (held.may_pass and not waited):
+        if held is None or not held.refused:
+            continue
+        if held.may_pass and min(pod.age(now), (now - since).total_seconds()) < patience:
             continue
         if not pod.deleting and pod.mounts(version) and pod.follows(routes.revision):
             return pod, held
