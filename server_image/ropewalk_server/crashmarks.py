@@ -10,29 +10,41 @@ _PREFIX = "loading-"
 
 
 class CrashMarks:
-    """`loading-<digest>` exists while that digest loads; found at start, it names the culprit."""
+    """`loading-<hash of a key>` exists while what the key names loads; found at start, it names the culprit.
+
+    Its first line counts the processes in a row that ended so: a node's power loss or a kill for another reason looks
+    the same as a model that kills its server, but does not repeat itself.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        self.crashed = frozenset(path.name for path in directory.glob(_PREFIX + "*"))
+        self._deaths = {path.name: _count(path) for path in directory.glob(_PREFIX + "*")}
 
-    def has_crashed(self, digest: str) -> bool:
-        """Whether an earlier process of this pod died while it loaded this digest."""
-        return _name(digest) in self.crashed
+    def deaths(self, key: str) -> int:
+        """How many earlier processes of this pod in a row died while they loaded it."""
+        return self._deaths.get(_name(key), 0)
 
-    def mark(self, digest: str) -> None:
+    def mark(self, key: str) -> None:
         """Before loading; on disk before this returns."""
-        path = self._directory / _name(digest)
+        path = self._directory / _name(key)
         with path.open("wb") as file:
-            file.write(digest.encode())
+            file.write(f"{self.deaths(key) + 1}\n{key}".encode())
             file.flush()
             os.fsync(file.fileno())
 
-    def clear(self, digest: str) -> None:
+    def clear(self, key: str) -> None:
         """After loading, whatever came of it, and at an orderly stop."""
-        (self._directory / _name(digest)).unlink(missing_ok=True)
+        (self._directory / _name(key)).unlink(missing_ok=True)
 
 
-def _name(digest: str) -> str:
-    return _PREFIX + hashlib.sha256(digest.encode()).hexdigest()[:32]
+def _count(path: Path) -> int:
+    """The deaths that a mark stands for: at least its own, if it was cut short."""
+    try:
+        return max(1, int(path.read_text(errors="replace").partition("\n")[0]))
+    except (OSError, ValueError):
+        return 1
+
+
+def _name(key: str) -> str:
+    return _PREFIX + hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -33,6 +33,8 @@ class Routes:
     bucket_seconds: int = 60
     engine: str = "Auto"
     limits: Limits = field(default_factory=Limits)
+    retry: int = 0
+    """What failed under another value is tried again."""
 
 
 class InvalidRoutes(ValueError):
@@ -58,6 +60,7 @@ def parse(text: str | bytes) -> Routes:
             bucket_seconds=int(document.get("bucketSeconds", 60)),
             engine=str(document.get("engine", "Auto")),
             limits=Limits.from_document(document.get("limits") or {}),
+            retry=int(document.get("retry") or 0),
         )
     except InvalidRoutes:
         raise

@@ -25,6 +25,8 @@ State = Literal["Loading", "Proved", "Failed", "Skipped"]
 RETRIED = {"ModelNotFound", "StoreUnreadable", "InsufficientMemory"}
 """Reasons that may pass by themselves (a claim that is not synced yet, memory that an old version gives back)."""
 RETRY_SECONDS = 5.0
+LIVE_TRIES = 2
+"""Processes that may die while they load the live version before it is skipped: one may have died of something else."""
 
 
 @dataclass
@@ -42,13 +44,28 @@ class Held:
     started: bool = False
     loaded_at: float = 0.0
     """Seconds since the epoch at which `model` was there."""
+    retry: int = 0
+    """The routes' `retry` when it was admitted."""
     changing: bool = False
     """Whether another engine is to be loaded, which suits the requests that come better."""
 
     @property
     def mark(self) -> str:
         """What is marked while it loads: a death while only the engine changes must not cost the version."""
-        return self.route.digest if self.model is None else f"{self.route.digest} on another engine"
+        of = mark_of(self.route, self.retry)
+        return of if self.model is None else f"{of} on another engine"
+
+    def is_for(self, route: Route) -> bool:
+        """Whether this is what the route asks for; of a loaded model its own digests tell."""
+        if self.model is None:
+            return self.route == route
+        known = route.digest in ("", self.model.digest) and route.manifest_digest in (None, self.model.manifest_digest)
+        return known and self.route.path == route.path
+
+
+def mark_of(route: Route, retry: int) -> str:
+    """What names a version's load on disk: a digest may be unknown, a path never is."""
+    return f"{route.path} {route.digest} {route.manifest_digest} {retry}"
 
 
 class Versions:
@@ -73,6 +90,8 @@ class Versions:
         self._stopping = False
         self.routes: Routes | None = None
         self.held: dict[int, Held] = {}
+        self._successor: Held | None = None
+        """Another model under the live version's number, which goes on answering until this one is proved."""
         self.live: int | None = None
         self._rows = 1.0
         self.loads = {"proved": 0, "failed": 0, "skipped": 0}
@@ -93,14 +112,20 @@ class Versions:
         self.routes = routes
         listed = {route.version: route for route in routes.versions}
         for version, held in list(self.held.items()):
-            replaced = version in listed and (
-                listed[version] != held.route or (held.engine != routes.engine and held.model is None)
-            )
-            if (version not in listed or replaced) and version != self.live:
+            if self._goes_on(held, listed.get(version)):
+                held.route = listed[version]
+            elif version != self.live:
                 del self.held[version]
+        successor = self._successor
+        if successor is not None and not self._goes_on(successor, listed.get(successor.route.version)):
+            self._successor = None
         for version, route in listed.items():
-            if version not in self.held and self._is_mine(version, routes):
+            if not self._is_mine(version, routes):
+                continue
+            if version not in self.held:
                 self.held[version] = self._admit(route, routes)
+            elif not self.held[version].is_for(route) and self._successor is None:
+                self._successor = self._admit(route, routes)
         self._switch()
         self.tick()
 
@@ -110,17 +135,28 @@ class Versions:
         if held is None or held.model is None or self.routes is None or self.routes.engine != "Auto":
             return
         better = held.model.faster_engine(rows)
-        if better is not None and not held.changing and not self._marks.has_crashed(held.mark):
+        if better is not None and not held.changing and not self._marks.deaths(held.mark):
             log("info", "engine changes", version=self.live, engine=better, rows_a_request=round(rows, 1))
             self._rows, held.changing = rows, True
             self.tick()
+
+    def _goes_on(self, held: Held, route: Route | None) -> bool:
+        """Whether it is listed as it is. What is not loaded is tried anew for another engine, or on demand."""
+        if route is None or self.routes is None or not held.is_for(route):
+            return False
+        return held.model is not None or (held.engine, held.retry) == (self.routes.engine, self.routes.retry)
+
+    def _all(self) -> list[Held]:
+        """What is held, by number; a successor after the one whose number it will take."""
+        found = [held for _, held in sorted(self.held.items())]
+        return [*found, self._successor] if self._successor is not None else found
 
     def _is_mine(self, version: int, routes: Routes) -> bool:
         return routes.pilot is None or routes.pilot == self._pod or version == routes.live
 
     def _admit(self, route: Route, routes: Routes) -> Held:
-        held = Held(route, routes.engine)
-        if self._marks.has_crashed(route.digest):
+        held = Held(route, routes.engine, retry=routes.retry)
+        if self._marks.deaths(held.mark) >= (LIVE_TRIES if route.version == routes.live else 1):
             held.state, held.reason = "Skipped", "CrashedWhileLoading"
             held.message = f"The server died while it loaded version {route.version}; this pod does not try again"
             self.loads["skipped"] += 1
@@ -134,7 +170,7 @@ class Versions:
         now = self._clock()
         waiting = [
             held
-            for held in self.held.values()
+            for held in self._all()
             if (held.state == "Loading" and not held.started)
             or (held.state == "Failed" and held.reason in RETRIED and held.retry_at <= now)
             or (held.model is not None and (held.engine != self.routes.engine or held.changing))
@@ -210,28 +246,39 @@ class Versions:
             if held is not None and held.model is not None:
                 former, self.live = self.live, wanted
                 log("info", "version live", version=wanted, former=former, revision=self.routes.revision)
+        self._succeed(wanted)
         listed = {route.version for route in self.routes.versions}
         for version in list(self.held):
             if version not in listed and version != self.live:
                 del self.held[version]
 
+    def _succeed(self, wanted: int | None) -> None:
+        """Let the successor take its number over: when it can answer, or when that number need not answer any more."""
+        successor = self._successor
+        if successor is None:
+            return
+        number = successor.route.version
+        if number != self.live or (number == wanted and successor.model is not None):
+            self.held[number], self._successor = successor, None
+            log("info", "version exchanged", version=number, path=successor.route.path)
+
     def document(self) -> list[dict[str, Any]]:
         """`versions` of GET /status."""
         return [
             {
-                "version": version,
+                "version": held.route.version,
                 "digest": held.route.digest,
                 "state": held.state,
                 "reason": held.reason,
                 "message": held.message,
                 "engine": "" if held.model is None else held.model.engine_name,
             }
-            for version, held in sorted(self.held.items())
+            for held in self._all()
         ]
 
     def stop(self) -> None:
         """At an orderly stop: no mark may stay for a load that was merely interrupted."""
         self._stopping = True
-        for held in self.held.values():
+        for held in self._all():
             self._marks.clear(held.mark)
         self._thread.shutdown(wait=False, cancel_futures=True)

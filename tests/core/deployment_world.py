@@ -18,7 +18,7 @@ import yaml
 
 from ropewalk.api.modeldeployment import ModelDeploymentStatus
 from ropewalk.core.deployment import peers, plan, related, scrapes
-from ropewalk.core.deployment.fleet import BASELINE_PATH, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
+from ropewalk.core.deployment.fleet import BASELINE_PATH, MAY_PASS, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
 from ropewalk.core.plan import Annotate, Apply, Config, Delete, Effect, Event, Json, Observed, Plan, Ref, Scraped
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -32,10 +32,10 @@ class Crash(Exception):
     """The operator dies at this write."""
 
 
-def champion(version: int) -> dict[str, Any]:
+def champion(version: int, pipeline: str = "cancer") -> dict[str, Any]:
     """A version as a Pipeline's status names it."""
-    digest = f"sha256:{version:064x}"
-    uri = f"pvc://models/ropewalk/demo/cancer/models/{version}"
+    digest = f"sha256:{version if pipeline == 'cancer' else version + 4096:064x}"
+    uri = f"pvc://models/ropewalk/demo/{pipeline}/models/{version}"
     return {"version": version, "uri": uri, "digest": digest, "manifestDigest": digest}
 
 
@@ -48,6 +48,13 @@ class Server:
         self.live: int | None = None
         self.held: dict[int, dict[str, Any]] = {}
         self.broken: set[int] = set()
+        self.faults: dict[str, str] = {}
+        """Reasons for which it cannot load what lies at a path."""
+        self.started = "2026-01-02T03:04:05Z"
+        self.successor: dict[str, Any] | None = None
+        self.old = False
+        self.deaf = False
+        """Its answers do not reach the operator."""
         self.waiting: dict[str, Any] | None = None
         self.silent = False
         self.mute = ""
@@ -63,26 +70,53 @@ class Server:
         self.extra: dict[str, Any] = {}
 
     def follow(self, routes: dict[str, Any]) -> None:
-        """Load what is listed, one look later switch to what is live and proved."""
-        if self.waiting is not None:
+        """Load what is listed and switch to what is live and proved, as ropewalk_server.versions does.
+
+        A server holds one model a number. A model that takes over the number of the one that answers is loaded beside
+        it; an `old` server, of an image before that was so, never takes it.
+        """
+        if self.waiting is not None or (self.routes is not None and routes["revision"] < self.routes["revision"]):
             return
         self.routes = routes
         listed = {one["version"]: one for one in routes["versions"]}
+        for number, held in list(self.held.items()):
+            if number != self.live and (number not in listed or self._is_outdated(held, listed[number])):
+                del self.held[number]
+        self.successor = None
         for number, one in listed.items():
-            if (number not in self.held and routes["pilot"] in (None, self.name)) or number == routes["live"]:
-                absent = one["path"].split("/")[3] not in self.claims
-                bad = absent or number in self.broken
-                state, reason = ("Failed", "NotFound" if absent else "TamperedModel") if bad else ("Proved", "")
-                entry = {"version": number, "digest": one["digest"], "state": state, "engine": "LiteRT"}
-                self.held[number] = {
-                    **entry,
-                    "reason": reason,
-                    "message": "a file has another sha256" if reason else "",
-                }
+            mine = routes["pilot"] in (None, self.name) or number == routes["live"]
+            if number not in self.held and mine:
+                self.held[number] = self._loaded(one)
+            elif number == self.live and self.held[number]["path"] != one["path"] and mine and not self.old:
+                self.successor = self._loaded(one)
         wanted = self.held.get(routes["live"])
-        if wanted is not None and wanted["state"] == "Proved":
+        if routes["live"] == self.live and self.successor is not None and self.successor["state"] == "Proved":
+            self.held[self.live], self.successor = self.successor, None
+        elif wanted is not None and wanted["state"] == "Proved":
             self.live = routes["live"]
         self.held = {n: one for n, one in self.held.items() if n in listed or n == self.live}
+
+    def _is_outdated(self, held: dict[str, Any], route: dict[str, Any]) -> bool:
+        assert self.routes is not None
+        again = held["reason"] in MAY_PASS or (not self.old and held["retry"] != self.routes.get("retry", 0))
+        return bool(held["path"] != route["path"] or (held["state"] != "Proved" and again))
+
+    def _loaded(self, route: dict[str, Any]) -> dict[str, Any]:
+        assert self.routes is not None
+        absent = route["path"].split("/")[3] not in self.claims
+        reason = "ModelNotFound" if absent else self.faults.get(route["path"], "")
+        if not reason and route["version"] in self.broken:
+            reason = "TamperedModel"
+        return {
+            "version": route["version"],
+            "digest": route["digest"],
+            "path": route["path"],
+            "retry": self.routes.get("retry", 0),
+            "state": "Failed" if reason else "Proved",
+            "engine": "" if reason else "LiteRT",
+            "reason": reason,
+            "message": "a file has another sha256" if reason else "",
+        }
 
     @property
     def ready(self) -> bool:
@@ -91,7 +125,7 @@ class Server:
 
     def pod(self, labels: dict[str, str]) -> dict[str, Any]:
         """The object."""
-        state = {"waiting": self.waiting} if self.waiting else {"running": {"startedAt": "2026-01-02T03:04:05Z"}}
+        state = {"waiting": self.waiting} if self.waiting else {"running": {"startedAt": self.started}}
         owner = {"kind": "ReplicaSet", "name": "cancer-server-abc", "controller": True}
         return {
             "apiVersion": "v1",
@@ -219,6 +253,12 @@ class World:
 
     def _do(self, effect: Effect) -> None:
         match effect:
+            case Apply(body, "ropewalk-handover"):
+                there = self.objects["Deployment", body["metadata"]["name"]]
+                assert body["metadata"]["resourceVersion"] == there["metadata"]["resourceVersion"], "a stale write"
+                assert set(body["spec"]) == {"replicas"}, "nothing else is handed over"
+                self._replicas(there, copy.deepcopy(there), "ropewalk-handover")
+                there["metadata"]["resourceVersion"] = str(self.writes)
             case Apply(body):
                 key = body["kind"], body["metadata"]["name"]
                 there = self.objects.get(key, {"metadata": {}})
@@ -238,14 +278,17 @@ class World:
                 self.objects.pop((ref.kind, ref.name), None)
                 self.servers = [s for s in self.servers if s.name != ref.name]
 
-    def _replicas(self, applied: dict[str, Any], there: dict[str, Any]) -> None:
+    def _replicas(self, applied: dict[str, Any], there: dict[str, Any], manager: str = "ropewalk") -> None:
         """As the API server: a number that its only owner gives up falls back to 1; another owner's stands."""
-        ours = [{"manager": "ropewalk", "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
+        before = {one["manager"] for one in there["metadata"].get("managedFields", ())}
+        stood = there.get("spec", {}).get("replicas", 1)
         if "replicas" in applied["spec"]:
-            applied["metadata"]["managedFields"] = ours
+            owners = {manager} | (before if applied["spec"]["replicas"] == stood else set())
         else:
-            owned = there["metadata"].get("managedFields") == ours
-            applied["spec"]["replicas"] = 1 if owned else there.get("spec", {}).get("replicas", 1)
+            owners = before - {manager}
+            applied["spec"]["replicas"] = 1 if before and not owners else stood
+        owned = {"fieldsV1": {"f:spec": {"f:replicas": {}}}, "operation": "Apply"}
+        applied["metadata"]["managedFields"] = [{"manager": one, **owned} for one in sorted(owners)]
 
     def _servers(self) -> None:
         deployment = self.objects.get(("Deployment", "cancer-server"))
@@ -273,9 +316,11 @@ class World:
 
     def _answer(self, pod: str, path: str) -> Scraped:
         server = next(s for s in self.servers if s.name == pod)
+        if server.deaf:
+            return Scraped(None, "timed out")
         if path == STATUS_PATH:
             revision = server.routes["revision"] if server.routes else 0
-            held = list(server.held.values())
+            held = [*server.held.values(), *([server.successor] if server.successor else [])]
             return Scraped({"formatVersion": 1, "revision": revision, "live": server.live, "versions": held}, None)
         if path.startswith(WINDOWS_PATH):
             return Scraped(None, server.mute) if server.mute else Scraped(self._page(server, path), None)
@@ -295,6 +340,8 @@ class World:
         return {**head, "through": through, "more": more, "buckets": page}
 
     def _related(self, ref: Ref) -> Json | None:
+        if ref.kind == "HorizontalPodAutoscaler":
+            return self.objects.get((ref.kind, ref.name))
         return self.pipeline if ref.kind == "Pipeline" else self.claim
 
 

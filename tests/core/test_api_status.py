@@ -75,12 +75,12 @@ def test_a_ledger_of_a_pipeline_fits() -> None:
 
 
 def test_routes_of_a_model_deployment_fit() -> None:
-    version = Version(3, "pvc://models/a/3", "sha256:" + "3" * 64, "sha256:" + "4" * 64)
+    version = Version(3, "pvc://models/a/3", "sha256:" + "3" * 64, "sha256:" + "4" * 64, 4)
     written = {
-        "routes": memory.routes_document(memory.Routes(7, 3, "pod-1", (version,), NOW)),
+        "routes": memory.routes_document(memory.Routes(7, 4, "pod-1", (version,), NOW, 2)),
         "live": {**version.document(), "engine": "LiteRT", "since": "2026-01-02T03:04:05Z"},
         "candidate": {**version.document(), "step": memory.SPREADING, "since": "2026-01-02T03:04:05Z"},
-        "history": list(memory.Memory().remember(version, "Live", "Promoted", NOW).history),
+        "history": list(memory.Memory().remember(version, "Live", NOW, reason="Promoted", message="y").history),
         "conditions": set_conditions([], [Condition("Ready", "True", "Serving", "x")], generation=1, now=NOW),
     }
     parsed = ModelDeploymentStatus.model_validate_json(json.dumps(written), strict=True)

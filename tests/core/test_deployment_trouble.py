@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ropewalk.core.conditions import timestamp
 from ropewalk.core.deployment import plan, wishes
 from ropewalk.core.plan import Observed
 from tests.core.deployment_world import CONFIG, START, World, champion, serving
@@ -135,18 +136,35 @@ def test_a_version_on_another_claim_waits_for_pods_that_mount_it() -> None:
 
 
 def test_the_number_of_pods_is_handed_to_an_autoscaler_without_a_dip() -> None:
-    """Giving up a number that nobody else has would reset it to 1."""
+    """A second manager takes the number as it stands, then ours gives it up: whatever it becomes is left alone."""
     world = serving(replicas=3)
     world.owner["spec"]["autoscaling"] = {"minReplicas": 2, "maxReplicas": 5}
     world.owner["metadata"]["generation"] += 1
     world.settle()
     deployment = world.objects["Deployment", "cancer-server"]
     assert deployment["spec"]["replicas"] == 3
+    assert [one["manager"] for one in deployment["metadata"]["managedFields"]] == ["ropewalk-handover"]
     deployment["spec"]["replicas"] = 4
     deployment["metadata"]["managedFields"] = [{"manager": "kube-controller-manager", "operation": "Update"}]
     world.settle()
     assert world.objects["Deployment", "cancer-server"]["spec"]["replicas"] == 4
     assert world.status["summary"]["ready"] == "4/4"
+
+
+def test_an_autoscaler_without_metrics_is_told() -> None:
+    """After the minute in which the first ones come."""
+    world = World(autoscaling={"minReplicas": 1, "maxReplicas": 3})
+    world.settle()
+    condition = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}
+    since = {"lastTransitionTime": timestamp(world.now)}
+    world.objects["HorizontalPodAutoscaler", "cancer-server"]["status"] = {"conditions": [condition | since]}
+    world.settle()
+    assert "message" not in world.status["summary"]
+    world.now += timedelta(minutes=1)
+    world.settle()
+    assert world.status["summary"]["message"].startswith("NotScaling: the autoscaler cancer-server does not work")
+    assert "metrics server" in world.condition("Available")["message"]
+    assert world.condition("Ready")["status"] == "True"
 
 
 def test_a_status_older_than_the_routes_is_overtaken() -> None:

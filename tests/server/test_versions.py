@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from pathlib import Path
@@ -11,6 +10,9 @@ from typing import Any
 import pytest
 
 from ropewalk_server import smoke_test
+from ropewalk_server.crashmarks import CrashMarks
+from ropewalk_server.routes import Route
+from ropewalk_server.versions import mark_of
 from tests.server.conftest import Server, row
 
 Published = tuple[Path, list[dict[str, Any]]]
@@ -81,15 +83,87 @@ def test_a_tampered_version_never_serves_and_takes_nothing_down(server: Server, 
     assert server.predict(row())[0] == 200
 
 
-def test_a_version_that_killed_the_process_is_skipped_in_the_next_one(server: Server, published: Published) -> None:
+def died_loading(server: Server, version: dict[str, Any]) -> None:
+    """A process of this pod has died while it loaded the version."""
+    path = f"/ropewalk/claims/{version['uri'].removeprefix('pvc://')}"
+    route = Route(version["version"], path, version["manifestDigest"], version["digest"])
+    CrashMarks(server.root / "state").mark(mark_of(route, 0))
+
+
+def test_a_version_that_killed_the_process_is_skipped_until_it_is_to_be_tried_again(
+    server: Server, published: Published
+) -> None:
     """The mark of the load that never ended outlives the container; the live version comes back."""
-    marks = server.root / "state"
-    digest = published[1][1]["digest"]
-    (marks / f"loading-{hashlib.sha256(digest.encode()).hexdigest()[:32]}").write_text(digest)
+    died_loading(server, published[1][1])
     server.tell(1, published[1])
     server.start()
     server.until(lambda: live(server, 1))
     assert state(server, 2) == ("Skipped", "CrashedWhileLoading")
+    server.tell(1, published[1], retry=1)
+    server.until(lambda: state(server, 2)[0] == "Proved")
+
+
+@pytest.mark.parametrize(("deaths", "expected"), [(1, "Proved"), (2, "Skipped")])
+def test_one_death_does_not_bar_the_live_version(
+    server: Server, published: Published, deaths: int, expected: str
+) -> None:
+    """A node that lost its power looks the same, but not twice in a row."""
+    for _ in range(deaths):
+        died_loading(server, published[1][0])
+    server.tell(1, published[1][:1])
+    server.start()
+    server.until(lambda: state(server, 1)[0] == expected)
+
+
+def test_versions_of_unknown_digest_do_not_share_a_mark(server: Server, published: Published) -> None:
+    """One that kills bars no other."""
+    unknown = [one | {"digest": "", "manifestDigest": None} for one in published[1]]
+    died_loading(server, unknown[0])
+    server.tell(2, unknown)
+    server.start()
+    server.until(lambda: live(server, 2))
+    assert state(server, 1) == ("Skipped", "CrashedWhileLoading")
+
+
+def test_what_failed_is_tried_again_on_demand_only(server: Server, published: Published) -> None:
+    """The file is whole again, and the routes say so."""
+    directory = server.root / "claims" / published[1][1]["uri"].removeprefix("pvc://")
+    path = directory / "saved_model.pb"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"x")
+    server.tell(1, published[1])
+    server.start()
+    server.until(lambda: state(server, 2) == ("Failed", "TamperedModel"))
+    path.write_bytes(whole)
+    server.tell(1, published[1])
+    server.until(lambda: server.status()["revision"] == 2)
+    assert state(server, 2) == ("Failed", "TamperedModel")
+    server.tell(1, published[1], retry=1)
+    server.until(lambda: state(server, 2)[0] == "Proved")
+
+
+def test_another_model_under_the_live_number_takes_over_without_a_gap(server: Server, published: Published) -> None:
+    """It is loaded beside the one that answers; a broken one changes nothing."""
+    one, two = published[1]
+    server.tell(1, [one])
+    server.start()
+    server.until(lambda: live(server, 1))
+    server.tell(1, [two | {"version": 1, "digest": f"sha256:{'0' * 64}"}])
+    server.until(lambda: "Failed" in {held["state"] for held in server.status()["versions"]})
+    assert server.predict(row())[0] == 200
+    server.tell(1, [two | {"version": 1}])
+    statuses = []
+
+    def exchanged() -> bool:
+        statuses.append(server.predict(row())[0])
+        return [held["digest"] for held in server.status()["versions"]] == [two["digest"]]
+
+    server.until(exchanged)
+    assert set(statuses) == {200}
+    assert live(server, 1)
+    server.tell(2, [one, two])
+    server.until(lambda: live(server, 2) and state(server, 1)[0] == "Proved")
+    assert {held["digest"] for held in server.status()["versions"]} == {one["digest"], two["digest"]}
 
 
 def test_only_the_pilot_loads_a_newcomer(server: Server, published: Published) -> None:

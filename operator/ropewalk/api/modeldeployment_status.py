@@ -51,6 +51,8 @@ class ServedVersion(StatusModel):
     """Digest of the model's files."""
     manifest_digest: Fingerprint | None = None
     """Digest of the manifest that lists every file with its own."""
+    served_as: Count | None = None
+    """The number that servers know it by, where another model had its own number when it came."""
 
 
 class Live(ServedVersion):
@@ -84,6 +86,8 @@ class Routes(StatusModel):
     """Version that answers requests that name none."""
     pilot: PodName | None = None
     """The one pod that tries a new version first."""
+    retry: Count | None = None
+    """Grows when what failed is to be tried again: after an edit of the spec or another promotion."""
     at: Time | None = None
     """When this revision was decided on."""
     versions: Annotated[tuple[ServedVersion, ...], Field(max_length=8), ListAtomic()] | None = None

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = Mapping[str, Any]
+MANAGER = "ropewalk"
+"""The field manager of what is applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,10 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Server-side apply of the whole intent, forced, under the manager `ropewalk`."""
+    """Server-side apply of the whole intent, forced. Never of an object that another controller, or none, has."""
 
     body: Json
+    manager: str = MANAGER
 
 
 @dataclass(frozen=True, slots=True)

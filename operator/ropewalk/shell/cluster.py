@@ -13,11 +13,10 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 
-from ..core.plan import Json, Ref
+from ..core.plan import MANAGER, Json, Ref
 from .connection import Connection
 from .gate import WriteGate
 
-MANAGER = "ropewalk"
 STATUS_MANAGER = "ropewalk-status"
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 PLURALS = {
@@ -49,6 +48,10 @@ class ApiError(Exception):
 
 class Conflict(ApiError):
     """The object is not as it was when it was read, or belongs to somebody else."""
+
+
+class NameTaken(ApiError):
+    """An object that is not ours has the name of one that we want to write."""
 
 
 class Cluster:
@@ -95,9 +98,18 @@ class Cluster:
 
     # --- writing: everything below passes the gate -----------------------------------------------------------------
 
-    async def apply(self, body: Json, namespace: str) -> None:
-        """Server-side apply of the whole intent, forced."""
-        path = _path_of(body, namespace) + f"?fieldManager={MANAGER}&force=true"
+    async def apply(self, body: Json, namespace: str, manager: str = MANAGER) -> None:
+        """Server-side apply of the whole intent, forced, of an object that is absent or has the same controller.
+
+        Else NameTaken; Conflict where it belongs to an owner that is gone and will be collected, or has changed since.
+        """
+        ref = Ref(body["apiVersion"], body["kind"], body["metadata"]["name"])
+        there = await self.get(ref, namespace)
+        if there is not None:
+            _check_ours(ref, there, body)
+            # Exactly that object, should another take its name meanwhile.
+            body = {**body, "metadata": {**body["metadata"], "uid": there["metadata"]["uid"]}}
+        path = _path_of(body, namespace) + f"?fieldManager={manager}&force=true"
         await self._write("apply", body["kind"], "PATCH", path, body, "application/apply-patch+yaml")
 
     async def create(self, body: Json, namespace: str) -> None:
@@ -207,5 +219,23 @@ def _path_of(body: Json, namespace: str) -> str:
 
 
 def _controller(body: Mapping[str, Any]) -> str | None:
+    found = _controller_reference(body)
+    return None if found is None else str(found["uid"])
+
+
+def _controller_reference(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     owners = body["metadata"].get("ownerReferences") or ()
-    return next((str(owner["uid"]) for owner in owners if owner.get("controller")), None)
+    return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def _check_ours(ref: Ref, there: Json, body: Json) -> None:
+    ours, found = _controller_reference(body), _controller_reference(there)
+    if ours is None or (found is not None and found["uid"] == ours["uid"]):
+        return
+    if found is not None and all(found.get(key) == ours.get(key) for key in ("kind", "name")):
+        raise Conflict(409, "AlreadyExists", f"{ref.kind} {ref.name} belongs to an owner that is gone")
+    text = (
+        f"{ref.kind} {ref.name} exists and is not Ropewalk's: delete or rename it, "
+        f"or give {ours['kind']} {ours['name']} another name"
+    )
+    raise NameTaken(409, "NameTaken", text)

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
+
+from ropewalk.api import conditions as api
 
 from ..core import deployment, names, pipeline
 from ..core.conditions import Condition, set_conditions
@@ -31,7 +33,7 @@ from ..core.plan import (
     ScrapeRequest,
 )
 from . import metrics
-from .cluster import ApiError, Cluster, Conflict
+from .cluster import ApiError, Cluster, Conflict, NameTaken
 from .events import Recorder, utcnow
 from .gate import NotLeading
 from .queue import Key, Retry
@@ -83,6 +85,13 @@ CORES = {
     ),
 }
 """A new kind of resource is one entry."""
+
+
+class Refusal(NamedTuple):
+    """What cannot be written until somebody changes something: the condition's reason and its message."""
+
+    reason: str
+    message: str
 
 
 class NamespaceEnds(Exception):
@@ -149,8 +158,8 @@ class Reconciler:
             await self._recorder.record(owner, event, now)
         rejected = rejected or refused
         if rejected is not None:
-            await self._recorder.record(owner, Event("Warning", "Rejected", rejected), now)
-            raise RuntimeError(rejected)
+            await self._recorder.record(owner, Event("Warning", rejected.reason, rejected.message), now)
+            raise RuntimeError(rejected.message)
         if look and not observed.unknown and plan.asserts_children:
             self.quiet.settled(key, owner)
         return plan.requeue_after
@@ -209,25 +218,27 @@ class Reconciler:
             LOG.warning("get failed", extra={"kind": ref.kind, "namespace": namespace, "error": str(error)})
             return False, None
 
-    async def _execute(self, effects: tuple[Effect, ...], key: Key) -> str | None:
-        """Run the effects in order; the sentence of the first one that the API server rejects for good."""
+    async def _execute(self, effects: tuple[Effect, ...], key: Key) -> Refusal | None:
+        """Run the effects in order; why not, for the first one that cannot be carried out until something changes."""
         for effect in effects:
             try:
                 await self._do(effect, key.namespace)
             except Conflict as error:
                 raise Retry from error
+            except NameTaken as error:
+                return Refusal(api.NAME_TAKEN, error.message)
             except ApiError as error:
                 if error.status == 403 and "because it is being terminated" in error.message:
                     raise NamespaceEnds from error
                 if error.status in (400, 403, 404, 405, 413, 415, 422):
-                    return f"the API server rejected {_named(effect)}: {error.message}"
+                    return Refusal(api.REJECTED, f"the API server rejected {_named(effect)}: {error.message}")
                 raise
         return None
 
     async def _do(self, effect: Effect, namespace: str) -> None:
         match effect:
-            case Apply(body):
-                await self._cluster.apply(body, namespace)
+            case Apply(body, manager):
+                await self._cluster.apply(body, namespace, manager)
             case Create(body):
                 await self._cluster.create(body, namespace)
             case Delete(ref, uid):
@@ -235,7 +246,9 @@ class Reconciler:
             case Annotate(ref, uid, annotation, value):
                 await self._cluster.annotate(ref, namespace, uid, annotation, value)
 
-    async def _write_status(self, key: Key, owner: Json, plan: Plan, rejected: str | None, now: datetime) -> str | None:
+    async def _write_status(
+        self, key: Key, owner: Json, plan: Plan, rejected: Refusal | None, now: datetime
+    ) -> Refusal | None:
         """Write what has changed; the sentence with which the API server refuses this status for good.
 
         The status that is stored stays then, and says so itself: without it nobody would know that all stands still.
@@ -243,7 +256,7 @@ class Reconciler:
         before = owner.get("status") or {}
         status = plan.status if plan.status is not None else before
         if rejected is not None:
-            status = stalled(status, rejected, int(owner["metadata"].get("generation") or 0), now)
+            status = stalled(before, status, rejected, int(owner["metadata"].get("generation") or 0), now)
         status = without_nulls(status)
         metrics.observe_status(key.kind, key.namespace, key.name, status)
         if status == before:
@@ -256,8 +269,8 @@ class Reconciler:
         except ApiError as error:
             if not _for_good(error):
                 raise
-            refused = f"the API server rejected the status: {error.message}"
-        status = without_nulls(stalled(before, refused, int(owner["metadata"].get("generation") or 0), now))
+            refused = Refusal(api.REJECTED, f"the API server rejected the status: {error.message}")
+        status = without_nulls(stalled(before, before, refused, int(owner["metadata"].get("generation") or 0), now))
         if status != before:
             try:
                 self._written[key] = await self._cluster.write_status(owner, status)
@@ -272,12 +285,12 @@ def _for_good(error: ApiError) -> bool:
     return error.status in (400, 413, 422) or (error.status == 500 and "typed patch object" in error.message)
 
 
-def stalled(status: Json, message: str, generation: int, now: datetime) -> dict[str, Any]:
-    """The status with what the API server will not have, where `kubectl get` and `kubectl wait` show it."""
-    previous = [dict(c) for c in status.get("conditions") or ()]
-    rest = [c for c in previous if c.get("type") != "Stalled"]
-    new = set_conditions(previous, [Condition("Stalled", "True", "Rejected", message)], generation=generation, now=now)
-    summary = {**(status.get("summary") or {}), "message": message[:512]}
+def stalled(before: Json, status: Json, why: Refusal, generation: int, now: datetime) -> dict[str, Any]:
+    """The status with what cannot be written, where `kubectl get` and `kubectl wait` show it; `before` is stored."""
+    rest = [dict(c) for c in status.get("conditions") or () if c.get("type") != api.STALLED]
+    found = [Condition(api.STALLED, "True", why.reason, why.message)]
+    new = set_conditions(before.get("conditions") or (), found, generation=generation, now=now)
+    summary = {**(status.get("summary") or {}), "message": why.message[:512]}
     return {**status, "conditions": rest + new, "summary": summary}
 
 

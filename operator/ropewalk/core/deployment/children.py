@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..plan import Apply, Delete, Effect, Json, Observed, Ref
+from ..plan import MANAGER, Apply, Delete, Effect, Json, Observed, Ref
 from . import exposure, pods, routes
 from .applied import stamped, up_to_date
 from .memory import Routes
 from .versions import get
 from .wishes import Wishes
 
-MANAGER = "ropewalk"
+HANDOVER_MANAGER = "ropewalk-handover"
+"""Owns the number of pods between us and an autoscaler."""
 
 
 def child(observed: Observed, kind: str, name: str) -> Json | None:
@@ -34,7 +35,7 @@ def effects(
 ) -> list[Effect]:
     """Apply what is not as it should be, what others refer to first; `more` are ConfigMaps with a version each."""
     scaling = wanted.autoscaling
-    deployment = child(observed, "Deployment", pods.server_name(wanted))
+    handover = _handover(child(observed, "Deployment", pods.server_name(wanted))) if scaling else None
     bodies: list[dict[str, Any]] = [
         routes.config_map(wanted, told),
         pods.deployment(
@@ -43,18 +44,22 @@ def effects(
             tensorflow=image == observed.config.server_tf_image,
             claims=claims,
             one_node=one_node,
-            replicas=_handed_over(deployment) if scaling else wanted.replicas,
+            replicas=None if scaling else wanted.replicas,
         ),
-        exposure.service(wanted),
         exposure.network_policy(wanted, observed.config.operator_namespace),
         exposure.disruption_budget(wanted),
     ]
     if wanted.service_account is None:
         bodies.insert(0, pods.service_account(wanted))
+    # Its name is the user's own and may be taken: that is found out before anything else is there.
+    bodies.insert(0, exposure.service(wanted))
     if scaling is not None:
         bodies.append(exposure.autoscaler(wanted, scaling))
     found: list[Effect] = []
     for body in map(stamped, [*bodies, *more]):
+        if body["kind"] == "Deployment" and handover is not None:
+            found.append(Apply(handover, HANDOVER_MANAGER))
+            continue
         there = child(observed, body["kind"], body["metadata"]["name"])
         if body["kind"] not in observed.unknown and not up_to_date(body, there):
             found.append(Apply(_fenced(body, there) if body["kind"] == "ConfigMap" else body))
@@ -63,6 +68,7 @@ def effects(
             Delete(Ref("autoscaling/v2", "HorizontalPodAutoscaler", str(get(c, "metadata", "name"))), _uid(c))
             for c in observed.children
             if c.get("kind") == "HorizontalPodAutoscaler" and not get(c, "metadata", "deletionTimestamp")
+            if _is_ours(wanted, c)
         ]
     return found
 
@@ -75,15 +81,28 @@ def _fenced(body: dict[str, Any], there: Json | None) -> dict[str, Any]:
     return {**body, "metadata": {**body["metadata"], "resourceVersion": version}}
 
 
-def _handed_over(deployment: Json | None) -> int | None:
-    """None: leave the number alone. While it is ours alone, giving it up would reset it to 1, so it stands as it is
-    until the autoscaler has changed it for the first time."""
-    for entry in get(deployment, "metadata", "managedFields") or ():
-        ours = get(entry, "manager") == MANAGER and get(entry, "operation") == "Apply"
-        if ours and get(entry, "fieldsV1", "f:spec", "f:replicas") is not None:
-            found = get(deployment, "spec", "replicas")
-            return found if isinstance(found, int) else None
-    return None
+def _handover(deployment: Json | None) -> dict[str, Any] | None:
+    """What makes a second manager own the number as it stands, while it is ours alone; None where there is no need.
+
+    Giving up a number that nobody else owns would reset it to 1. Refused by the API server if the number, or anything
+    else, has changed since it was read.
+    """
+    managers = {str(get(one, "manager")) for one in get(deployment, "metadata", "managedFields") or () if _counts(one)}
+    if deployment is None or managers != {MANAGER}:
+        return None
+    meta = {key: get(deployment, "metadata", key) for key in ("name", "namespace", "resourceVersion")}
+    number = get(deployment, "spec", "replicas")
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": {"replicas": number}}
+
+
+def _counts(entry: Json) -> bool:
+    """Whether an entry of managedFields owns the number of pods."""
+    return get(entry, "fieldsV1", "f:spec", "f:replicas") is not None
+
+
+def _is_ours(wanted: Wishes, one: Json) -> bool:
+    owners = get(one, "metadata", "ownerReferences") or ()
+    return any(get(owner, "controller") and get(owner, "uid") == wanted.uid for owner in owners)
 
 
 def _uid(one: Json) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Any
 
 from ..conditions import clip, parse_timestamp
@@ -23,6 +24,8 @@ WINDOWS_PATH = "/windows"
 BASELINE_PATH = "/baseline"
 NUDGE_ANNOTATION = f"{GROUP}/nudge"
 LOADING, PROVED, FAILED, SKIPPED = "Loading", "Proved", "Failed", "Skipped"
+MAY_PASS = frozenset({"ModelNotFound", "StoreUnreadable", "InsufficientMemory"})
+"""Reasons for which a server tries again by itself: a share that shows a directory late, memory given back later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,11 @@ class Held:
     def refused(self) -> bool:
         """It will not serve in this pod."""
         return self.state in (FAILED, SKIPPED)
+
+    @property
+    def may_pass(self) -> bool:
+        """The pod tries again by itself."""
+        return self.state == FAILED and self.reason in MAY_PASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +86,24 @@ class Pod:
         if version is None or self.report is None:
             return None
         for held in self.report.versions:
-            if held.version == version.number and version.digest in (None, held.digest):
+            if held.version == version.served and version.digest in (None, held.digest):
                 return held
         return None
+
+    def age(self, now: datetime) -> float:
+        """Seconds since its container was started, or it was made; for ever where nobody says."""
+        since = self.started or self.created
+        return (now - since).total_seconds() if since is not None else inf
+
+    def follows(self, revision: int) -> bool:
+        """It says that it follows these routes or later ones."""
+        return self.report is not None and self.report.revision >= revision
+
+    def is_stuck_on_a_namesake_of(self, version: Version | None) -> bool:
+        """Another model answers under that version's number, and the server does not even try to exchange it."""
+        if version is None or self.report is None or self.report.live != version.served:
+            return False
+        return self.holds(version) is None
 
     def mounts(self, version: Version) -> bool:
         """It could load that version: the claim that holds it is mounted."""
@@ -97,7 +120,7 @@ class Pod:
             self.proved(version)
             and self.report is not None
             and version is not None
-            and (self.report.live == version.number)
+            and (self.report.live == version.served)
         )
 
 

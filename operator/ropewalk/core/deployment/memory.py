@@ -28,10 +28,16 @@ class Routes:
     versions: tuple[Version, ...]
     at: datetime
     """When this revision was reserved."""
+    retry: int = 0
+    """Servers try what failed under a lower one again."""
 
-    def version(self, number: int | None) -> Version | None:
-        """The listed version of that number."""
-        return next((one for one in self.versions if one.number == number), None)
+    def version(self, served: int | None) -> Version | None:
+        """The version that servers know by that number."""
+        return next((one for one in self.versions if one.served == served), None)
+
+    def listed(self, version: Version) -> Version | None:
+        """That version as it is listed; one behind a namesake, which servers cannot tell apart, is not."""
+        return next((one for one in self.versions if version.same(one) and one is self.version(one.served)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Memory:
     traffic: Json | None = None
     drift: Json | None = None
     performance: Json | None = None
+    forgiven: bool = False
+    """Something failed and is to be tried again: servers have yet to be told so."""
 
     def is_quarantined(self, version: Version | None) -> Json | None:
         """The entry under which a version failed, if it did."""
@@ -78,17 +86,23 @@ class Memory:
         """Without what went wrong with a version before it was made the champion (again): it gets another chance."""
         entry = self.is_quarantined(version)
         at = parse_timestamp(entry.get("at")) if entry is not None else None
-        if at is None or since is None or at >= since:
+        if version is None or at is None or since is None or at >= since:
             return self
-        return replace(self, quarantined=tuple(one for one in self.quarantined if one is not entry))
+        return replace(self.without_quarantine(version), forgiven=True)
 
-    def remember(self, version: Version, result: str, reason: str, now: datetime) -> Memory:
+    def without_quarantine(self, version: Version) -> Memory:
+        """Without the entry under which that version failed."""
+        return replace(self, quarantined=tuple(one for one in self.quarantined if not _matches(one, version)))
+
+    def remember(self, version: Version, result: str, now: datetime, *, reason: str = "", message: str = "") -> Memory:
         """One more line of history; the oldest beyond ten are forgotten."""
         entry: dict[str, Any] = {"version": version.number, "result": result, "at": timestamp(now)}
         if version.digest:
             entry["digest"] = version.digest
         if reason:
             entry["reason"] = reason
+        if message:
+            entry["message"] = message
         return replace(self, history=(*self.history, entry)[-MAX_HISTORY:])
 
 
@@ -104,6 +118,7 @@ def read(owner: Json, routes_map: Json | None) -> Memory:
     status = status if isinstance(status, dict) else {}
     generation = int(get(owner, "metadata", "generation") or 0)
     routes = _routes(status.get("routes")) or _recovered(routes_map)
+    quarantined = _documents(status.get("quarantined"))
     same_spec = status.get("observedGeneration") == generation
     return Memory(
         generation=int(status.get("observedGeneration") or 0),
@@ -111,7 +126,8 @@ def read(owner: Json, routes_map: Json | None) -> Memory:
         live=_live(status.get("live")),
         candidate=_candidate(status.get("candidate")),
         # An edit of the spec is a person's word that things have changed: every version gets another chance.
-        quarantined=_documents(status.get("quarantined")) if same_spec else (),
+        quarantined=quarantined if same_spec else (),
+        forgiven=bool(quarantined) and not same_spec,
         history=_documents(status.get("history")),
         last_failure=_document(status.get("lastFailure")),
         server_image=str(status.get("serverImage") or ""),
@@ -132,6 +148,8 @@ def routes_document(routes: Routes) -> dict[str, Any]:
         document["live"] = routes.live
     if routes.pilot is not None:
         document["pilot"] = routes.pilot
+    if routes.retry:
+        document["retry"] = routes.retry
     return document
 
 
@@ -141,10 +159,11 @@ def _routes(document: object) -> Routes | None:
     at = parse_timestamp(document.get("at"))
     listed = [Version.from_document(one) for one in _documents(document.get("versions"))]
     versions = tuple(one for one in listed if one is not None)
-    live = document.get("live")
+    live, retry = document.get("live"), document.get("retry")
     if at is None or not versions:
         return None
-    return Routes(document["revision"], live, document.get("pilot") or None, versions, at)
+    pilot = document.get("pilot") or None
+    return Routes(document["revision"], live, pilot, versions, at, retry if isinstance(retry, int) else 0)
 
 
 def _recovered(routes_map: Json | None) -> Routes | None:

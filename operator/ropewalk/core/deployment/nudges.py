@@ -13,14 +13,26 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 STARTING = 5.0
 """A server reads its first routes by itself within this time."""
 SILENT = 60.0
-"""A pod that still follows older routes after so long is replaced."""
+"""A pod that still follows older routes after so long, or cannot follow these, is replaced."""
 
 
-def effects(pods: Sequence[Pod], told: Routes, stored: Json | None, replicas: int, now: datetime) -> list[Effect]:
-    """What to do about pods that follow older routes: nudge them with growing pauses, replace a deaf one at a time."""
+def effects(
+    pods: Sequence[Pod],
+    told: Routes,
+    stored: Json | None,
+    replicas: int,
+    now: datetime,
+    given_up: frozenset[str] = frozenset(),
+) -> list[Effect]:
+    """What to do about pods that follow older routes: nudge them with growing pauses, replace a deaf one at a time.
+
+    `given_up` are those that do not answer at all.
+    """
     behind = [pod for pod in pods if is_behind(pod, told, now)]
     if stored is not None and stored.get("revision") == told.revision:
-        deaf = [pod for pod in behind if min(_age(pod, now), (now - told.at).total_seconds()) > SILENT]
+        stuck = [pod for pod in pods if not pod.deleting and pod.is_stuck_on_a_namesake_of(told.version(told.live))]
+        deaf = [pod for pod in (*behind, *stuck) if min(pod.age(now), (now - told.at).total_seconds()) > SILENT]
+        deaf += [pod for pod in pods if pod.name in given_up]
         for pod in sorted(deaf, key=lambda one: one.ready):
             if _replaceable(pod, pods, replicas):
                 return [Delete(Ref("v1", "Pod", pod.name), pod.uid)]
@@ -36,18 +48,13 @@ def is_behind(pod: Pod, told: Routes, now: datetime) -> bool:
     """It says that it follows older routes; one that has only just started is left to read its first."""
     if pod.deleting or pod.report is None or pod.report.revision >= told.revision:
         return False
-    return pod.report.revision > 0 or _age(pod, now) > STARTING
+    return pod.report.revision > 0 or pod.age(now) > STARTING
 
 
 def _replaceable(pod: Pod, pods: Sequence[Pod], replicas: int) -> bool:
     """A pod that answers is replaced only while all others answer."""
     others = [one for one in pods if one.name != pod.name]
     return not pod.ready or (len(pods) >= replicas and all(one.ready for one in others))
-
-
-def _age(pod: Pod, now: datetime) -> float:
-    since = pod.started or pod.created
-    return (now - since).total_seconds() if since is not None else SILENT + 1
 
 
 def _next(before: str, revision: int, now: datetime) -> str | None:

@@ -111,7 +111,7 @@ def observe(
 
 
 def _is_of(live: Live | None, bucket: Bucket) -> bool:
-    return live is not None and bucket.version == live.version.number and live.version.digest in (None, bucket.digest)
+    return live is not None and bucket.version == live.version.served and live.version.digest in (None, bucket.digest)
 
 
 def _closed_by(now: datetime) -> float:
@@ -125,7 +125,7 @@ def _baseline(
     said = [scraped.body for (_, path), scraped in scrapes.items() if path == BASELINE_PATH and scraped.body]
     if live is None:
         return None, None
-    fresh = [one.get("baseline") for one in said if one.get("version") == live.version.number]
+    fresh = [one.get("baseline") for one in said if one.get("version") == live.version.served]
     for document in (kept.baseline_of(live), *fresh):
         try:
             if isinstance(document, Mapping):

@@ -15,7 +15,22 @@ from ropewalk.api import conditions as api
 from ..conditions import Condition, clip, find, set_conditions
 from ..names import digest
 from ..plan import Json, Observed, Plan
-from . import children, fleet, happened, image, kept, memory, monitor, nudges, pods, problems, rollout, routes, status
+from . import (
+    children,
+    fleet,
+    happened,
+    image,
+    kept,
+    memory,
+    monitor,
+    nudges,
+    pods,
+    problems,
+    rollout,
+    routes,
+    status,
+    waiting,
+)
 from . import target as targets
 from . import wishes as wish
 from .fleet import Pod
@@ -32,6 +47,8 @@ FOLLOW = 0.25
 STARTING = 1.0
 WAITS_FOR_ITS_TURN = 10.0
 SLOW = 5.0
+LONG = 15.0
+"""Between two looks at a version that has been waiting for ten minutes; what it waits for tells by events too."""
 
 
 def plan(observed: Observed, now: datetime) -> Plan:
@@ -60,17 +77,21 @@ def plan(observed: Observed, now: datetime) -> Plan:
     after = monitor.remember(after, seen, wanted.monitoring, now)
     held = _held(remembered)
     one_node = _one_node(observed, wanted, held)
+    blocked = _blocked(observed, held)
     view = status.View(
         wishes=wanted,
         memory=after,
         target=aim,
         pods=fleet_now,
         problem=problems.of(fleet_now, deployment, after),
-        blocked=_blocked(observed, held),
+        blocked=blocked,
         seen=seen,
         replicas=replicas,
         image=chosen,
         one_node=one_node,
+        waits_for=waiting.words(after, fleet_now, blocked, now),
+        silent=waiting.silent(fleet_now, now),
+        scaling=problems.of_autoscaler(observed.related.get(pods.autoscaler_ref(wanted.name)), now),
     )
     document = status.document(owner, view, now)
     events = (*step.events, *happened.events(owner.get("status") or {}, document))
@@ -80,9 +101,11 @@ def plan(observed: Observed, now: datetime) -> Plan:
         return Plan(status=document, events=events, requeue_after=0.0 if after.routes else MINUTE)
     more = kept.bodies(wanted, after.live, stored, seen.baseline_document, seen.ledger)
     claims = {version.claim for version in held}
+    stood = (owner.get("status") or {}).get("conditions")
+    given_up = waiting.given_up(stood, fleet_now, now) if after.candidate is not None else frozenset()
     effects = [
         *children.effects(observed, wanted, after.routes, chosen.image, claims, one_node, more),
-        *nudges.effects(fleet_now, after.routes, told, replicas, now),
+        *nudges.effects(fleet_now, after.routes, told, replicas, now, given_up),
     ]
     delay = _again(wanted.uid, after, fleet_now, replicas, now)
     if chosen.waiting:
@@ -100,7 +123,7 @@ def _again(uid: str, after: Memory, fleet_now: Sequence[Pod], replicas: int, now
     if told is not None and running and (candidate is not None or behind):
         since = max(told.at, candidate.since if candidate else told.at, *(pod.started or told.at for pod in running))
         age = (now - since).total_seconds()
-        return FOLLOW if age < 10 else STARTING if age < 60 else SLOW
+        return FOLLOW if age < 10 else STARTING if age < 60 else SLOW if age < 600 else LONG
     if running and not any(pod.ready for pod in running):
         young = any(pod.started is None or (now - pod.started).total_seconds() < 60 for pod in running)
         return STARTING if young else SLOW

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..names import MANAGED_BY_LABEL, bounded
-from ..plan import Json
+from ..plan import Json, Ref
 from .versions import CLAIMS_ROOT
 from .wishes import Wishes, resources_of
 
@@ -28,6 +28,11 @@ _IDENTITY = "identity"
 def server_name(wishes: Wishes) -> str:
     """The name of the Deployment, ServiceAccount and HorizontalPodAutoscaler."""
     return bounded(wishes.name, "-server")
+
+
+def autoscaler_ref(name: str) -> Ref:
+    """The HorizontalPodAutoscaler of the ModelDeployment of that name."""
+    return Ref("autoscaling/v2", "HorizontalPodAutoscaler", bounded(name, "-server"))
 
 
 def routes_name(wishes: Wishes) -> str:

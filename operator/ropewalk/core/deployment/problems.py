@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ropewalk.api import conditions as api
 
-from ..conditions import clip
+from ..conditions import clip, parse_timestamp
 from ..plan import Json
 from .fleet import Pod, container_status
 from .memory import Memory
@@ -17,6 +18,10 @@ from .versions import get
 IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
 BACK_OFF = "ImagePullBackOff"
 CREATE = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+
+AT_ZERO = "ScalingDisabled"
+SETTLES = 60.0
+"""Seconds in which an autoscaler's first metrics come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,18 @@ def of(pods: Sequence[Pod], deployment: Json | None, memory: Memory) -> Problem 
             reason = api.QUOTA_EXCEEDED if "exceeded quota" in message else api.ADMISSION_DENIED
             return Problem(reason, message, "", location="Deployment")
     return None
+
+
+def of_autoscaler(autoscaler: Json | None, now: datetime) -> str:
+    """Why the HorizontalPodAutoscaler does not work, if it has not for a minute; empty: it does, or has just begun."""
+    for condition in get(autoscaler, "status", "conditions") or ():
+        reason, since = str(get(condition, "reason")), parse_timestamp(get(condition, "lastTransitionTime"))
+        broken = get(condition, "type") in ("AbleToScale", "ScalingActive") and get(condition, "status") == "False"
+        if broken and reason != AT_ZERO and since is not None and (now - since).total_seconds() >= SETTLES:
+            name = get(autoscaler, "metadata", "name")
+            hint = "is there a metrics server?" if "Metric" in reason else f"see kubectl describe hpa {name}"
+            return f"the autoscaler {name} does not work ({clip(reason, 100)}), the number of pods stays: {hint}"
+    return ""
 
 
 def _of_model(pod: Pod, memory: Memory) -> Problem | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..plan import Json, Ref, ScrapeRequest
 from . import fleet, kept, ledger, memory, wishes
 from .image import peers
-from .pods import MONITORING_PORT
+from .pods import MONITORING_PORT, autoscaler_ref
 from .target import claim_ref, pipeline_ref
 from .versions import Version, get
 
@@ -13,7 +13,7 @@ __all__ = ["peers", "related", "scrapes"]
 
 
 def related(owner: Json) -> tuple[Ref, ...]:
-    """The followed Pipeline, and the claims of every version that is served or on its way."""
+    """The followed Pipeline, the claims of every version that is served or on its way, and the autoscaler."""
     refs: dict[Ref, None] = {}
     pipeline = get(owner, "spec", "model", "pipeline")
     if pipeline:
@@ -25,11 +25,14 @@ def related(owner: Json) -> tuple[Ref, ...]:
     stated = Version.from_document({"version": 1, "uri": get(owner, "spec", "model", "uri")})
     for version in [*versions, *([stated] if stated else [])]:
         refs[claim_ref(version.claim)] = None
+    if get(owner, "spec", "autoscaling"):
+        refs[autoscaler_ref(str(get(owner, "metadata", "name")))] = None
     return tuple(refs)
 
 
 def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:
-    """Every pod's status; its windows too while no version is changing, and once the baseline from one of them."""
+    """Every pod's status; its windows too and once the baseline from one of them, but not in the quick looks while a
+    version changes. One that waits (it has a message then) is no reason to look away from what is live."""
     try:
         wanted = wishes.read(owner)
     except (ValueError, TypeError, AttributeError):
@@ -37,7 +40,8 @@ def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...
     asked = [pod for pod in fleet.pods(wanted, children, {}) if pod.running and pod.ip]
     requests = [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.STATUS_PATH) for pod in asked]
     remembered = memory.read(owner, None)
-    if remembered.live is not None and remembered.candidate is None:
+    in_a_hurry = remembered.candidate is not None and not get(owner, "status", "candidate", "message")
+    if remembered.live is not None and not in_a_hurry:
         ready, stored = [pod for pod in asked if pod.ready], kept.read(wanted.name, children)
         for pod in ready:
             path = f"{fleet.WINDOWS_PATH}?since={ledger.since(stored.ledger, remembered.live, pod.name)}"

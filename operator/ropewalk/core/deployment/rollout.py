@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, count
+from math import inf
 
 from ..conditions import timestamp
 from ..plan import Event
@@ -16,6 +18,9 @@ from .fleet import Held, Pod
 from .memory import LOADING, MAX_QUARANTINED, PENDING, SPREADING, SWITCHING, Candidate, Live, Memory, Routes
 from .target import Target
 from .versions import Version
+
+PATIENCE = 60.0
+"""Seconds for which a fault that may pass by itself does not count against a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +35,26 @@ def advance(memory: Memory, target: Target, pods: Sequence[Pod], replicas: int, 
     """One step of the rollout. `memory.routes` has a higher revision afterwards if the servers must be told anew."""
     version = target.version
     memory = _observed_live(memory, pods, now)
+    routes = memory.routes
+    if memory.forgiven and routes is not None:
+        again = replace(routes, revision=routes.revision + 1, retry=routes.retry + 1, at=now)
+        return Step(replace(memory, routes=again))
     if version is None:
         return Step(memory)
-    routes = memory.routes
     if routes is None:
-        first = Routes(1, version.number, None, (version,), now)
+        first = Routes(1, version.served, None, (version,), now)
         return Step(replace(memory, routes=first, candidate=Candidate(version, LOADING, now)))
     quarantined = memory.is_quarantined(version)
-    told_live = routes.version(routes.live)
-    if told_live is not None and version.same(told_live):
+    listed = routes.listed(version)
+    if listed is not None:
+        version = replace(version, served_as=listed.served_as)
+    if listed is not None and listed is routes.version(routes.live):
         return _settle(memory, routes, version, pods, now)
     if quarantined is not None:
         return Step(_without_candidate(memory, routes, now))
     if replicas == 0 and not pods:
-        return Step(_told(memory, now, live=version.number, versions=(version,), step=SWITCHING, version=version))
-    listed = routes.version(version.number)
-    if listed is None or not version.same(listed):
+        return Step(_told(memory, now, live=version.served, versions=(version,), step=SWITCHING, version=version))
+    if listed is None:
         return Step(_try_on_pilot(memory, routes, version, pods, now))
     if routes.pilot is not None:
         return _with_pilot(memory, routes, version, pods, now)
@@ -64,22 +73,45 @@ def _observed_live(memory: Memory, pods: Sequence[Pod], now: datetime) -> Memory
             return memory
         return replace(memory, live=replace(memory.live, engine=serving.engine))
     if memory.live is not None:
-        memory = memory.remember(memory.live.version, "Replaced", "", now)
-    return replace(memory.remember(told, "Live", "", now), live=Live(told, serving.engine, now))
+        replaced = f"by version {told.number} of {told.uri}"
+        memory = memory.remember(memory.live.version, "Replaced", now, message=replaced)
+    return replace(memory.remember(told, "Live", now), live=Live(told, serving.engine, now))
 
 
 def _settle(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
     """The wanted version is what servers were told to answer with: let the old one go once all have switched."""
     ready = [pod for pod in pods if pod.ready]
-    refused = _refusal(pods, version)
+    # A store that cannot be read for a while is no fault of a version that has answered before.
+    answered = memory.live is not None and version.same(memory.live.version)
+    refused = _refusal(pods, routes, version, routes.at, now, patience=inf if answered else PATIENCE)
     if refused is not None and not ready and memory.is_quarantined(version) is None:
         return _failed(replace(memory, candidate=None), version, *refused, now, keep=True)
+    if any(pod.serves(version) for pod in ready):
+        memory = memory.without_quarantine(version)
     if not ready or not all(pod.serves(version) for pod in ready):
         return Step(memory)
+    if memory.candidate is not None and memory.live is not None:
+        memory = replace(memory, live=replace(memory.live, since=now))
     memory = replace(memory, candidate=None)
     if routes.versions != (version,) or routes.pilot is not None:
-        memory = _told(memory, now, live=version.number, versions=(version,))
+        memory = _told(memory, now, live=version.served, versions=(version,))
     return Step(memory)
+
+
+def _numbered(version: Version, live: Version | None, pods: Sequence[Pod]) -> Version:
+    """The version under a number that no other model answers for: its own, or else the first free one.
+
+    Servers hold one model a number and never exchange the one that answers. Numbers repeat among models: every
+    Pipeline begins with 1, and so does every directory whose name states none.
+    """
+
+    def is_free(number: int) -> bool:
+        as_that = replace(version, served_as=number)
+        answering = [pod for pod in pods if pod.report is not None and pod.report.live == number]
+        return (live is None or live.served != number) and all(pod.serves(as_that) for pod in answering)
+
+    number = next(one for one in chain((version.number,), count(1)) if is_free(one))
+    return replace(version, served_as=None if number == version.number else number)
 
 
 def _try_on_pilot(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Memory:
@@ -89,6 +121,7 @@ def _try_on_pilot(memory: Memory, routes: Routes, version: Version, pods: Sequen
             return memory
         return replace(memory, candidate=Candidate(version, PENDING, now))
     live = routes.version(routes.live)
+    version = _numbered(version, live, pods)
     versions = (live, version) if live is not None else (version,)
     return _told(memory, now, live=routes.live, versions=versions, pilot=pilot.name, step=LOADING, version=version)
 
@@ -97,9 +130,9 @@ def _with_pilot(memory: Memory, routes: Routes, version: Version, pods: Sequence
     pilot = next((pod for pod in pods if pod.name == routes.pilot and not pod.deleting), None)
     if pilot is None:
         return Step(_try_on_pilot(memory, routes, version, pods, now))
-    held = pilot.holds(version)
-    if held is not None and held.refused:
-        return _failed(memory, version, pilot, held, now)
+    refused = _refusal([pilot], routes, version, _since(memory, routes), now)
+    if refused is not None:
+        return _failed(memory, version, *refused, now)
     if not pilot.proved(version):
         return Step(memory)
     ready = [pod for pod in pods if pod.ready]
@@ -110,7 +143,7 @@ def _with_pilot(memory: Memory, routes: Routes, version: Version, pods: Sequence
 
 
 def _spread(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
-    refused = _refusal(pods, version)
+    refused = _refusal(pods, routes, version, _since(memory, routes), now)
     if refused is not None:
         return _failed(memory, version, *refused, now)
     ready = [pod for pod in pods if pod.ready] or [pod for pod in pods if pod.running]
@@ -121,7 +154,7 @@ def _spread(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod
 
 def _switch(memory: Memory, routes: Routes, version: Version, now: datetime) -> Memory:
     """The old version stays loaded until all have switched, so that no request falls between the two."""
-    return _told(memory, now, live=version.number, versions=routes.versions, step=SWITCHING, version=version)
+    return _told(memory, now, live=version.served, versions=routes.versions, step=SWITCHING, version=version)
 
 
 def _told(
@@ -135,8 +168,9 @@ def _told(
     version: Version | None = None,
 ) -> Memory:
     """The memory with the next revision of the routes reserved."""
-    revision = memory.routes.revision + 1 if memory.routes else 1
-    memory = replace(memory, routes=Routes(revision, live, pilot, versions, now))
+    before = memory.routes
+    revision, retry = (before.revision + 1, before.retry) if before else (1, 0)
+    memory = replace(memory, routes=Routes(revision, live, pilot, versions, now, retry))
     if version is not None:
         memory = replace(memory, candidate=Candidate(version, step, now))
     return memory
@@ -158,7 +192,7 @@ def _failed(memory: Memory, version: Version, pod: Pod, held: Held, now: datetim
     if version.digest:
         entry["digest"] = version.digest
     failure = {"location": "Model", "reason": reason, "message": text, "pod": pod.name, "at": timestamp(now)}
-    memory = memory.remember(version, "Failed", reason, now)
+    memory = memory.remember(version, "Failed", now, reason=reason, message=text)
     memory = replace(memory, quarantined=(*memory.quarantined, entry)[-MAX_QUARANTINED:], last_failure=failure)
     if not keep and memory.routes is not None:
         memory = _without_candidate(memory, memory.routes, now)
@@ -166,10 +200,27 @@ def _failed(memory: Memory, version: Version, pod: Pod, held: Held, now: datetim
     return Step(memory, (event,))
 
 
-def _refusal(pods: Sequence[Pod], version: Version) -> tuple[Pod, Held] | None:
+def _since(memory: Memory, routes: Routes) -> datetime:
+    return memory.candidate.since if memory.candidate is not None else routes.at
+
+
+def _refusal(
+    pods: Sequence[Pod],
+    routes: Routes,
+    version: Version,
+    since: datetime,
+    now: datetime,
+    *,
+    patience: float = PATIENCE,
+) -> tuple[Pod, Held] | None:
+    """A pod that will not serve the version, asked for it `since` then. What a pod says of older routes is history."""
     for pod in pods:
         held = pod.holds(version)
-        if held is not None and held.refused and not pod.deleting and pod.mounts(version):
+        if held is None or not held.refused:
+            continue
+        if held.may_pass and min(pod.age(now), (now - since).total_seconds()) < patience:
+            continue
+        if not pod.deleting and pod.mounts(version) and pod.follows(routes.revision):
             return pod, held
     return None
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..plan import Json
 from .memory import Routes
 from .pods import metadata, routes_name
-from .versions import get, uri_of
+from .versions import get, number_in, uri_of
 from .wishes import Wishes
 
 KEY = "routes.json"
@@ -24,13 +24,14 @@ def config_map(wishes: Wishes, routes: Routes) -> dict[str, Any]:
         "live": routes.live,
         "versions": [
             {
-                "version": version.number,
+                "version": version.served,
                 "path": version.path,
                 "manifestDigest": version.manifest_digest,
                 "digest": version.digest or "",
             }
             for version in routes.versions
         ],
+        **({"retry": routes.retry} if routes.retry else {}),
         **settings(wishes),
     }
     return {
@@ -54,7 +55,14 @@ def observed_routes(config: Json | None) -> dict[str, Any] | None:
     """The routes document in an observed ConfigMap, with uris; None if there is none that can be read."""
     try:
         document = json.loads(get(config, "data", KEY) or "null")
-        versions = [{**one, "uri": uri_of(str(one["path"]))} for one in document["versions"]]
+        versions = [_version(one) for one in document["versions"]]
         return {**document, "revision": int(document["revision"]), "versions": versions}
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def _version(route: Json) -> dict[str, Any]:
+    """A listed version as status names it: servers may know it by another number than its directory states."""
+    uri, served = uri_of(str(route["path"])), route["version"]
+    number = number_in(uri)
+    return {**route, "uri": uri, "version": number} | ({"servedAs": served} if served != number else {})

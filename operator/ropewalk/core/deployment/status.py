@@ -37,6 +37,12 @@ class View:
     replicas: int
     image: Choice
     one_node: bool
+    waits_for: str = ""
+    """What the candidate waits for."""
+    silent: tuple[str, ...] = ()
+    """Pods that run and do not answer."""
+    scaling: str = ""
+    """Why the autoscaler does not work."""
 
 
 def document(owner: Json, view: View, now: datetime) -> dict[str, Any]:
@@ -73,7 +79,7 @@ def document(owner: Json, view: View, now: datetime) -> dict[str, Any]:
     if memory.candidate is not None:
         candidate = memory.candidate
         body = {**candidate.version.document(), "step": candidate.step, "since": timestamp(candidate.since)}
-        status["candidate"] = body
+        status["candidate"] = body | ({"message": view.waits_for} if view.waits_for else {})
     return {k: v for k, v in status.items() if v not in (None, [], "")}
 
 
@@ -97,12 +103,14 @@ def _conditions(view: View, before: Sequence[Json]) -> list[Condition]:
 def _ready(view: View) -> Condition:
     """True only while predictions are answered; else the most telling of all reasons why not."""
     ready = sum(pod.ready for pod in view.pods)
-    live = view.memory.live
+    answering = _answering(view)
+    if ready and not answering:
+        text = f"{ready} of {view.replicas} pods are ready by kubelet's word and do not answer the operator"
+        return Condition(api.READY, "Unknown", api.UNREACHABLE, text)
     if ready:
-        number = live.version.number if live else "?"
         where = "; all pods on one node: the claim is ReadWriteOnce" if view.one_node and view.replicas > 1 else ""
         return Condition(
-            api.READY, "True", api.SERVING, f"version {number} answers in {ready} of {view.replicas} pods{where}"
+            api.READY, "True", api.SERVING, f"version {answering} answers in {ready} of {view.replicas} pods{where}"
         )
     for reason, message in _reasons(view):
         if reason:
@@ -110,12 +118,24 @@ def _ready(view: View) -> Condition:
     return Condition(api.READY, "False", api.LOADING, "pods are starting")
 
 
+def _answering(view: View) -> str:
+    """The version that answers, by the pods' word; empty where no pod has said so yet."""
+    live = view.memory.live
+    if live is not None:
+        other = live.version.served_as
+        return f"{live.version.number}" + (f" (under the number {other})" if other is not None else "")
+    said = (pod.report.live for pod in view.pods if pod.ready and pod.report is not None)
+    return next((str(number) for number in said if number is not None), "")
+
+
 def _available(view: View) -> Condition:
     """Whether there is all the capacity that was asked for."""
     ready = sum(pod.ready for pod in view.pods)
     if view.replicas and ready >= view.replicas:
-        return Condition(api.AVAILABLE, "True", api.ALL_READY, "")
-    return Condition(api.AVAILABLE, "False", api.PODS_MISSING, f"{ready} of {view.replicas} pods answer")
+        return Condition(api.AVAILABLE, "True", api.ALL_READY, view.scaling)
+    text = f"{ready} of {view.replicas} pods answer"
+    text += f"; {view.scaling}" if view.scaling else ""
+    return Condition(api.AVAILABLE, "False", api.PODS_MISSING, text)
 
 
 def _reasons(view: View) -> list[tuple[str, str]]:
@@ -139,6 +159,7 @@ def _reconciling(view: View) -> Condition:
     candidate = view.memory.candidate
     if candidate is not None:
         text = f"version {candidate.version.number}: {candidate.step}"
+        text += f": {view.waits_for}" if view.waits_for else ""
         return Condition(api.RECONCILING, "True", api.PROGRESSING, text)
     if moving(view.pods, view.image.image):
         return Condition(api.RECONCILING, "True", api.UPGRADING, f"pods move to the image {view.image.image}")
@@ -151,8 +172,10 @@ def _reconciling(view: View) -> Condition:
 
 def _observed(view: View, before: Sequence[Json]) -> Condition:
     seen = view.seen
-    if seen.unreachable:
-        text = f"no answer from {', '.join(seen.unreachable[:5])} ({seen.why}): numbers stand as they were"
+    unreachable = sorted({*view.silent, *seen.unreachable})
+    if unreachable:
+        why = f" ({seen.why})" if seen.why else ""
+        text = f"no answer from {', '.join(unreachable[:5])}{why}: numbers stand as they were"
         return Condition(api.OBSERVED, "False", api.UNREACHABLE, text)
     if seen.complete:
         return Condition(api.OBSERVED, "True", api.WINDOW_CLOSED, _left_out(view))
@@ -267,6 +290,13 @@ def _message(view: View, found: Sequence[Condition]) -> str:
         return f"{view.problem.reason}: {view.problem.words}"
     if view.blocked is not None:
         return f"{view.blocked[0]}: {view.blocked[1]}"
+    candidate, observed = view.memory.candidate, find_condition(found, api.OBSERVED)
+    if candidate is not None and view.waits_for:
+        return f"version {candidate.version.number} waits: {view.waits_for}"
+    if observed is not None and observed.status == "False":
+        return f"{observed.reason}: {observed.message}"
+    if view.scaling:
+        return f"{api.NOT_SCALING}: {view.scaling}"
     drift = find_condition(found, api.DATA_DRIFT)
     if drift is not None and drift.status == "True":
         return f"Drifted: {drift.message}"

@@ -18,6 +18,13 @@ class Version:
     uri: str
     digest: str | None = None
     manifest_digest: str | None = None
+    served_as: int | None = None
+    """The number that servers know it by, where its own is another model's there."""
+
+    @property
+    def served(self) -> int:
+        """The number that servers know it by: they hold one model a number."""
+        return self.number if self.served_as is None else self.served_as
 
     @property
     def claim(self) -> str:
@@ -48,6 +55,8 @@ class Version:
             body["digest"] = self.digest
         if self.manifest_digest:
             body["manifestDigest"] = self.manifest_digest
+        if self.served_as is not None:
+            body["servedAs"] = self.served_as
         return body
 
     @staticmethod
@@ -60,7 +69,10 @@ class Version:
             return None
         if not _names_a_path(uri):
             return None
-        return Version(number, uri.rstrip("/"), _text(document.get("digest")), _text(document.get("manifestDigest")))
+        served = document.get("servedAs")
+        served_as = served if isinstance(served, int) and not isinstance(served, bool) and served > 0 else None
+        digests = _text(document.get("digest")), _text(document.get("manifestDigest"))
+        return Version(number, uri.rstrip("/"), *digests, served_as)
 
 
 def uri_of(path: str) -> str:
