@@ -133,7 +133,8 @@ class PipelineSpec(Model):
     timeouts: Timeouts = Timeouts()
     """How long a run may take."""
     resources: Resources | None = None
-    """Compute resources of the stages other than training."""
+    """Compute resources of the smoke test, which loads the model in the server's image as a server would.
+    The stages before it run in one process under train.resources."""
 
 
 class Pipeline(Model):

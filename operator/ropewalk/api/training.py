@@ -55,13 +55,14 @@ class Train(Model):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
     """Start of every random sequence: the same seed, data, image and processor model give the same model."""
     resources: Resources | None = None
-    """Compute resources of training."""
+    """Compute resources of the container that does every stage but the smoke test: Source to Publish."""
     node_selector: Labels | None = None
     """Labels of the nodes where runs may go."""
     tolerations: Tolerations = ()
     """Taints of nodes that runs tolerate."""
     image: Image | None = None
-    """Another trainer image than the operator's own."""
+    """Another trainer image than the operator's own. It does every stage but the smoke test, Evaluate included, so
+    its word on how good the model is counts as yours."""
 
 
 class Metric(Model):

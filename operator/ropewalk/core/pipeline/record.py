@@ -19,7 +19,7 @@ MAX_DRIFT_RUNS = 100
 """As many as `triggers.drift.maxPerDay` may allow."""
 DAY = timedelta(days=1)
 PART = "run"
-"""All stages of a run that share image and resources are one part, and so one Job (D3)."""
+"""All stages of a run are one part, and so one Job (designs/0013)."""
 TENSORFLOW = "TensorFlow"
 
 PENDING, STARTING, RUNNING, RETRYING = "Pending", "Starting", "Running", "Retrying"
