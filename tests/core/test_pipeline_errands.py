@@ -168,6 +168,18 @@ def test_a_look_at_the_wrong_claim_makes_way() -> None:
     assert volumes[-1]["persistentVolumeClaim"] == {"claimName": "right"}
 
 
+def test_an_errand_whose_word_is_lost_is_made_again() -> None:
+    """Its pod was deleted between its end and the next look."""
+    world = lost()
+    world.job()["status"] = {"conditions": [{"type": "Complete", "status": "True"}], "succeeded": 1}
+    world.settle()
+    assert world.status["errand"]["message"] == "PodDisappeared: the pod was deleted before its result was read"
+    world.later(minutes=1)
+    errand(world, store="Mine", lastRun=7, versions=[version(1)])
+    assert world.status["champion"]["version"] == 1
+    assert world.deleted == [], "a Job whose container has ended is not stopped"
+
+
 def test_a_users_mistake_is_left_to_the_run_to_tell() -> None:
     """An uri that cannot be used fails the run with its own message."""
     world = lost()

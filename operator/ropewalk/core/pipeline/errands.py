@@ -17,7 +17,7 @@ from ..plan import Event, Json, Ref
 from . import attempts
 from .errand_record import FAILED, RECOVER, RUNNING, SUCCEEDED, SWEEP, Errand
 from .messages import BLESSED, ErrandResult, errand_result
-from .observe import ERRAND, attempt, container_in, metadata, name_of, of_kind
+from .observe import attempt, metadata, name_of, of_kind
 from .record import Ledger
 from .run_plan import ADOPT_STORE
 from .triggers import annotation
@@ -105,14 +105,13 @@ def waiting(
     children: Iterable[Json], errand: Errand, name: str, mounted: Mapping[Ref, Json | None], now: datetime
 ) -> tuple[str, str] | None:
     """Why the pod of the Job of that name does not run, in a word and in words, empty at first; None once it does."""
-    children = tuple(children)
-    found, container = attempt(children, name), container_in(children, name, ERRAND)
-    if found is None or (container is not None and container.state != "waiting"):
+    found = attempt(children, name)
+    if found is None or (found.pod is not None and found.pod.errand.state != "waiting"):
         return None
-    if found.pod is None or container is None:
+    if found.pod is None:
         verdict = attempts.without_pod(found, now)
     else:
-        verdict = attempts.waiting(found.pod, container, found.created_at, "")
+        verdict = attempts.waiting(found.pod, found.pod.errand, found.created_at, "")
     verdict = attempts.named(verdict, errand.waiting, errand.message, mounted)
     return verdict.reason, clip(verdict.message, 600)
 
@@ -131,23 +130,23 @@ def _asked_of(body: Json) -> tuple[list[str], list[str]]:
 
 def result(children: Iterable[Json], name: str, errand: Errand) -> ErrandResult | None:
     """What became of the Job of that name; None while it works."""
-    children = tuple(children)
-    made = next((one for one in of_kind(children, "Job") if name_of(one) == name), None)
-    if made is None:
+    found = attempt(children, name)
+    if found is None:
         return None
-    ended = container_in(children, name, ERRAND)
+    ended = found.pod.errand if found.pod else None
     if ended is not None and ended.state == "terminated":
         said = errand_result(ended.message)
         if said is not None and (ended.exit_code == 0) == (said.outcome == SUCCEEDED):
             return replace(said, exit_code=ended.exit_code or 0)
         text = clip(" ".join(ended.message.splitlines()[-3:]), 300) or f"it ended with exit code {ended.exit_code}"
         return ErrandResult.failed(ended.reason or "Crashed", text, ended.exit_code or 1)
-    for condition in (made.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "Failed" and condition.get("status") == "True":
-            if errand.waiting:  # It ran out of time; that says less than what it waited for.
-                return ErrandResult.failed(errand.waiting, errand.message, 1)
-            return ErrandResult.failed(str(condition.get("reason")), str(condition.get("message") or ""), 1)
-    return None
+    if found.active:
+        return None
+    if errand.waiting:  # It ran out of time; that says less than what it waited for.
+        return ErrandResult.failed(errand.waiting, errand.message, 1)
+    reason, _, message = found.failure.partition(": ")
+    lost = "the pod was deleted before its result was read"
+    return ErrandResult.failed(reason or "PodDisappeared", message if reason else lost, 1)
 
 
 def settled(

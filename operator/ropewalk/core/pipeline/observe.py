@@ -59,7 +59,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """The pod of an attempt."""
+    """The pod of an attempt or an errand; containers that it does not have are waiting."""
 
     name: str
     ip: str
@@ -72,11 +72,13 @@ class Pod:
     """The scheduler's words while it finds no node, else empty."""
     train: Container
     smoke_test: Container
+    errand: Container
 
     @property
     def finished(self) -> bool:
         """All that this pod will say has been said; the Job's own condition comes a second later."""
-        return self.phase in ("Succeeded", "Failed") or self.train.failed or self.smoke_test.state == "terminated"
+        ended = "terminated" in (self.smoke_test.state, self.errand.state)
+        return self.phase in ("Succeeded", "Failed") or self.train.failed or ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +178,6 @@ def works(pod: Json) -> bool:
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
-def container_in(children: Iterable[Json], job_name: str, name: str) -> Container | None:
-    """The container of that name in a pod of that Job."""
-    for pod in of_kind(children, "Pod"):
-        if label(pod, names.JOB_NAME_LABEL) == job_name:
-            return _container((pod.get("status") or {}).get("containerStatuses"), name)
-    return None
-
-
 def _pod(pod: Json) -> Pod:
     status = pod.get("status") or {}
     conditions = {c.get("type"): c for c in status.get("conditions") or ()}
@@ -205,6 +199,7 @@ def _pod(pod: Json) -> Pod:
         unschedulable=clip(str(scheduled.get("message") or "no node takes it"), 300) if unschedulable else "",
         train=_container(status.get("initContainerStatuses"), TRAIN),
         smoke_test=_container(status.get("containerStatuses"), SMOKE_TEST),
+        errand=_container(status.get("containerStatuses"), ERRAND),
     )
 
 
