@@ -73,7 +73,7 @@ def test_directories_without_a_number_replace_each_other() -> None:
     edited(world, model={"uri": "pvc://models/x/b", "digest": champion(2)["digest"]})
     world.settle()
     assert answered(world) == {"/ropewalk/claims/models/x/b"}
-    assert world.status["live"]["digest"] == champion(2)["digest"]
+    assert world.status["live"]["manifestDigest"] == champion(2)["digest"]
     del world.owner["status"]
     world.settle()
     assert (world.status["live"]["version"], world.status["live"]["servedAs"]) == (1, 2), "read off the routes"

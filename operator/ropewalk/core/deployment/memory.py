@@ -97,8 +97,8 @@ class Memory:
     def remember(self, version: Version, result: str, now: datetime, *, reason: str = "", message: str = "") -> Memory:
         """One more line of history; the oldest beyond ten are forgotten."""
         entry: dict[str, Any] = {"version": version.number, "result": result, "at": timestamp(now)}
-        if version.digest:
-            entry["digest"] = version.digest
+        if version.identity:
+            entry["digest"] = version.identity
         if reason:
             entry["reason"] = reason
         if message:
@@ -107,8 +107,8 @@ class Memory:
 
 
 def _matches(entry: Json, version: Version) -> bool:
-    if entry.get("digest") and version.digest:
-        return bool(entry["digest"] == version.digest)
+    if entry.get("digest") and version.identity:
+        return bool(entry["digest"] == version.identity)
     return bool(entry.get("version") == version.number)
 
 

@@ -189,8 +189,8 @@ def _failed(memory: Memory, version: Version, pod: Pod, held: Held, now: datetim
     """Quarantine: this digest is not tried again until the spec or the champion changes. What is live stays live."""
     reason, text = held.reason or "LoadFailed", held.message or "it could not be loaded"
     entry = {"version": version.number, "reason": reason, "message": text, "at": timestamp(now)}
-    if version.digest:
-        entry["digest"] = version.digest
+    if version.identity:
+        entry["digest"] = version.identity
     failure = {"location": "Model", "reason": reason, "message": text, "pod": pod.name, "at": timestamp(now)}
     memory = memory.remember(version, "Failed", now, reason=reason, message=text)
     memory = replace(memory, quarantined=(*memory.quarantined, entry)[-MAX_QUARANTINED:], last_failure=failure)
