@@ -9,11 +9,15 @@ import orjson
 
 
 class BadRequest(Exception):
-    """The client's mistake; the message is for the client and names the place, `status` is the HTTP status."""
+    """The client's mistake; the message is for the client and names the place, `status` is the HTTP status.
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    `reason` is that of the limit, for the metric, where it is one that is not told by the status.
+    """
+
+    def __init__(self, message: str, status: int = 400, reason: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

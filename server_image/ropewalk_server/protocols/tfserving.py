@@ -6,6 +6,7 @@ what is counted is the predictor's.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -19,13 +20,15 @@ from ropewalk_model.signature import Signature, TensorSpec
 from ropewalk_server.feedback import InvalidReceipt
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
-from ropewalk_server.predictor import Core, Predictor, Refused, digest_bytes
-from ropewalk_server.protocols.answering import later, not_allowed
+from ropewalk_server.predictor import Core, Loaded, Predictor, Refused, digest_bytes
+from ropewalk_server.protocols.answering import later, mistaken, not_allowed
 from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, shown
-from ropewalk_server.versions import Held
+from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.versions import Held, Versions
 
-_PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,9})|/labels/([^/:]{1,63}))?(?:(:[a-z]+)|(/metadata))?/?")
+_PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,18})|/labels/([^/:]{1,63}))?(?:(:[a-z]+)|(/metadata))?/?")
 STABLE, CANARY = "stable", "canary"
 """Labels, as upstream's documents name them: what is live, and the newest other version that is loaded."""
 OTHER_METHODS = {"classify": "classification signature", "regress": "a regression signature"}
@@ -53,6 +56,7 @@ class TensorFlowServing:
         self._predictor = predictor
         self._predict_path = f"/v1/models/{predictor.name}:predict".encode()
         self._latest = Target(predictor.name, None, "predict")
+        self._unpacking = Unpacking(predictor)
 
     def handle(self, request: Request) -> Answer:
         """Answer at once, or with a future where the model is slow."""
@@ -64,7 +68,7 @@ class TensorFlowServing:
         if target.name != self._predictor.name:
             return not_found(target)
         if target.label is not None:
-            version = self._labelled(target.label)
+            version = labelled(self._predictor.versions, target.label)
             if version is None:
                 return error(400, f"Unrecognized servable version label: {target.label}")
             target = Target(target.name, version, target.verb)
@@ -84,13 +88,6 @@ class TensorFlowServing:
                 return self._absent(target)
             return write_metadata(self._predictor.name, found.version, found.model.signature)
         return malformed(request)
-
-    def _labelled(self, label: str) -> int | None:
-        versions = self._predictor.versions
-        if label == STABLE:
-            return versions.live
-        others = [number for number, held in versions.held.items() if held.model is not None]
-        return max((one for one in others if one != versions.live), default=None) if label == CANARY else None
 
     def _other_method(self, request: Request, target: Target) -> Response:
         """Upstream's error: the signatures of these models are all for predict."""
@@ -115,19 +112,38 @@ class TensorFlowServing:
         if found is None:
             return self._absent(target)
         began = time.perf_counter()
-        signature = found.model.signature
         try:
             batch, row_form = read_predict(found.model, request.body, predictor.limits.max_rows)
         except BadRequest as why:
-            refused = predictor.failed(found, began, Refused(why.status, str(why)))
-            return error(refused.status, str(refused))
+            return error(*mistaken(predictor, found, began, why))
+        except Costly:
+            return asyncio.ensure_future(self._unpacked(request, found, began))
+        return self._ask(found, began, batch, row_form)
+
+    async def _unpacked(self, request: Request, found: Loaded, began: float) -> Response:
+        predictor = self._predictor
+
+        def read() -> tuple[Batch, bool]:
+            return read_predict(found.model, request.body, predictor.limits.max_rows)
+
+        try:
+            batch, row_form = await self._unpacking.read(found, began, len(request.body), read)
+        except BadRequest as why:
+            return error(*mistaken(predictor, found, began, why))
+        except Refused as why:
+            return error(why.status, str(why))
+        answer = self._ask(found, began, batch, row_form)
+        return answer if isinstance(answer, Response) else await answer
+
+    def _ask(self, found: Loaded, began: float, batch: Batch, row_form: bool) -> Answer:
+        signature = found.model.signature
 
         def write(core: Core, receipt: bytes | None) -> Response:
             body = write_predict(signature, core, row_form)
             return Response(200, body, JSON, ((RECEIPT, receipt),)) if receipt is not None else Response(200, body)
 
         try:
-            answer = predictor.predict(found, batch, began, write)
+            answer = self._predictor.predict(found, batch, began, write)
         except Refused as why:
             return error(why.status, str(why))
         return answer if type(answer) is Response else later(answer, error)
@@ -155,6 +171,14 @@ class TensorFlowServing:
             truth = model.classes.index(label)
             predictor.monitor.labelled(receipt.version, model, predicted=receipt.predicted, truth=truth)
         return Response(200, b"{}")
+
+
+def labelled(versions: Versions, label: str) -> int | None:
+    """The version of that label, if there is one."""
+    if label == STABLE:
+        return versions.live
+    others = [number for number, held in versions.held.items() if held.model is not None]
+    return max((one for one in others if one != versions.live), default=None) if label == CANARY else None
 
 
 def route(path: bytes) -> Target | None:
