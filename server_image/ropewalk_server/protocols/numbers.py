@@ -59,7 +59,7 @@ def _few(body: bytes, key: str, width: int, max_rows: int) -> NDArray[np.float32
     try:
         document = orjson.loads(body)
         found = document[key]
-        if len(document) != 1 or not 0 < len(found) <= max_rows:
+        if len(document) != 1 or body.count(b":") != 1 or not 0 < len(found) <= max_rows:
             return None
         for row in found:
             if type(row) is not list or len(row) != width or set(map(type, row)) not in _TYPES:

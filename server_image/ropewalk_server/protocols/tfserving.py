@@ -24,7 +24,7 @@ from ropewalk_server.predictor import Core, Loaded, Predictor, Refused, digest_b
 from ropewalk_server.protocols.answering import later, mistaken, not_allowed
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
-from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, shown
+from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth, shown
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.versions import Held, Versions
 
@@ -218,7 +218,14 @@ def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]
     name = document.get("signature_name", SIGNATURE_NAME)
     if name not in (SIGNATURE_NAME, ""):
         raise BadRequest(f'Serving signature name: {shown(name)} not found in signature def; use "{SIGNATURE_NAME}"')
-    return model.decoder.decode(document, max_rows)
+    try:
+        found = model.decoder.decode(document, max_rows)
+    except BadRequest:
+        refuse_depth(document)
+        raise
+    if len(document) > 1:  # what was decoded is as deep as its shape
+        refuse_depth(document, "instances", "inputs")
+    return found
 
 
 def write_predict(signature: Signature, core: NDArray[np.float32], row_form: bool) -> bytes:
