@@ -103,17 +103,11 @@ def _read(head: bytes, graph: bytes) -> Frozen:
         raise EngineError("the process that tries a network said nothing sensible", "CrashedWhileLoading") from error
 
 
-def stateful(name: str) -> bool | None:
-    """Whether TensorFlow's operation of that name has a state; None: it has no such operation."""
-    from tensorflow.python.framework import op_def_registry
-
-    definition = op_def_registry.get(name)
-    return None if definition is None else bool(definition.is_stateful)
-
-
 def refuse(operation: str) -> EngineError:
     """The error for an operation that a model may not have."""
-    text = f"the model's operation {operation} reaches beyond the model (a file, the network or code) and is refused"
+    text = (
+        f"the model's operation {operation} is none that is known to compute only (no file, network or code): refused"
+    )
     return EngineError(text, "ForbiddenOp")
 
 
@@ -173,7 +167,7 @@ def _scan(file: Path) -> None:
         parsed = SavedModel.FromString(file.read_bytes())
     except Exception as error:  # protobuf's DecodeError, of either implementation
         raise EngineError(f"saved_model.pb is no SavedModel: {error}") from error
-    operation = forbidden(parsed, stateful)
+    operation = forbidden(parsed)
     if operation is not None:
         raise refuse(operation)
 
