@@ -248,6 +248,21 @@ def test_a_model_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.Mo
     assert caught.value.reason == "CrashedWhileLoading"
 
 
+def test_a_graph_larger_than_its_version_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """What the other process writes is bounded by what it was given."""
+    saved(Plain(), tmp_path)
+    with pytest.raises(EngineError, match="graph has more than"):
+        freezer._run(tmp_path, most=freezer.SPARE_BYTES, graph_bytes=10)
+
+
+def test_a_network_gets_no_more_memory_than_the_container_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where TensorFlow alone fills it, the network is not even tried."""
+    monkeypatch.setattr(freezer.memory, "headroom", lambda: freezer.memory.RESERVE)
+    said: list[bytes] = []
+    freezer.main(tmp_path, freezer.SPARE_BYTES, said.append)
+    assert json.loads(said[0])["reason"] == "InsufficientMemory"
+
+
 def test_what_was_checked_is_what_tensorflow_reads(
     published: tuple[Path, list[dict[str, Any]]], tmp_path: Path
 ) -> None:
