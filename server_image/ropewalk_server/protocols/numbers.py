@@ -85,9 +85,9 @@ def _row(shape: tuple[int, ...]) -> bytes:
     return b"[" + b",".join([_row(shape[1:])] * shape[0]) + b"]" if shape else b""
 
 
-@lru_cache(maxsize=32)
 def _rows(count: int, shape: tuple[int, ...]) -> bytes:
-    return b"[" + b",".join([_row(shape)] * count) + b"]"
+    row = _row(shape)
+    return b"[" + (row + b",") * (count - 1) + row + b"]"
 
 
 def columns(body: bytes, key: str, names: tuple[str, ...], max_rows: int) -> NDArray[np.float32] | None:

@@ -7,6 +7,7 @@ what is counted is the predictor's.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -229,18 +230,33 @@ def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]
 
 
 def write_predict(signature: Signature, core: NDArray[np.float32], row_form: bool) -> bytes:
-    """`{"predictions": [...]}` or `{"outputs": ...}`; a model with one output answers with its bare values."""
+    """`{"predictions": [...]}` or `{"outputs": ...}`; a model with one output answers with its bare values.
+
+    What is not finite is written as upstream does, as a token NaN, Infinity or -Infinity.
+    """
+    document = _predictions(signature, core, row_form)
+    body = orjson.dumps(document, option=_OPTIONS)
+    if b"null" in body and not np.isfinite(core).all():
+        return json.dumps(document, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+    return body
+
+
+def _predictions(signature: Signature, core: NDArray[np.float32], row_form: bool) -> dict[str, Any]:
     answer = signature.answer(core)
     if row_form:
         if len(answer) == 1:
-            return orjson.dumps({"predictions": next(iter(answer.values()))}, option=_OPTIONS)
+            return {"predictions": next(iter(answer.values()))}
         names = tuple(answer)
         columns = [values.tolist() if values.ndim == 1 else values for values in answer.values()]
         rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        return orjson.dumps({"predictions": _exact(rows, answer)}, option=_OPTIONS)
+        return {"predictions": _exact(rows, answer)}
     outputs = {name: values.tolist() if values.dtype == object else values for name, values in answer.items()}
-    plain = next(iter(outputs.values())) if len(outputs) == 1 else outputs
-    return orjson.dumps({"outputs": plain}, option=_OPTIONS)
+    return {"outputs": next(iter(outputs.values())) if len(outputs) == 1 else outputs}
+
+
+def _plain(value: Any) -> Any:
+    """numpy's values for `json`, float32 in as few digits as orjson gives them."""
+    return list(value) if isinstance(value, np.ndarray) else float(str(value))
 
 
 def _exact(rows: list[dict[str, Any]], answer: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
