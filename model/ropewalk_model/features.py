@@ -163,7 +163,9 @@ class Encoder:
             pixels = np.asarray(columns[self.alone.spec.name])
             if self.alone.spec.type == "Tensor":
                 return np.ascontiguousarray(pixels, dtype=np.float32)
-            return pixels.astype(np.float32) * np.float32(IMAGE_SCALE)
+            scaled = pixels.astype(np.float32)
+            scaled *= np.float32(IMAGE_SCALE)
+            return scaled
         rows = len(columns[self.encodings[0].spec.name]) if self.encodings else 0
         encoded = np.zeros((rows, self.width), dtype=np.float32)
         if self._numbers:

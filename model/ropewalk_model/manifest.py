@@ -6,7 +6,10 @@ with the digest that the cluster's status carries.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import operator
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,9 @@ BASELINE = f"{EXTRA}/baseline.json"
 EVALUATION = f"{EXTRA}/evaluation.json"
 EXAMPLES = f"{EXTRA}/examples.json"
 COMPILED = f"{EXTRA}/compiled"
+MAX_BYTES = 16 * 1024 * 1024
+"""Of manifest.json itself, which is read before anything is known of it: some 100,000 files."""
+_CHUNK = 1 << 20
 
 
 class TamperedModel(Exception):
@@ -73,7 +79,7 @@ class Manifest:
         if entry is None:
             raise TamperedModel(f"{path} is not listed in manifest.json")
         try:
-            data = (self.directory / path).read_bytes()
+            data = b"".join(_chunks(self.directory, path, entry["size"]))
         except OSError as error:
             raise TamperedModel(f"{path} cannot be read: {error.strerror}") from error
         if digests.of_bytes(data) != entry["sha256"]:
@@ -132,9 +138,12 @@ def read_manifest(directory: Path, manifest_digest: str | None) -> Manifest:
     """The manifest alone, checked against `manifest_digest` if given. TamperedModel if it is not that one."""
     path = directory / MANIFEST
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise TamperedModel(f"{MANIFEST} cannot be read: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise TamperedModel(f"{MANIFEST} has more than {MAX_BYTES} bytes")
     digest = digests.of_bytes(data)
     if manifest_digest is not None and digest != manifest_digest:
         raise TamperedModel(f"{MANIFEST} has digest {digest}, expected {manifest_digest}")
@@ -142,10 +151,10 @@ def read_manifest(directory: Path, manifest_digest: str | None) -> Manifest:
         document = json.loads(data)
         if document["formatVersion"] != FORMAT_VERSION:
             raise TamperedModel(f"{MANIFEST} has formatVersion {document['formatVersion']!r}, not 1")
-        listed = [(one["path"], one["sha256"]) for one in document["files"]]
+        listed = [(one["path"], one["sha256"], operator.index(one["size"])) for one in document["files"]]
     except (ValueError, KeyError, TypeError) as error:
         raise TamperedModel(f"{MANIFEST} is malformed") from error
-    for path_text, _ in listed:
+    for path_text, _, _ in listed:
         parts = Path(path_text).parts
         if Path(path_text).is_absolute() or ".." in parts:
             raise TamperedModel(f"{MANIFEST} lists {path_text!r}, which lies outside the version")
@@ -160,17 +169,32 @@ def verify(directory: Path | str, manifest_digest: str | None = None) -> Manifes
     directory = Path(directory)
     manifest = read_manifest(directory, manifest_digest)
     listed = {one["path"]: one["sha256"] for one in manifest.document["files"]}
+    sizes = {one["path"]: one["size"] for one in manifest.document["files"]}
     present = set(_files(directory))
     for path in sorted(present - set(listed)):
         raise TamperedModel(f"{path} is not listed in manifest.json")
     for path in sorted(set(listed) - present):
         raise TamperedModel(f"{path} is missing")
     for path, sha256 in sorted(listed.items()):
-        if digests.of_file(directory / path) != sha256:
+        digest = hashlib.sha256()
+        for chunk in _chunks(directory, path, sizes[path]):
+            digest.update(chunk)
+        if digests.PREFIX + digest.hexdigest() != sha256:
             raise TamperedModel(f"{path} has another sha256 than manifest.json says")
     if model_digest(listed) != manifest.document.get("modelDigest"):
         raise TamperedModel(f"{MANIFEST} states a modelDigest that its own files do not have")
     return manifest
+
+
+def _chunks(directory: Path, path: str, size: int) -> Iterator[bytes]:
+    """The bytes of a file, never more than its `size`: a file that was swapped for a huge one must cost nothing."""
+    with (directory / path).open("rb") as file:
+        left = size if os.fstat(file.fileno()).st_size == size else -1
+        while left > 0 and (chunk := file.read(min(left, _CHUNK))):
+            left -= len(chunk)
+            yield chunk
+        if left or file.read(1):
+            raise TamperedModel(f"{path} has not the {size} bytes that manifest.json says")
 
 
 def _files(directory: Path) -> Iterator[str]:

@@ -6,12 +6,12 @@ at; what writes and reads its own checkpoint may stand where only the checkpoint
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ropewalk_model.computing_operations import COMPUTING
+
 CHECKPOINT = frozenset({"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"})
-REACH_OUT = frozenset({"ReadFile", "WriteFile", "MatchingFiles", "PyFuncStateless", "LoadAndRemapMatrix"})
-"""Stateless by TensorFlow's word and still not for a model."""
 STATEFUL = frozenset(
     {
         "AnonymousHashTable",
@@ -44,14 +44,14 @@ STATEFUL = frozenset(
         "While",
     }
 )
-"""Operations with a state that live and die with the process."""
+"""Operations with a state, or calls of functions, that live and die with the process."""
+ALLOWED = COMPUTING | STATEFUL
 
 
-def forbidden(saved_model: Any, is_stateful: Callable[[str], bool | None]) -> str | None:
+def forbidden(saved_model: Any) -> str | None:
     """The first operation that a model may not have, sorted by name; None if there is none.
 
-    `saved_model` is a parsed `tensorflow.SavedModel`; `is_stateful` knows TensorFlow's operations by name (None: there
-    is none of that name, a custom one).
+    `saved_model` is a parsed `tensorflow.SavedModel`.
     """
     found: set[str] = set()
     for graph in saved_model.meta_graphs:
@@ -64,21 +64,15 @@ def forbidden(saved_model: Any, is_stateful: Callable[[str], bool | None]) -> st
         by_others |= functions.keys() - by_saver
         ops = {node.op for node in called} | {node.op for name in by_others for node in functions[name]}
         own = {node.op for name in by_saver - by_others for node in functions[name]} - CHECKPOINT
-        found |= {op for op in ops | own if op not in functions and not _allowed(op, is_stateful)}
+        found |= {op for op in ops | own if op not in functions and op not in ALLOWED}
     return min(found, default=None)
 
 
-def forbidden_in(graph_def: Any, is_stateful: Callable[[str], bool | None]) -> str | None:
+def forbidden_in(graph_def: Any) -> str | None:
     """As `forbidden`, for a parsed `tensorflow.GraphDef` of a network alone: it has no business with checkpoints."""
     functions = {one.signature.name: one.node_def for one in graph_def.library.function}
     ops = {node.op for nodes in (graph_def.node, *functions.values()) for node in nodes}
-    return min((op for op in ops if op not in functions and not _allowed(op, is_stateful)), default=None)
-
-
-def _allowed(op: str, is_stateful: Callable[[str], bool | None]) -> bool:
-    if op in STATEFUL:
-        return True
-    return op not in REACH_OUT and op not in CHECKPOINT and is_stateful(op) is False
+    return min((op for op in ops if op not in functions and op not in ALLOWED), default=None)
 
 
 def _reached(nodes: Iterable[Any], functions: dict[str, Any], names: Iterable[str] = ()) -> set[str]:

@@ -84,7 +84,7 @@ class Batcher:
             if job.future.done():
                 self._queue.popleft()
                 continue
-            fits = not job.alone and rows + job.batch.rows <= MOST_ROWS
+            fits = not job.alone and rows + job.batch.rows <= min(MOST_ROWS, job.model.decoder.most_rows)
             if taken and (not fits or job.model is not taken[0].model):
                 break
             taken.append(self._queue.popleft())

@@ -91,20 +91,21 @@ class Tokens:
         self.poll()
 
     def poll(self) -> None:
-        """Read the files again if the Secret changed. Tokens stay as they were while it cannot be read."""
+        """Read the files again if the Secret changed. Tokens stay as they were while it cannot be read; a Secret that
+        can be read and has none opens to nobody any more."""
         seen = _stamp(self._directory)
         if seen == self._seen and not self.problem:
             return
         try:
             files = sorted(path for path in self._directory.iterdir() if not path.name.startswith(".."))
-            found = [path.read_bytes().strip() for path in files[:MAX_TOKENS] if path.is_file()]
+            found = [path.read_bytes().strip() for path in files[:MAX_TOKENS]]
         except OSError as error:
-            found, why = [], f"cannot be read: {error.strerror}"
-        else:
-            why = "has no token in it"
+            self._tell(f"the Secret of spec.serving.authentication cannot be read: {error.strerror}")
+            return
         digests = [digest(one) for one in found if one]
         if not digests:
-            self._tell(f"the Secret of spec.serving.authentication {why}")
+            self._digests = []
+            self._tell("the Secret of spec.serving.authentication has no token in it")
             return
         if self._seen is not _NEVER:
             log("info", "tokens read", count=len(digests))

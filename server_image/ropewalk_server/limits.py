@@ -20,6 +20,7 @@ class Limits:
     max_connections: int = 1024
     max_streams: int = 256
     """Calls at once on one HTTP/2 connection."""
+    max_json_depth: int = 32
 
     @property
     def max_buffered_bytes(self) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ropewalk_server.processors import bound_threads
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and run; returns the exit code."""
@@ -15,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     }
     parser.add_argument("command", choices=list(commands), help="; ".join(f"{k}: {v}" for k, v in commands.items()))
     command = parser.parse_args(arguments).command
+    bound_threads()
     if command == "serve":
         from ropewalk_server import serve
 

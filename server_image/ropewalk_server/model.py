@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -86,7 +87,7 @@ class Model:
         self.digest = parts.manifest.model_digest
         self.manifest_digest = parts.manifest.digest
         self.engine_name = engine_name
-        self.decoder = Decoder(parts.signature)
+        self.decoder = Decoder(parts.signature, math.prod(parts.encoder.shape))
         self.classes = parts.signature.classes
         self.curve = Curve.published(latency_micros)
         self.offers: Sequence[manifest.Engine] = ()
@@ -183,7 +184,7 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
 
 def measure(model: Model, rows: Sequence[Any]) -> Curve:
     """The curve on this processor, which is not the trainer's: the best of a few calls, encoding included."""
-    batch, _ = model.decoder.decode({"instances": list(rows)}, max_rows=1 << 30)
+    batch, _ = model.decoder.decode({"instances": list(rows)}, max_rows=None)
     size = model.encode(batch)[0].size
     many = max(2, min(MEASURED_ROWS, MEASURED_VALUES // size))
     return Curve.through(_micros(model, batch.resized(1)), many, _micros(model, batch.resized(many)))
@@ -200,7 +201,7 @@ def _micros(model: Model, batch: Batch) -> float:
 
 def replay(model: Model, rows: Sequence[Any]) -> NDArray[np.float32]:
     """Predict JSON rows as a client would send them: all at once, and the first ones singly (the two must agree)."""
-    batch, _ = model.decoder.decode({"instances": list(rows)}, max_rows=1 << 30)
+    batch, _ = model.decoder.decode({"instances": list(rows)}, max_rows=None)
     core = model.predict(batch)
     plain = model._encoder.encode(batch.columns)
     if not np.array_equal(model.encode(batch), plain):

@@ -5,6 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What numpy's libraries read as they are loaded; without them they start a thread for every core of the node."""
+
+
+def bound_threads() -> None:
+    """Bind those libraries to what this process may use. Before numpy is imported."""
+    for name in THREADS:
+        os.environ.setdefault(name, str(processors()))
+
 
 def processors(root: Path = Path("/sys/fs/cgroup")) -> int:
     """At least 1: the limit of cgroup v2 or v1, rounded up, and no more than the process' affinity."""

@@ -50,6 +50,31 @@ def test_a_model_digest_that_is_only_stated_is_not_believed(version: tuple[Path,
         verify(directory)
 
 
+def test_a_file_of_another_size_is_not_read_to_its_end(version: tuple[Path, str]) -> None:
+    """A terabyte of nothing in place of weights costs neither memory nor time."""
+    directory, digest = version
+    listed = verify(directory, digest)
+    for size in (1 << 40, 3, 0):
+        with (directory / "variables/data").open("r+b") as file:
+            file.truncate(size)
+        for look in (lambda: verify(directory, digest), lambda: listed.read("variables/data")):
+            with pytest.raises(TamperedModel, match="variables/data has not the 7 bytes"):
+                look()
+
+
+def test_a_manifest_without_end_is_not_read(version: tuple[Path, str]) -> None:
+    """Nor one whose sizes are no numbers believed."""
+    directory, digest = version
+    whole = (directory / manifest.MANIFEST).read_text()
+    (directory / manifest.MANIFEST).write_text(whole.replace('"size":7', '"size":"7"'))
+    with pytest.raises(TamperedModel, match="malformed"):
+        verify(directory)
+    with (directory / manifest.MANIFEST).open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(TamperedModel, match="more than"):
+        verify(directory, digest)
+
+
 def test_added_missing_and_linked_files_are_named(version: tuple[Path, str]) -> None:
     """Nothing may lie there that the manifest does not list, and nothing may be gone."""
     directory, digest = version

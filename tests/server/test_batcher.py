@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,7 +17,7 @@ import pytest
 
 from ropewalk_server.batcher import MOST_ROWS, Batcher
 from ropewalk_server.model import Curve, Model, load
-from ropewalk_server.processors import processors
+from ropewalk_server.processors import THREADS, processors
 from ropewalk_server.protocols.batch import Batch
 from tests.server.conftest import row
 
@@ -146,3 +149,18 @@ def test_threads_follow_the_pods_limit(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert processors(tmp_path) == count
+
+
+def test_numpys_libraries_start_no_more_threads_than_the_pod_may_use() -> None:
+    """They read the environment once, as they are loaded: it is set by then."""
+    code = (
+        "import os, sys; from ropewalk_server import main; assert 'numpy' not in sys.modules; main.main(['serve']); "
+        "assert 'numpy' in sys.modules; print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in (*THREADS, "ROPEWALK_MODEL")}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == [str(processors())] * 2
+    kept = subprocess.run(
+        [sys.executable, "-c", code], env={**environment, "OMP_NUM_THREADS": "7"}, capture_output=True, text=True
+    )
+    assert kept.stdout.split()[0] == "7", "who sets it knows why"

@@ -77,7 +77,7 @@ def test_each_token_of_the_secret_opens(guarded: Server, right: str) -> None:
 
 
 def test_a_rotation_needs_no_restart(guarded: Server) -> None:
-    """The new token opens, the old one no longer; an empty Secret locks nobody out that was in."""
+    """The new token opens, the old one no longer."""
     secret(guarded.root / "tokens", one=b"third-token")
     guarded.until(lambda: ask(guarded, "Bearer third-token") == 200)
     assert ask(guarded, "Bearer first-token") == 401
@@ -145,6 +145,25 @@ def test_what_is_missing_is_a_problem_by_name(tmp_path: Path) -> None:
     assert "no token" in tokens.problem
     assert tokens.ask(b"Bearer ") is Verdict.UNKNOWN
     assert "tls" in Certificate(tmp_path / "tls").problem
+
+
+def test_emptying_the_secret_revokes_its_tokens(tmp_path: Path) -> None:
+    """One that cannot be read for a moment, while kubelet swaps it, does not."""
+    place, bearer = tmp_path / "tokens", b"Bearer first"
+    secret(place, one=b"first")
+    tokens = Tokens(place)
+    place.rename(tmp_path / "away")
+    tokens.poll()
+    assert (tokens.ask(bearer), tokens.problem) == (Verdict.ALLOWED, "")
+    (tmp_path / "away").rename(place)
+    for emptied in ({}, {"one": b" \n"}):
+        secret(place, **emptied)
+        tokens.poll()
+        assert tokens.ask(bearer) is Verdict.UNKNOWN
+        assert "no token" in tokens.problem
+        secret(place, one=b"first")
+        tokens.poll()
+        assert (tokens.ask(bearer), tokens.problem) == (Verdict.ALLOWED, "")
 
 
 def test_labels_need_a_signed_id_where_a_key_is_asked_for(server: Server, published: Published) -> None:

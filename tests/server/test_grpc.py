@@ -73,21 +73,21 @@ NUMBER_TYPES = [
 
 
 @pytest.mark.parametrize("kind", NUMBER_TYPES)
-@pytest.mark.parametrize("form", ["content", "values", "one for all"])
+@pytest.mark.parametrize("form", ["content", "values", "one for all", "the last for all that follow"])
 def test_every_dtype_is_converted_where_nothing_is_lost(
     client: TensorFlowServing, zoo: Server, kind: str, form: str
 ) -> None:
-    """The number 3 in any type, as bytes, in the field of the type, and once for all rows."""
-    given = np.array([3, 3], dtype=kind)
-    values = {"content": [], "values": [3, 3], "one for all": [3]}[form]
-    proto = in_fields(tf.as_dtype(kind).as_datatype_enum, values, [2])
+    """The number 3 in any type, as bytes, in the field of the type, and for rows that have no value of their own."""
+    given = np.array([3, 3, 3], dtype=kind)
+    values = {"content": [], "values": [3, 3, 3], "one for all": [3]}.get(form, [3, 3])
+    proto = in_fields(tf.as_dtype(kind).as_datatype_enum, values, [3])
     if form == "content":
         proto.tensor_content = given.tobytes()
     assert np.array_equal(tf.make_ndarray(proto), given), "upstream reads it alike"
-    inputs = {**columns(ROW, ROW), "x": proto, "n": proto}
+    inputs = {**columns(ROW, ROW, ROW), "x": proto, "n": proto}
     expected = by_tfserving(zoo, MIXED, {**ROW, "x": 3.0, "n": 3})
     got = client.predict(inputs)["probabilities"]
-    assert np.array_equal(got, np.repeat(probabilities(expected), 2, axis=0))
+    assert np.array_equal(got, np.repeat(probabilities(expected), 3, axis=0))
 
 
 def in_fields(dtype: int, values: list[Any], shape: list[int]) -> tensor_pb2.TensorProto:
@@ -119,6 +119,9 @@ def content(text: bytes, shape: list[int]) -> tensor_pb2.TensorProto:
         ({"note": content(b"\x80\x01" + b"n" * 128, [1])}, {"note": "n" * 128}),
         ({"ok": in_fields(types_pb2.DT_BOOL, [False], [1])}, {"ok": False}),
         ({"x": in_fields(types_pb2.DT_FLOAT, [1.25], [1, 1])}, {}),
+        ({"x": in_fields(types_pb2.DT_FLOAT, [], [1])}, {"x": 0.0}),
+        ({"ok": in_fields(types_pb2.DT_BOOL, [], [1])}, {"ok": False}),
+        ({"note": in_fields(types_pb2.DT_STRING, [], [1])}, {"note": None}),
         ({"y": None, "m": None, "note": None}, {"y": None, "m": None, "note": None}),
         ({"y": np.array([np.nan], np.float32), "m": [-(2**63)], "note": [""]}, {"y": None, "m": None, "note": None}),
     ],
@@ -150,6 +153,8 @@ def test_the_prediction_id_is_metadata_and_a_label_for_it_is_counted(serving: Se
 
 
 FLOATS = types_pb2.DT_FLOAT
+elsewhere = in_fields(types_pb2.DT_INT32, [1], [1])
+elsewhere.dtype = FLOATS
 
 
 @pytest.mark.parametrize(
@@ -167,12 +172,12 @@ FLOATS = types_pb2.DT_FLOAT
         ({"plan": np.array([b"\xff"], object)}, Code.INVALID_ARGUMENT, ["input plan", "UTF-8"]),
         ({"x": np.array([1j])}, Code.INVALID_ARGUMENT, ["input x", "dtype 18", "DT_FLOAT"]),
         ({"x": in_fields(99, [], [1])}, Code.INVALID_ARGUMENT, ["input x", "dtype 99"]),
-        ({"x": in_fields(FLOATS, [], [1])}, Code.INVALID_ARGUMENT, ["input x", "0 in float_val"]),
+        ({"x": elsewhere}, Code.INVALID_ARGUMENT, ["input x", "0 in float_val", "int_val"]),
         ({"x": in_fields(FLOATS, [1.0, 2.0], [1])}, Code.INVALID_ARGUMENT, ["input x", "takes 1", "got 2"]),
         ({"x": in_fields(FLOATS, [1.0], [-1])}, Code.INVALID_ARGUMENT, ["input x", "-1"]),
         ({"x": in_fields(FLOATS, [1.0], [1] * 9)}, Code.INVALID_ARGUMENT, ["input x", "8 sizes"]),
-        ({"x": in_fields(FLOATS, [1.0], [1 << 30] * 8)}, Code.INVALID_ARGUMENT, ["input x", "got 1"]),
-        ({"x": in_fields(FLOATS, [1.0], [1 << 38])}, Code.INVALID_ARGUMENT, ["rows"]),
+        ({"x": in_fields(FLOATS, [1.0], [1 << 30] * 8)}, Code.INVALID_ARGUMENT, ["input x", "send tensor_content"]),
+        ({"x": in_fields(FLOATS, [1.0], [1 << 38])}, Code.INVALID_ARGUMENT, ["input x", "4194304"]),
         ({"n": in_fields(types_pb2.DT_INT8, [300], [1])}, Code.INVALID_ARGUMENT, ["input n", "300", "int8"]),
         ({"plan": content(b"\x04pro", [1])}, Code.INVALID_ARGUMENT, ["input plan", "add to 4"]),
         ({"plan": content(b"\x80", [1])}, Code.INVALID_ARGUMENT, ["input plan", "ends within"]),
@@ -252,8 +257,8 @@ def test_models_versions_labels_and_signatures_that_are_not_there(client: Tensor
     assert refused(predict, request(inputs, -(2**63)))[0] == Code.NOT_FOUND
     assert refused(predict, request(inputs, name="")) == (Code.INVALID_ARGUMENT, "Missing ModelSpec")
     wanted = request(inputs)
-    wanted.model_spec.version_label = "stable"
-    assert refused(predict, wanted) == (Code.INVALID_ARGUMENT, "Unrecognized servable version label: stable")
+    wanted.model_spec.version_label = "other"
+    assert refused(predict, wanted) == (Code.INVALID_ARGUMENT, "Unrecognized servable version label: other")
     wanted = request(inputs)
     wanted.model_spec.signature_name = "other"
     assert refused(predict, wanted) == (Code.FAILED_PRECONDITION, 'Serving signature key "other" not found.')
@@ -316,6 +321,24 @@ def test_status_of_all_versions_and_of_one(client: TensorFlowServing) -> None:
     wanted.model_spec.version.value = 9
     assert refused(client.model.GetModelStatus, wanted) == (
         Code.NOT_FOUND, "Could not find version 9 of model cancer",
+    )  # fmt: skip
+
+
+def test_labels_name_versions_as_over_rest(client: TensorFlowServing) -> None:
+    """`stable` is what is live, `canary` the newest other version."""
+    for label, version, inputs in (
+        ("stable", MIXED, columns(ROW)),
+        ("canary", NUMBERS, {"a": np.ones(1, np.float32), "b": np.ones(1, np.float32)}),
+    ):
+        wanted = request(inputs)
+        wanted.model_spec.version_label = label
+        assert client.prediction.Predict(wanted, timeout=5).model_spec.version.value == version
+        status = get_model_status_pb2.GetModelStatusRequest()
+        status.model_spec.CopyFrom(wanted.model_spec)
+        assert [one.version for one in client.model.GetModelStatus(status, timeout=5).model_version_status] == [version]
+    status.model_spec.version_label = "other"
+    assert refused(client.model.GetModelStatus, status) == (
+        Code.INVALID_ARGUMENT, "Unrecognized servable version label: other",
     )  # fmt: skip
 
 

@@ -162,6 +162,21 @@ def test_rows_are_bounded_in_every_form(limited: Server) -> None:
     assert rejected(limited)["rows"] - before == 2
 
 
+@pytest.mark.parametrize("levels", [40, 500, 20_000])
+def test_deep_json_is_refused_and_counted(limited: Server, levels: int) -> None:
+    """In the values, beside them, and beyond what the parser takes, over both protocols."""
+    nest = b"[" * levels + b"]" * levels
+    good = body()[:-1]
+    before = rejected(limited).get("json_depth", 0)
+    bodies = [(PREDICT, b'{"instances": %s}' % nest), (PREDICT, good + b', "more": %s}' % nest)]
+    bodies += [("/v2/models/cancer/infer", b'{"inputs": [{"name": "x", "parameters": {"y": %s}}]}' % nest)]
+    for path, text in bodies:
+        status, answer, _ = limited.post(path, text)
+        assert (status, "32 levels" in answer["error"]) == (400, True), answer
+    assert rejected(limited)["json_depth"] - before == len(bodies)
+    assert limited.post(PREDICT, good + b', "more": [[[1]]]}')[0] == 200
+
+
 def test_memory_stays_flat_under_abuse(limited: Server) -> None:
     """Two hundred hostile requests leave no more behind than a few."""
     attacks = [case[1] for case in CASES if case[3] != "receive_time"]

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_server.protocols import tfserving
 from tests.server.conftest import Server, row
 from tests.server.zoo import IMAGE, TENSOR
 
@@ -59,7 +61,7 @@ DEEP = b'{"instances": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     [
         (b"", 400, ["JSON Parse error"]),
         (b'{"instances": [', 400, ["JSON Parse error"]),
-        (DEEP, 400, ["depth limit"]),
+        (DEEP, 400, ["nested too deep"]),
         (b"[1, 2]", 400, ["object"]),
         ({"rows": []}, 400, ["instances"]),
         ({"instances": []}, 400, ["instances"]),
@@ -183,3 +185,27 @@ def test_tensors_are_read_as_strictly_as_scalars(zoo: Server) -> None:
         damaged = [numbers, [wrong, *numbers[1:]]]
         status, document, _ = zoo.post(f"/v1/models/cancer/versions/{TENSOR}:predict", {"inputs": damaged})
         assert (status, "row 1" in document["error"]) == (400, True), (wrong, document)
+
+
+def test_outputs_that_are_not_finite_are_tokens() -> None:
+    """As upstream writes them, and `null` for no value of a model; finite ones beside them keep their digits."""
+    spec = TensorSpec("x", "FLOAT", (-1, 3))
+    tensor = Signature.for_tensor(spec, spec)
+    core = np.array([[np.nan, 0.97, np.inf], [1e-7, -np.inf, 3.0]], np.float32)
+    for row_form, key in ((True, "predictions"), (False, "outputs")):
+        body = tfserving.write_predict(tensor, core, row_form)
+        assert body == b'{"%s":[[NaN,0.97,Infinity],[1e-07,-Infinity,3.0]]}' % key.encode()
+    classes = Signature.for_task("Classification", [spec], ("null", "b", "c"))
+    text = tfserving.write_predict(classes, core[:1], row_form=True).decode()
+    assert text == '{"predictions":[{"label":"null","score":NaN,"probabilities":[NaN,0.97,Infinity]}]}'
+    good = tfserving.write_predict(classes, np.eye(3, dtype=np.float32)[:1], row_form=False)
+    assert json.loads(good)["outputs"]["label"] == ["null"]
+
+
+def test_versions_have_up_to_eighteen_digits(serving: Server) -> None:
+    """A time stamp, as upstream's exporters number them."""
+    for version in (1_700_000_000, 10**18 - 1):
+        words = serving.get(f"/v1/models/cancer/versions/{version}")
+        assert (words[0], str(version) in words[1]["error"]) == (404, True)
+        words = serving.get(f"/v2/models/cancer/versions/{version}")
+        assert (words[0], "not loaded" in words[1]["error"]) == (404, True)

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from ropewalk_model import manifest
+from ropewalk_model.operations import forbidden_in
 from ropewalk_server import engines, smoke_test
 from ropewalk_server.engines import EngineError, freezer
 from ropewalk_server.engines.tensorflow import TensorFlow
@@ -246,6 +248,21 @@ def test_a_model_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.Mo
     assert caught.value.reason == "CrashedWhileLoading"
 
 
+def test_a_graph_larger_than_its_version_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """What the other process writes is bounded by what it was given."""
+    saved(Plain(), tmp_path)
+    with pytest.raises(EngineError, match="graph has more than"):
+        freezer._run(tmp_path, most=freezer.SPARE_BYTES, graph_bytes=10)
+
+
+def test_a_network_gets_no_more_memory_than_the_container_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where TensorFlow alone fills it, the network is not even tried."""
+    monkeypatch.setattr(freezer.memory, "headroom", lambda: freezer.memory.RESERVE)
+    said: list[bytes] = []
+    freezer.main(tmp_path, freezer.SPARE_BYTES, said.append)
+    assert json.loads(said[0])["reason"] == "InsufficientMemory"
+
+
 def test_what_was_checked_is_what_tensorflow_reads(
     published: tuple[Path, list[dict[str, Any]]], tmp_path: Path
 ) -> None:
@@ -289,3 +306,21 @@ def test_a_frozen_graph_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(EngineError, match="ReadFile") as caught:
         TensorFlow(Folder(tmp_path))
     assert caught.value.reason == "ForbiddenOp"
+
+
+REACHING_OUT = [
+    "ReadFile", "WriteFile", "MatchingFiles", "LoadAndRemapMatrix", "GenerateVocabRemapping", "DecodeProtoV2",
+    "EncodeProto", "ImmutableConst", "DebugIdentity", "DebugIdentityV2", "DebugIdentityV3", "DebugNanCount",
+    "DebugNumericSummary", "DebugNumericSummaryV2", "Copy", "CopyHost", "PyFunc", "PyFuncStateless", "EagerPyFunc",
+    "TextLineDatasetV2", "InitializeTableFromTextFile", "RpcCall", "InfeedEnqueue", "Abort", "MyOwnOp", "RestoreV2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", REACHING_OUT)
+def test_only_operations_that_are_known_to_compute_are_allowed(operation: str) -> None:
+    """Stateless or not: TensorFlow's debug operations send tensors anywhere and have no state."""
+    graph = graph_pb2.GraphDef()
+    graph.node.add(name="fine", op="MatMul")
+    assert forbidden_in(graph) is None
+    graph.library.function.add().node_def.add(name="inside", op=operation)
+    assert forbidden_in(graph) == operation

@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from ropewalk_model.operations import forbidden
+from ropewalk_server import memory
 from ropewalk_server.engines import EngineError, Files
+from ropewalk_server.processors import THREADS
 
 CORE = "core"
 """The SavedModel's signature of the network alone: `x`, encoded rows, to `y`."""
@@ -29,10 +31,13 @@ CPU_SECONDS = 300
 WALL_SECONDS = 600
 MAX_FILES = 256
 SPARE_BYTES = 1 << 30
-"""Address space beyond TensorFlow's own; so much again for each byte of the version, times COPIES."""
+"""Address space beyond TensorFlow's own; so much again for each byte of the version, times COPIES. Never more than
+the container has left."""
 COPIES = 8
+GRAPH_BYTES = 16 * 1024 * 1024
+"""What the graph may have beyond the version's own bytes, which it holds once."""
 MAX_HEAD_BYTES = 4096
-_INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+_INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", *THREADS)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def freeze(files: Files) -> Frozen:
     """
     with tempfile.TemporaryDirectory(prefix="savedmodel-") as place:
         size = _copy(files, Path(place))
-        return _run(Path(place), most=COPIES * size + SPARE_BYTES)
+        return _run(Path(place), most=COPIES * size + SPARE_BYTES, graph_bytes=2 * size + GRAPH_BYTES)
 
 
 def _copy(files: Files, place: Path) -> int:
@@ -66,7 +71,7 @@ def _copy(files: Files, place: Path) -> int:
     return size
 
 
-def _run(place: Path, most: int) -> Frozen:
+def _run(place: Path, most: int, graph_bytes: int) -> Frozen:
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}  # no secret of the server's
     environment |= {"MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", __name__, str(place), str(most)]
@@ -78,13 +83,15 @@ def _run(place: Path, most: int) -> Frozen:
         timer.start()
         try:
             head = process.stdout.readline(MAX_HEAD_BYTES)
-            graph = process.stdout.read(most + 1)
+            graph = process.stdout.read(graph_bytes + 1)
             process.stdout.close()  # it has nothing more to say
             process.wait()
         finally:
             timer.cancel()
             process.kill()
-    if not head.endswith(b"\n") or len(graph) > most:
+    if len(graph) > graph_bytes:
+        raise EngineError(f"the network's graph has more than {graph_bytes >> 20} MiB", "CrashedWhileLoading")
+    if not head.endswith(b"\n"):
         raise EngineError(
             f"TensorFlow died of the network, or took more than {CPU_SECONDS} s or {most >> 20} MiB for it, in the "
             f"process that tries it (exit code {process.returncode})",
@@ -103,17 +110,11 @@ def _read(head: bytes, graph: bytes) -> Frozen:
         raise EngineError("the process that tries a network said nothing sensible", "CrashedWhileLoading") from error
 
 
-def stateful(name: str) -> bool | None:
-    """Whether TensorFlow's operation of that name has a state; None: it has no such operation."""
-    from tensorflow.python.framework import op_def_registry
-
-    definition = op_def_registry.get(name)
-    return None if definition is None else bool(definition.is_stateful)
-
-
 def refuse(operation: str) -> EngineError:
     """The error for an operation that a model may not have."""
-    text = f"the model's operation {operation} reaches beyond the model (a file, the network or code) and is refused"
+    text = (
+        f"the model's operation {operation} is none that is known to compute only (no file, network or code): refused"
+    )
     return EngineError(text, "ForbiddenOp")
 
 
@@ -136,6 +137,13 @@ def tensorflow() -> Any:
 def main(place: Path, most: int, write: Callable[[bytes], object]) -> None:
     """In the child: look at the SavedModel, load it, freeze it, run it once."""
     tf = tensorflow()  # trusted, and it tries to write as it is imported
+    available = memory.headroom()
+    if available is not None:
+        most = min(most, available - memory.RESERVE)
+    if most <= 0:
+        text = "TensorFlow leaves no memory for the network below the container's limit: raise serving.resources"
+        write(json.dumps({"reason": "InsufficientMemory", "message": text}).encode() + b"\n")
+        return
     for limit, value in (
         (resource.RLIMIT_AS, _address_space() + most),
         (resource.RLIMIT_CPU, CPU_SECONDS),
@@ -173,7 +181,7 @@ def _scan(file: Path) -> None:
         parsed = SavedModel.FromString(file.read_bytes())
     except Exception as error:  # protobuf's DecodeError, of either implementation
         raise EngineError(f"saved_model.pb is no SavedModel: {error}") from error
-    operation = forbidden(parsed, stateful)
+    operation = forbidden(parsed)
     if operation is not None:
         raise refuse(operation)
 

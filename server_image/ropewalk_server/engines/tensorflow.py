@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ropewalk_model.operations import forbidden_in
 from ropewalk_server.engines import EngineError, Files, Session
-from ropewalk_server.engines.freezer import freeze, refuse, stateful, tensorflow
+from ropewalk_server.engines.freezer import freeze, refuse, tensorflow
 
 
 class TensorFlow:
@@ -26,7 +26,7 @@ class TensorFlow:
             graph.ParseFromString(frozen.graph)
         except Exception as error:  # protobuf's DecodeError, of either implementation
             raise EngineError(f"TensorFlow cannot read the frozen network: {error}") from error
-        operation = forbidden_in(graph, stateful)
+        operation = forbidden_in(graph)
         if operation is not None:
             raise refuse(operation)
         try:

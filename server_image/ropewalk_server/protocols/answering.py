@@ -7,7 +7,8 @@ import asyncio
 import orjson
 
 from ropewalk_server.http import Answer, ErrorForm, Request, Response
-from ropewalk_server.predictor import Refused
+from ropewalk_server.predictor import Loaded, Predictor, Refused
+from ropewalk_server.protocols.jsonbody import BadRequest
 
 
 def later(answer: Answer, error: ErrorForm) -> Answer:
@@ -20,6 +21,14 @@ async def _later(answer: asyncio.Future[Response], error: ErrorForm) -> Response
         return await answer
     except Refused as why:
         return error(why.status, str(why))
+
+
+def mistaken(predictor: Predictor, found: Loaded, began: float, why: BadRequest) -> tuple[int, str]:
+    """Count a request that cannot be read; the status and the words to answer with."""
+    if why.reason:
+        predictor.reject(why.reason)
+    refused = predictor.failed(found, began, Refused(why.status, str(why)))
+    return refused.status, str(refused)
 
 
 def not_allowed(request: Request, allowed: str) -> Response:

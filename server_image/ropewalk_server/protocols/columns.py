@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import INT64_MISSING, TensorSpec
-from ropewalk_server.protocols.images import InvalidImage, decode_image
+from ropewalk_server.protocols.images import InvalidImage, decode_images
 from ropewalk_server.protocols.jsonbody import shown
 from ropewalk_server.protocols.nested import flattened
 
@@ -128,16 +128,7 @@ def _tensors(spec: TensorSpec, values: Sequence[Any]) -> NDArray[Any]:
     """Inputs of more than one value a row: images as nested lists or as base64 of a PNG or of the raw bytes."""
     shape = tuple(spec.shape[1:])
     if spec.dtype == "UINT8" and any(type(value) is dict for value in values):
-        images = np.empty((len(values), *shape), dtype=np.uint8)
-        for row, value in enumerate(values):
-            if type(value) is dict:
-                try:
-                    images[row] = decode_image(_base64(row, value), shape)
-                except InvalidImage as error:
-                    raise FieldError(row, str(error)) from None
-            else:
-                images[row] = _tensors(spec, [value])[0]
-        return images
+        return _images(spec, values)
     flat = flattened(values, shape)
     if flat is None:
         row = next(row for row, value in enumerate(values) if flattened([value], shape) is None)
@@ -146,6 +137,23 @@ def _tensors(spec: TensorSpec, values: Sequence[Any]) -> NDArray[Any]:
         return column(TensorSpec(spec.name, spec.dtype), flat).reshape(len(values), *shape)
     except FieldError as error:
         raise FieldError(error.row // math.prod(shape), str(error)) from None
+
+
+def _images(spec: TensorSpec, values: Sequence[Any]) -> NDArray[np.uint8]:
+    files = {row: _base64(row, value) for row, value in enumerate(values) if type(value) is dict}
+    shape = tuple(spec.shape[1:])
+    try:
+        decoded = decode_images(list(files.values()), shape)
+    except InvalidImage as error:
+        raise FieldError(list(files)[error.row], str(error)) from None
+    if len(files) == len(values):
+        return decoded
+    images = np.empty((len(values), *shape), dtype=np.uint8)
+    images[list(files)] = decoded
+    for row, value in enumerate(values):
+        if row not in files:
+            images[row] = _tensors(spec, [value])[0]
+    return images
 
 
 def _shape_of(value: Any) -> str:

@@ -6,6 +6,7 @@ once, and the slow path runs only to find words for an error or to fill in missi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import chain
 from operator import itemgetter
@@ -13,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ropewalk_model.signature import Signature
+from ropewalk_model.signature import NUMPY_DTYPES, Signature
 from ropewalk_server.protocols import numbers
-from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.batch import MAX_BYTES, Batch
 from ropewalk_server.protocols.columns import FieldError, column
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 
@@ -26,8 +27,13 @@ _NUMBERS = ({float}, {int}, {float, int})
 class Decoder:
     """Decodes the two forms of a predict request for one signature. Immutable, shared between threads."""
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: Signature, encoded_values: int = 0) -> None:
+        """`encoded_values` are the numbers that one row becomes for the network."""
         self.specs = signature.inputs
+        columns = sum(np.dtype(NUMPY_DTYPES[one.dtype]).itemsize * math.prod(one.shape[1:]) for one in self.specs)
+        self._row_bytes = max(1, columns + 4 * encoded_values)
+        self.most_rows = max(1, MAX_BYTES // self._row_bytes)
+        """Rows of this model that take no more than MAX_BYTES."""
         self.names = tuple(spec.name for spec in self.specs)
         self._keys = frozenset(self.names)
         self._pick = itemgetter(*self.names) if len(self.names) > 1 else None
@@ -48,8 +54,8 @@ class Decoder:
                 return Batch(len(matrix), self.names, matrix=matrix), False
         return None
 
-    def decode(self, document: dict[str, Any], max_rows: int) -> tuple[Batch, bool]:
-        """The batch, and whether the request was in row form. Raises BadRequest."""
+    def decode(self, document: dict[str, Any], max_rows: int | None) -> tuple[Batch, bool]:
+        """The batch, and whether the request was in row form; `max_rows` None: rows of our own. Raises BadRequest."""
         if "instances" in document:
             if "inputs" in document:
                 raise BadRequest("Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist")
@@ -58,14 +64,24 @@ class Decoder:
             return self._inputs(document["inputs"], max_rows), False
         raise BadRequest("Missing 'inputs' or 'instances' key")
 
+    def check_rows(self, rows: int, max_rows: int | None) -> None:
+        """Before anything is allocated for them. Raises BadRequest with status 413."""
+        if max_rows is None:
+            return
+        if rows > max_rows:
+            raise BadRequest(f"The request has {rows} rows, at most {max_rows} are allowed", 413)
+        if rows > self.most_rows:
+            size = f"a row takes {self._row_bytes} bytes of memory, a request at most {MAX_BYTES}"
+            raise BadRequest(f"The request has {rows} rows, at most {self.most_rows} of this model fit: {size}", 413)
+
     # {"instances": [{...}, ...]}
 
-    def _instances(self, instances: Any, max_rows: int) -> Batch:
+    def _instances(self, instances: Any, max_rows: int | None) -> Batch:
         if type(instances) is not list:
             raise BadRequest("Expecting 'instances' to be a list/array")
         if not instances:
             raise BadRequest("No values in 'instances' array")
-        _check_rows(len(instances), max_rows)
+        self.check_rows(len(instances), max_rows)
         rows: list[tuple[Any, ...]]
         if type(instances[0]) is dict and not self._is_plain(instances[0]):
             rows = self._named_rows(instances)
@@ -145,7 +161,7 @@ class Decoder:
 
     # {"inputs": {"name": [...], ...}}
 
-    def _inputs(self, inputs: Any, max_rows: int) -> Batch:
+    def _inputs(self, inputs: Any, max_rows: int | None) -> Batch:
         if type(inputs) is not dict or self._is_plain(inputs):
             if len(self.specs) > 1:
                 raise BadRequest(
@@ -171,7 +187,7 @@ class Decoder:
                 raise BadRequest(f"input {spec.name}: has {len(values)} rows, expecting {rows}")
         if not rows:
             raise BadRequest("No values in 'inputs' object")
-        _check_rows(rows, max_rows)
+        self.check_rows(rows, max_rows)
         columns = {}
         for spec in self.specs:
             given = inputs.get(spec.name)
@@ -180,8 +196,3 @@ class Decoder:
             except FieldError as error:
                 raise BadRequest(f"input {spec.name}: row {error.row}: {error}") from None
         return Batch(rows, self.names, columns=columns)
-
-
-def _check_rows(rows: int, max_rows: int) -> None:
-    if rows > max_rows:
-        raise BadRequest(f"The request has {rows} rows, at most {max_rows} are allowed", 413)

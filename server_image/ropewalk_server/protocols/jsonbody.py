@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
+from ropewalk_server.limits import Limits
+
+MAX_DEPTH = Limits.max_json_depth
+
 
 class BadRequest(Exception):
-    """The client's mistake; the message is for the client and names the place, `status` is the HTTP status."""
+    """The client's mistake; the message is for the client and names the place, `status` is the HTTP status.
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    `reason` is that of the limit, for the metric, where it is one that is not told by the status.
+    """
+
+    def __init__(self, message: str, status: int = 400, reason: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object. Raises BadRequest."""
+    """The body as a JSON object. Raises BadRequest as `parse` does."""
     document = parse(body)
     if type(document) is not dict:
         raise BadRequest(f"JSON Value: {shown(document)} Is not object")
@@ -25,7 +34,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def parse(body: bytes) -> Any:
-    """The body's JSON. Tokens NaN and Infinity parse, as TensorFlow Serving documents. Raises BadRequest."""
+    """The body's JSON. Tokens NaN and Infinity parse, as TensorFlow Serving documents. Raises BadRequest.
+
+    No key stands twice in an object, and all text is UTF-8. How deep it is nested is for `refuse_depth`.
+    """
     if not body:
         raise BadRequest("JSON Parse error: The document is empty")
     try:
@@ -33,24 +45,99 @@ def parse(body: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         if b"NaN" in body or b"Infinity" in body:
             document = _parse_with_nan(body)
-        elif "ecursion" in str(error):
-            raise BadRequest("JSON Parse error: The document is nested too deep") from None
+        elif "depth limit" in error.msg or "ecursion" in error.msg:
+            raise _too_deep() from None
         else:
             raise BadRequest(f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
+    # Every key has its colon: as many of them as keys, and none can have been given twice.
+    top = document if type(document) is dict else {"": document}
+    colons = body.count(b":") + (top is not document)
+    if colons != _keys_above(top) and (b"\\u003" in body or colons != _keys_and_colons(top)):
+        _refuse_repeated(body)
     return document
 
 
 def _parse_with_nan(body: bytes) -> Any:
     try:
-        return json.loads(body.decode())
+        document = json.loads(body.decode())
+        if b"\\u" in body:
+            json.dumps(document, ensure_ascii=False).encode()
+        return document
     except UnicodeDecodeError as error:
         raise BadRequest(f"JSON Parse error: Invalid UTF-8 at offset: {error.start}") from None
+    except UnicodeEncodeError:
+        raise BadRequest("JSON Parse error: A string has half of a surrogate pair, which is no text") from None
     except json.JSONDecodeError as error:
         raise BadRequest(f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
     except RecursionError:
-        raise BadRequest("JSON Parse error: The document is nested too deep") from None
+        raise _too_deep() from None
     except ValueError:
         raise BadRequest("JSON Parse error: A number has too many digits") from None
+
+
+def _keys_above(document: dict[str, Any]) -> int:
+    """Keys of the document, and of the objects right below: all that a request for predictions has."""
+    keys = len(document)
+    for value in document.values():
+        if type(value) is dict:
+            keys += len(value)
+        elif type(value) is list and value and type(value[0]) is dict:
+            try:
+                keys += sum(map(len, value))
+            except TypeError:
+                return -1
+    return keys
+
+
+def _keys_and_colons(document: dict[str, Any]) -> int:
+    """Keys in any depth, and the colons in strings."""
+    found = 0
+    for keys, values in _levels(document, ()):
+        found += keys + "".join([one for one in values if type(one) is str]).count(":")
+    return found
+
+
+def _refuse_repeated(body: bytes) -> None:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in found if names.count(name) > 1)
+            raise BadRequest(f"JSON Parse error: The key {shown(twice)} stands twice in an object")
+        return found
+
+    try:
+        json.loads(body, object_pairs_hook=unique)
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def refuse_depth(document: dict[str, Any], *but: str) -> None:
+    """BadRequest if it is nested deeper than Limits.max_json_depth; what stands at the keys `but` is not looked at."""
+    for depth, _ in enumerate(_levels(document, but), start=1):
+        if depth > MAX_DEPTH:
+            raise _too_deep()
+
+
+def _too_deep() -> BadRequest:
+    message = f"JSON Parse error: The document is nested too deep, at most {MAX_DEPTH} levels are allowed"
+    return BadRequest(message, reason="json_depth")
+
+
+def _levels(document: dict[str, Any], but: tuple[str, ...]) -> Iterator[tuple[int, list[Any]]]:
+    """From the top: the number of keys on each level, and the values there."""
+    level: list[Any] = [document]
+    while level:
+        keys = 0
+        values: list[Any] = []
+        for one in level:
+            if type(one) is list:
+                values += one
+            else:
+                keys += len(one)
+                values += [value for key, value in one.items() if key not in but] if but else one.values()
+        yield keys, values
+        level = [one for one in values if type(one) is dict or type(one) is list]
 
 
 def shown(value: Any) -> str:

@@ -59,7 +59,7 @@ def _few(body: bytes, key: str, width: int, max_rows: int) -> NDArray[np.float32
     try:
         document = orjson.loads(body)
         found = document[key]
-        if len(document) != 1 or not 0 < len(found) <= max_rows:
+        if len(document) != 1 or body.count(b":") != 1 or not 0 < len(found) <= max_rows:
             return None
         for row in found:
             if type(row) is not list or len(row) != width or set(map(type, row)) not in _TYPES:
@@ -85,9 +85,9 @@ def _row(shape: tuple[int, ...]) -> bytes:
     return b"[" + b",".join([_row(shape[1:])] * shape[0]) + b"]" if shape else b""
 
 
-@lru_cache(maxsize=32)
 def _rows(count: int, shape: tuple[int, ...]) -> bytes:
-    return b"[" + b",".join([_row(shape)] * count) + b"]"
+    row = _row(shape)
+    return b"[" + (row + b",") * (count - 1) + row + b"]"
 
 
 def columns(body: bytes, key: str, names: tuple[str, ...], max_rows: int) -> NDArray[np.float32] | None:

@@ -5,6 +5,7 @@ extension for binary tensors. What a request and an answer look like is in `open
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from importlib.metadata import version as version_of
@@ -15,10 +16,12 @@ import orjson
 from ropewalk_model.signature import TensorSpec
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols.answering import later, not_allowed
+from ropewalk_server.protocols.answering import later, mistaken, not_allowed
+from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
-from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH, read_infer, write_infer
+from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH, Asked, read_infer, write_infer
 from ropewalk_server.protocols.tensors import DATATYPE_OF
+from ropewalk_server.protocols.unpacking import Unpacking
 
 PREFIX = b"/v2"
 KEPT_HEADERS = (HEADER_LENGTH,)
@@ -26,7 +29,7 @@ KEPT_HEADERS = (HEADER_LENGTH,)
 EXTENSIONS = ("binary_tensor_data",)
 _PATH = re.compile(
     r"/v2(?:/health/(?P<health>live|ready)"
-    r"|/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]{1,9}))?(?:/(?P<verb>ready|infer))?)?/?"
+    r"|/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]{1,18}))?(?:/(?P<verb>ready|infer))?)?/?"
 )
 
 
@@ -45,6 +48,7 @@ class OpenInference:
         self._predictor = predictor
         self._infer_path = f"/v2/models/{predictor.name}/infer".encode()
         self._latest = Target("infer", predictor.name)
+        self._unpacking = Unpacking(predictor)
 
     def handle(self, request: Request) -> Answer:
         """Answer at once, or with a future where the model is slow."""
@@ -107,8 +111,29 @@ class OpenInference:
         try:
             asked = read_infer(found.model, request.body, length, predictor.limits.max_rows)
         except BadRequest as why:
-            refused = predictor.failed(found, began, Refused(why.status, str(why)))
-            return error(refused.status, str(refused))
+            return error(*mistaken(predictor, found, began, why))
+        except Costly:
+            return asyncio.ensure_future(self._unpacked(request, found, began))
+        return self._ask(found, began, asked)
+
+    async def _unpacked(self, request: Request, found: Loaded, began: float) -> Response:
+        predictor = self._predictor
+
+        def read() -> Asked:
+            length = request.headers.get(HEADER_LENGTH)
+            return read_infer(found.model, request.body, length, predictor.limits.max_rows)
+
+        try:
+            asked = await self._unpacking.read(found, began, len(request.body), read)
+        except BadRequest as why:
+            return error(*mistaken(predictor, found, began, why))
+        except Refused as why:
+            return error(why.status, str(why))
+        answer = self._ask(found, began, asked)
+        return answer if isinstance(answer, Response) else await answer
+
+    def _ask(self, found: Loaded, began: float, asked: Asked) -> Answer:
+        predictor = self._predictor
 
         def write(core: Core, receipt: bytes | None) -> Response:
             return write_infer(predictor.name, found.version, found.model.signature, asked, core, receipt)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version as version_of
@@ -15,7 +16,9 @@ from ropewalk_model.signature import Signature
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import packed
+from ropewalk_server.protocols.answering import mistaken
 from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.openinference_messages import MAX_ID, UNSUPPORTED
 from ropewalk_server.protocols.tensor_columns import DATATYPES
@@ -30,6 +33,7 @@ from ropewalk_server.protocols.tensors import (
     raw_to_array,
 )
 from ropewalk_server.protocols.tfserving import RECEIPT
+from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import openinference_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
 
@@ -57,6 +61,7 @@ class OpenInference:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
+        self._unpacking = Unpacking(predictor)
 
     def methods(self) -> Mapping[str, Callable[[bytes], Answer]]:
         """Handlers by path."""
@@ -116,7 +121,7 @@ class OpenInference:
                 words = f"No version of {name} is loaded yet; tensorflow.serving.ModelService/GetModelStatus tells why"
                 return failure(Code.UNAVAILABLE, words)
             return found
-        if not (version.isascii() and version.isdigit() and len(version) < 10):
+        if not (version.isascii() and version.isdigit() and len(version) < 19):
             return failure(Code.INVALID_ARGUMENT, f"Version {version[:80]!r} is not a number")
         found = predictor.find(int(version))
         return found or failure(Code.NOT_FOUND, f"Version {version} of model {name!r} is not loaded")
@@ -134,8 +139,28 @@ class OpenInference:
         try:
             asked = read_infer(found.model, request, predictor.limits.max_rows)
         except BadRequest as why:
-            predictor.failed(found, began, Refused(why.status, str(why)))
+            return refusal(*mistaken(predictor, found, began, why))
+        except Costly:
+            return asyncio.ensure_future(self._unpacked(request, len(body), found, began))
+        return self._ask(found, began, asked)
+
+    async def _unpacked(self, request: pb.ModelInferRequest, size: int, found: Loaded, began: float) -> Reply:
+        predictor = self._predictor
+
+        def read() -> Asked:
+            return read_infer(found.model, request, predictor.limits.max_rows)
+
+        try:
+            asked = await self._unpacking.read(found, began, size, read)
+        except BadRequest as why:
+            return refusal(*mistaken(predictor, found, began, why))
+        except Refused as why:
             return refusal(why.status, str(why))
+        answer = self._ask(found, began, asked)
+        return answer if isinstance(answer, Reply) else await answer
+
+    def _ask(self, found: Loaded, began: float, asked: Asked) -> Answer:
+        predictor = self._predictor
 
         def write(core: Core, receipt: bytes | None) -> Reply:
             message = write_infer(predictor.name, found.version, found.model.signature, asked, core, receipt)

@@ -18,7 +18,7 @@ from ropewalk_model.signature import Signature
 from ropewalk_server.http import JSON, Response
 from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, shown
+from ropewalk_server.protocols.jsonbody import MAX_DEPTH, BadRequest, parse_object, refuse_depth, shown
 from ropewalk_server.protocols.tensors import (
     Tensor,
     array_to_raw,
@@ -52,6 +52,8 @@ def read_infer(model: Model, body: bytes, header_length: bytes | None, max_rows:
     """
     head, tail = _split(body, header_length)
     document = parse_object(head)
+    if head.count(b"[") + head.count(b"{") > MAX_DEPTH:
+        refuse_depth(document, "data")  # of data only those are taken that are as deep as their shape
     ident = document.get("id")
     if ident is not None and (type(ident) is not str or len(ident) > MAX_ID):
         raise BadRequest(f"id {shown(ident)} must be a string of at most {MAX_ID} characters")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ropewalk_model.signature import INT64_MISSING, NUMPY_DTYPES, Dtype, TensorSpec
 from ropewalk_server.protocols.columns import FieldError
-from ropewalk_server.protocols.images import InvalidImage, decode_image
+from ropewalk_server.protocols.images import InvalidImage, decode_images
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.nested import flattened
 
@@ -248,13 +248,10 @@ def _strings(spec: TensorSpec, values: NDArray[Any], missing: Mask | None) -> ND
 
 
 def _images(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    found = np.empty((len(values), *shape), dtype=np.uint8)
-    for row, value in enumerate(values):
-        try:
-            found[row] = decode_image(value.encode() if type(value) is str else value, shape)
-        except InvalidImage as error:
-            raise FieldError(row, str(error)) from None
-    return found
+    try:
+        return decode_images([one.encode() if type(one) is str else one for one in values], shape)
+    except InvalidImage as error:
+        raise FieldError(error.row, str(error)) from None
 
 
 _CONVERT: Mapping[Dtype, Callable[[TensorSpec, NDArray[Any], Mask | None], NDArray[Any]]] = {

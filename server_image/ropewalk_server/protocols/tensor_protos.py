@@ -1,8 +1,8 @@
 """TensorFlow's TensorProto to a Tensor and back (tensorflow/core/framework/tensor.proto), without TensorFlow.
 
-Values stand in `tensor_content` as little-endian bytes, or in the field of their type, where a single one stands for
-all. Other short forms that TensorFlow reads (no value for zeros, the last one for all that follow) are refused: they
-are mistakes more often than they are meant.
+Values stand in `tensor_content` as little-endian bytes, or in the field of their type, where the last one stands for
+all that follow and none for zeros or empty strings (Tensor::FromProto in tensorflow/core/framework/tensor.cc). Values
+in the field of another type are refused: TensorFlow would read zeros.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ _KINDS = {
     23: ("DT_UINT64", "UINT64", "uint64_val"),
 }
 _NUMBERS = {field.name: field.number for field in pb.TensorProto.DESCRIPTOR.fields}
-_MOST_VALUES = 1 << 40
+_VALUES = frozenset(one[2] for one in _KINDS.values())
+MOST_SHORT_BYTES = 4 * 1024 * 1024
+"""What a short form may become: as much as a body of the default size may bring."""
 
 
 def read_tensor(name: str, proto: pb.TensorProto) -> Tensor:
@@ -54,7 +56,7 @@ def read_tensor(name: str, proto: pb.TensorProto) -> Tensor:
         check_shape(shape)
         return Tensor(kind[1], shape, _values(proto, kind, shape))
     except BadRequest as why:
-        raise BadRequest(f"input {name[:80]}: {why}") from None
+        raise BadRequest(f"input {name[:80]}: {why}", why.status) from None
 
 
 def float_vector(proto: pb.TensorProto) -> bytes | None:
@@ -89,11 +91,16 @@ def _values(proto: pb.TensorProto, kind: tuple[str, str, str], shape: tuple[int,
     count = math.prod(shape)
     if len(found) == count:
         return found.reshape(shape)
-    if len(found) == 1 and 0 < count < _MOST_VALUES:
-        return np.broadcast_to(found[0] if datatype != "BYTES" else found, shape)
-    raise BadRequest(
-        f"{title} of shape {list(shape)} takes {count} values, got {len(found)} in {field} and no tensor_content"
-    )
+    elsewhere = [one.name for one, _ in proto.ListFields() if one.name in _VALUES and one.name != field]
+    if len(found) > count or (elsewhere and not len(found)):
+        where = f"{len(found)} in {field}" + "".join(f" and some in {one}" for one in elsewhere)
+        raise BadRequest(f"{title} of shape {list(shape)} takes {count} values, got {where} and no tensor_content")
+    if count * found.itemsize > MOST_SHORT_BYTES:
+        size = f"{count * found.itemsize} bytes of them, at most {MOST_SHORT_BYTES} may be left out"
+        raise BadRequest(f"{title} of shape {list(shape)} has {len(found)} values for {size}: send tensor_content", 413)
+    whole = np.full(count, found[-1] if len(found) else b"" if datatype == "BYTES" else 0, dtype=found.dtype)
+    whole[: len(found)] = found
+    return whole.reshape(shape)
 
 
 def _strings(content: bytes, shape: tuple[int, ...]) -> NDArray[Any]:

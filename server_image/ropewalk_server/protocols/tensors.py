@@ -57,8 +57,7 @@ def batch_of(model: Model, inputs: Mapping[str, Tensor], max_rows: int) -> Batch
     for name in inputs.keys() - set(names):
         raise BadRequest(f"input {name[:80]!r} is none of this model's inputs: {', '.join(names)}"[:2000])
     rows = _rows(model.signature, inputs)
-    if rows > max_rows:
-        raise BadRequest(f"The request has {rows} rows, at most {max_rows} are allowed", 413)
+    model.decoder.check_rows(rows, max_rows)
     if model.decoder.floats_only and len(specs) > 1:
         matrix = _matrix(names, inputs, rows)
         if matrix is not None:

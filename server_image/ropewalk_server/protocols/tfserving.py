@@ -6,6 +6,8 @@ what is counted is the predictor's.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -20,13 +22,15 @@ from ropewalk_server.buckets import Yardstick
 from ropewalk_server.feedback import InvalidReceipt
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
-from ropewalk_server.predictor import Core, Predictor, Refused, digest_bytes
-from ropewalk_server.protocols.answering import later, not_allowed
+from ropewalk_server.predictor import Core, Loaded, Predictor, Refused, digest_bytes
+from ropewalk_server.protocols.answering import later, mistaken, not_allowed
 from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.protocols.jsonbody import BadRequest, parse, parse_object, shown
-from ropewalk_server.versions import Held
+from ropewalk_server.protocols.images import Costly
+from ropewalk_server.protocols.jsonbody import BadRequest, parse, parse_object, refuse_depth, shown
+from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.versions import Held, Versions
 
-_PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,9})|/labels/([^/:]{1,63}))?(?:(:[a-z]+)|(/metadata))?/?")
+_PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,18})|/labels/([^/:]{1,63}))?(?:(:[a-z]+)|(/metadata))?/?")
 STABLE, CANARY = "stable", "canary"
 """Labels, as upstream's documents name them: what is live, and the newest other version that is loaded."""
 OTHER_METHODS = {"classify": "classification signature", "regress": "a regression signature"}
@@ -56,6 +60,7 @@ class TensorFlowServing:
         self._predictor = predictor
         self._predict_path = f"/v1/models/{predictor.name}:predict".encode()
         self._latest = Target(predictor.name, None, "predict")
+        self._unpacking = Unpacking(predictor)
 
     def handle(self, request: Request) -> Answer:
         """Answer at once, or with a future where the model is slow."""
@@ -67,7 +72,7 @@ class TensorFlowServing:
         if target.name != self._predictor.name:
             return not_found(target)
         if target.label is not None:
-            version = self._labelled(target.label)
+            version = labelled(self._predictor.versions, target.label)
             if version is None:
                 return error(400, f"Unrecognized servable version label: {target.label}")
             target = Target(target.name, version, target.verb)
@@ -87,13 +92,6 @@ class TensorFlowServing:
                 return self._absent(target)
             return write_metadata(self._predictor.name, found.version, found.model.signature)
         return malformed(request)
-
-    def _labelled(self, label: str) -> int | None:
-        versions = self._predictor.versions
-        if label == STABLE:
-            return versions.live
-        others = [number for number, held in versions.held.items() if held.model is not None]
-        return max((one for one in others if one != versions.live), default=None) if label == CANARY else None
 
     def _other_method(self, request: Request, target: Target) -> Response:
         """Upstream's error: the signatures of these models are all for predict."""
@@ -118,19 +116,38 @@ class TensorFlowServing:
         if found is None:
             return self._absent(target)
         began = time.perf_counter()
-        signature = found.model.signature
         try:
             batch, row_form = read_predict(found.model, request.body, predictor.limits.max_rows)
         except BadRequest as why:
-            refused = predictor.failed(found, began, Refused(why.status, str(why)))
-            return error(refused.status, str(refused))
+            return error(*mistaken(predictor, found, began, why))
+        except Costly:
+            return asyncio.ensure_future(self._unpacked(request, found, began))
+        return self._ask(found, began, batch, row_form)
+
+    async def _unpacked(self, request: Request, found: Loaded, began: float) -> Response:
+        predictor = self._predictor
+
+        def read() -> tuple[Batch, bool]:
+            return read_predict(found.model, request.body, predictor.limits.max_rows)
+
+        try:
+            batch, row_form = await self._unpacking.read(found, began, len(request.body), read)
+        except BadRequest as why:
+            return error(*mistaken(predictor, found, began, why))
+        except Refused as why:
+            return error(why.status, str(why))
+        answer = self._ask(found, began, batch, row_form)
+        return answer if isinstance(answer, Response) else await answer
+
+    def _ask(self, found: Loaded, began: float, batch: Batch, row_form: bool) -> Answer:
+        signature = found.model.signature
 
         def write(core: Core, receipt: bytes | None) -> Response:
             body = write_predict(signature, core, row_form)
             return Response(200, body, JSON, ((RECEIPT, receipt),)) if receipt is not None else Response(200, body)
 
         try:
-            answer = predictor.predict(found, batch, began, write)
+            answer = self._predictor.predict(found, batch, began, write)
         except Refused as why:
             return error(why.status, str(why))
         return answer if type(answer) is Response else later(answer, error)
@@ -177,6 +194,14 @@ class TensorFlowServing:
             predictor.monitor.labelled(receipt.version, model, predicted=receipt.predicted, truth=truth)
 
 
+def labelled(versions: Versions, label: str) -> int | None:
+    """The version of that label, if there is one."""
+    if label == STABLE:
+        return versions.live
+    others = [number for number, held in versions.held.items() if held.model is not None]
+    return max((one for one in others if one != versions.live), default=None) if label == CANARY else None
+
+
 def route(path: bytes) -> Target | None:
     """The target of a path, None if the path is none of this protocol's."""
     try:
@@ -214,22 +239,44 @@ def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]
     name = document.get("signature_name", SIGNATURE_NAME)
     if name not in (SIGNATURE_NAME, ""):
         raise BadRequest(f'Serving signature name: {shown(name)} not found in signature def; use "{SIGNATURE_NAME}"')
-    return model.decoder.decode(document, max_rows)
+    try:
+        found = model.decoder.decode(document, max_rows)
+    except BadRequest:
+        refuse_depth(document)
+        raise
+    if len(document) > 1:  # what was decoded is as deep as its shape
+        refuse_depth(document, "instances", "inputs")
+    return found
 
 
 def write_predict(signature: Signature, core: NDArray[np.float32], row_form: bool) -> bytes:
-    """`{"predictions": [...]}` or `{"outputs": ...}`; a model with one output answers with its bare values."""
+    """`{"predictions": [...]}` or `{"outputs": ...}`; a model with one output answers with its bare values.
+
+    What is not finite is written as upstream does, as a token NaN, Infinity or -Infinity.
+    """
+    document = _predictions(signature, core, row_form)
+    body = orjson.dumps(document, option=_OPTIONS)
+    if b"null" in body and not np.isfinite(core).all():
+        return json.dumps(document, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+    return body
+
+
+def _predictions(signature: Signature, core: NDArray[np.float32], row_form: bool) -> dict[str, Any]:
     answer = signature.answer(core)
     if row_form:
         if len(answer) == 1:
-            return orjson.dumps({"predictions": next(iter(answer.values()))}, option=_OPTIONS)
+            return {"predictions": next(iter(answer.values()))}
         names = tuple(answer)
         columns = [values.tolist() if values.ndim == 1 else values for values in answer.values()]
         rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        return orjson.dumps({"predictions": _exact(rows, answer)}, option=_OPTIONS)
+        return {"predictions": _exact(rows, answer)}
     outputs = {name: values.tolist() if values.dtype == object else values for name, values in answer.items()}
-    plain = next(iter(outputs.values())) if len(outputs) == 1 else outputs
-    return orjson.dumps({"outputs": plain}, option=_OPTIONS)
+    return {"outputs": next(iter(outputs.values())) if len(outputs) == 1 else outputs}
+
+
+def _plain(value: Any) -> Any:
+    """numpy's values for `json`, float32 in as few digits as orjson gives them."""
+    return list(value) if isinstance(value, np.ndarray) else float(str(value))
 
 
 def _exact(rows: list[dict[str, Any]], answer: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:

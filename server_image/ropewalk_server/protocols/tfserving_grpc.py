@@ -6,6 +6,7 @@ classifier.cc, get_model_metadata_impl.cc, model_servers/get_model_status_impl.c
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 
@@ -13,11 +14,14 @@ from ropewalk_model.signature import Signature, TensorSpec
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import packed
+from ropewalk_server.protocols.answering import mistaken
 from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_protos import DTYPES, float_vector, read_tensor, write_tensor
 from ropewalk_server.protocols.tensors import batch_of, names_of_outputs
-from ropewalk_server.protocols.tfserving import RECEIPT, SIGNATURE_NAME
+from ropewalk_server.protocols.tfserving import RECEIPT, SIGNATURE_NAME, labelled
+from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
 
@@ -43,6 +47,7 @@ class TensorFlowServing:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
+        self._unpacking = Unpacking(predictor)
 
     def methods(self) -> Mapping[str, Callable[[bytes], Answer]]:
         """Handlers by path."""
@@ -90,14 +95,34 @@ class TensorFlowServing:
             predictor.failed(found, began, Refused(400, str(why)))
             return failure(why.code, str(why))
         except BadRequest as why:
-            predictor.failed(found, began, Refused(why.status, str(why)))
-            return refusal(why.status, str(why))
+            return refusal(*mistaken(predictor, found, began, why))
+        except Costly:
+            return asyncio.ensure_future(self._unpacked(request, len(body), outputs, found, began))
+        return self._ask(found, began, batch, outputs)
 
+    async def _unpacked(
+        self, request: pb.PredictRequest, size: int, outputs: tuple[str, ...], found: Loaded, began: float
+    ) -> Reply:
+        predictor = self._predictor
+
+        def read() -> Batch:
+            return read_predict(found.model, request.inputs, predictor.limits.max_rows)
+
+        try:
+            batch = await self._unpacking.read(found, began, size, read)
+        except BadRequest as why:
+            return refusal(*mistaken(predictor, found, began, why))
+        except Refused as why:
+            return refusal(why.status, str(why))
+        answer = self._ask(found, began, batch, outputs)
+        return answer if isinstance(answer, Reply) else await answer
+
+    def _ask(self, found: Loaded, began: float, batch: Batch, outputs: tuple[str, ...]) -> Answer:
         def write(core: Core, receipt: bytes | None) -> Reply:
             message = self._written(found, outputs, core)
             return Reply(message, metadata=((RECEIPT, receipt),) if receipt is not None else ())
 
-        return answered(lambda: predictor.predict(found, batch, began, write))
+        return answered(lambda: self._predictor.predict(found, batch, began, write))
 
     def _written(self, found: Loaded, outputs: tuple[str, ...], core: Core) -> bytes:
         response = pb.PredictResponse()
@@ -119,10 +144,7 @@ class TensorFlowServing:
         name = spec.name
         if not name:
             raise Wrong(Code.INVALID_ARGUMENT, "Missing ModelSpec")
-        choice = spec.WhichOneof("version_choice")
-        if choice == "version_label":
-            raise Wrong(Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {spec.version_label[:80]}")
-        version = spec.version.value if choice == "version" else None
+        version = self._version(spec)
         found = self._predictor.find(version) if name == self._predictor.name else None
         if found is not None:
             return found
@@ -130,6 +152,16 @@ class TensorFlowServing:
             raise Wrong(Code.UNAVAILABLE, f"No version of {name} is loaded yet; GetModelStatus tells why")
         wanted = f"Latest({name[:80]})" if version is None else f"Specific({name[:80]}, {version})"
         raise Wrong(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
+
+    def _version(self, spec: pb.ModelSpec) -> int | None:
+        """The version that is named, by number or label; None: the live one. Raises Wrong."""
+        choice = spec.WhichOneof("version_choice")
+        if choice == "version_label" and spec.name == self._predictor.name:
+            version = labelled(self._predictor.versions, spec.version_label)
+            if version is None:
+                raise Wrong(Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {spec.version_label[:80]}")
+            return version
+        return spec.version.value if choice == "version" else None
 
     def _examples(self, body: bytes, title: str, verb: str) -> Reply:
         """Classify and Regress, for which our models have no signature."""
@@ -166,7 +198,7 @@ class TensorFlowServing:
         spec = packed.parse(pb.GetModelStatusRequest, body).model_spec
         if not spec.name:
             raise Wrong(Code.INVALID_ARGUMENT, "Missing ModelSpec")
-        wanted = spec.version.value if spec.WhichOneof("version_choice") == "version" else None
+        wanted = self._version(spec)
         held = self._predictor.versions.held if spec.name == self._predictor.name else {}
         chosen = {version: one for version, one in held.items() if wanted in (None, version)}
         if not chosen:

@@ -1,0 +1,43 @@
+"""Requests whose images take long to unpack, read in threads of their own: the event loop answers others meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from ropewalk_server.predictor import Loaded, Predictor, Refused
+from ropewalk_server.processors import processors
+
+T = TypeVar("T")
+
+
+class Unpacking:
+    """The threads, and how much waits for them: as many requests as may wait for an engine, and their bodies' bytes."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="unpack")
+        self._waiting = 0
+        self._bytes = 0
+
+    async def read(self, loaded: Loaded, began: float, size: int, decode: Callable[[], T]) -> T:
+        """What `decode` makes of a body of `size` bytes; Refused if too much waits, or for too long."""
+        predictor, limits = self._predictor, self._predictor.limits
+        if self._waiting >= limits.max_concurrency or self._bytes + size > limits.max_buffered_bytes:
+            predictor.reject("concurrency")
+            message = f"{self._waiting} requests with images are waiting or being unpacked already; try again later"
+            raise predictor.failed(loaded, began, Refused(429, message))
+        self._waiting += 1
+        self._bytes += size
+        try:
+            decoding = asyncio.get_running_loop().run_in_executor(self._pool, decode)
+            return await asyncio.wait_for(decoding, limits.deadline_seconds)
+        except TimeoutError:
+            predictor.reject("deadline")
+            message = f"Unpacking the images took longer than {limits.deadline_seconds:g} s"
+            raise predictor.failed(loaded, began, Refused(504, message)) from None
+        finally:
+            self._waiting -= 1
+            self._bytes -= size

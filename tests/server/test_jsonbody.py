@@ -1,0 +1,84 @@
+"""What JSON may not have: a key twice, half of a surrogate pair; and what it may."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ropewalk_server.protocols import numbers
+from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth
+
+ROWS = '{"instances": [{"a": 1, "b": 2}, {"a": 1, "b": "x:y"}]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"instances": [[1]], "instances": [[2]]}', "instances"),
+        ('{"instances": [{"a": 1, "a": 2}]}', "a"),
+        ('{"instances": [{"a": 1, "b": 2}, {"a": 1, "a" : 2}]}', "a"),
+        ('{"instances": [{"a": ":", "b": "12:30:05", "b": ""}]}', "b"),
+        ('{"instances": [{"a": "\\u003a\\u003a", "b": 1, "b": "x"}]}', "b"),
+        ('{"inputs": {"a": [1], "a": [2]}}', "a"),
+        ('{"inputs": {"a": [1], "\\u0061": [2]}}', "a"),
+        ('{"inputs": [{"name": "a", "parameters": {"b": 1, "b": 2}}]}', "b"),
+        ('{"instances": [{"p": {"b64": "", "b64": ""}}]}', "b64"),
+        ('{"instances": [{"a": 1, "a": 1}, 5]}', "a"),
+    ],
+)
+def test_a_key_that_stands_twice_is_named(text: str, name: str) -> None:
+    """Wherever it stands, and however it is written."""
+    with pytest.raises(BadRequest, match=f'key "{name}" stands twice'):
+        parse_object(text.encode())
+    assert numbers.rows(text.encode(), "instances", (1,), 10) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ROWS,
+        '{"instances": [{"a:b": ":", "c": "\\u003a", "d": {"b64": ""}}], ":": [":", {":": {}}]}',
+        '{"inputs": [{"name": "a", "parameters": {"b": 1}}, {"name": "a"}], "parameters": {"b": {"b": ":::"}}}',
+        '{"instances": [1, ":", {"a": 1}]}',
+        '{"instances": [{"a": 1}, ":", 1]}',
+    ],
+)
+def test_the_same_key_in_different_objects_and_colons_are_no_repetition(text: str) -> None:
+    """Colons are what keys are counted by."""
+    assert parse_object(text.encode()) == json.loads(text)
+
+
+documents = st.recursive(
+    st.none() | st.integers(-5, 5) | st.text(alphabet=':"\\ua', max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", ":", "instances"]), inner),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(["instances", "inputs", "x"]), documents), st.booleans())
+def test_what_json_writes_is_read(document: dict[str, object], ascii_only: bool) -> None:
+    """Never a false alarm."""
+    assert parse_object(json.dumps(document, ensure_ascii=ascii_only).encode()) == document
+
+
+@pytest.mark.parametrize("text", ['{"instances": [{"a": NaN, "\\ud800": 1}]}', '{"id": "\\udfff", "x": Infinity}'])
+def test_half_of_a_surrogate_pair_is_refused(text: str) -> None:
+    """Beside NaN too, where another parser reads; it could not be written in any answer."""
+    for body in (text, text.replace("NaN", "1").replace("Infinity", "1")):
+        with pytest.raises(BadRequest, match="urrogate"):
+            parse_object(body.encode())
+    assert parse_object(b'{"a": NaN, "b": "\\ud83d\\ude00"}')["b"] == "\N{GRINNING FACE}"
+
+
+def test_depth_is_bounded_where_nothing_else_bounds_it() -> None:
+    """The values at some keys are left to those who know their shape."""
+    deep = {"x": json.loads("[" * 40 + "]" * 40)}
+    refuse_depth(deep, "x")
+    for document in (deep, {"a": [{"b": deep}]}):
+        with pytest.raises(BadRequest, match="32 levels") as found:
+            refuse_depth(document, "instances")
+        assert found.value.reason == "json_depth"
