@@ -96,8 +96,9 @@ def predict_request(signature: Signature) -> Schema:
 
 
 def _output(spec: TensorSpec, *, bounded: bool) -> Schema:
-    """Null stands for what is no number: a plain tensor of large values may overflow."""
-    one: Schema = {"type": "number"} if bounded else {"type": ["number", "null"]}
+    """A plain tensor of large values may overflow, and no JSON Schema type takes the tokens that say so."""
+    tokens = "a number, or one of the tokens NaN, Infinity and -Infinity"
+    one: Schema = {"type": "number"} if bounded else {"description": tokens}
     if spec.dtype == "STRING":
         one = {"type": "string"}
     for size in reversed(spec.shape[1:]):
