@@ -6,11 +6,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import orjson
 
 from ropewalk_server.limits import Limits
 
 MAX_DEPTH = Limits.max_json_depth
+_COLON = ord(":")
+_LARGE = 16 * 1024
+"""Bytes from which on numpy counts faster than bytes do."""
 
 
 class BadRequest(Exception):
@@ -44,7 +48,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if type(document) is not dict:
         raise BadRequest(f"JSON Value: {shown(document)} Is not object")
     # Every key has its colon: as many of them as keys, and none can have been given twice.
-    colons = body.count(b":")
+    colons = body.count(b":") if len(body) < _LARGE else int(np.count_nonzero(np.frombuffer(body, np.uint8) == _COLON))
     if colons != _keys_above(document) and (b"\\u003" in body or colons != _keys_and_colons(document)):
         _refuse_repeated(body)
     return document

@@ -96,8 +96,8 @@ def predict_request(signature: Signature) -> Schema:
 
 
 def _output(spec: TensorSpec, *, bounded: bool) -> Schema:
-    """Null stands for what is no number: a plain tensor of large values may overflow."""
-    one: Schema = {"type": "number"} if bounded else {"type": ["number", "null"]}
+    """A plain tensor of large values may overflow; what is written then is no JSON and has no type in its schema."""
+    one: Schema = {"type": "number"} if bounded else {"description": "A number, or the token NaN, Infinity, -Infinity"}
     if spec.dtype == "STRING":
         one = {"type": "string"}
     for size in reversed(spec.shape[1:]):
