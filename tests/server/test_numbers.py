@@ -127,3 +127,20 @@ def test_images_keep_their_shape() -> None:
     assert found is not None
     assert np.array_equal(found, image)
     assert math.prod(found.shape) == 24
+
+
+@given(st.lists(st.floats() | st.integers(-(10**400), 10**400) | finite, min_size=1, max_size=20))
+@example([3.4028235677973366e38])
+@example([3.4028234663852886e38, 1])
+def test_a_few_floats_are_what_numpy_makes_of_them(values: list[float]) -> None:
+    """Or nothing, for what is not finite or may be too large."""
+    narrow = numbers.few_floats(values)
+    largest = float(np.finfo(np.float32).max)
+    if narrow is None:
+        assert (
+            not all(abs(one) < largest * (1 - 1e-3) for one in values)
+            or b"\xff\xff\x7f" in np.array(values, "<f4").tobytes()
+        )
+    else:
+        assert all(math.isfinite(one) and abs(one) <= largest for one in values)
+        assert np.array_equal(narrow, np.array(values, dtype=np.float64).astype(np.float32))

@@ -22,6 +22,7 @@ from ropewalk_server.protocols.jsonbody import BadRequest, shown
 
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 _NUMBERS = ({float}, {int}, {float, int})
+_FEW = 128
 
 
 class Decoder:
@@ -150,6 +151,10 @@ class Decoder:
             flat = list(chain.from_iterable(rows))
         if set(map(type, flat)) not in _NUMBERS:
             return None
+        if len(flat) <= _FEW:
+            narrow = numbers.few_floats(flat)
+            if narrow is not None:
+                return Batch(len(rows), self.names, matrix=narrow.reshape(len(rows), -1))
         try:
             wide = np.fromiter(flat, dtype=np.float64, count=len(flat))
         except OverflowError:

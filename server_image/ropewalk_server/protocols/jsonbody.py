@@ -6,11 +6,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import orjson
 
 from ropewalk_server.limits import Limits
 
 MAX_DEPTH = Limits.max_json_depth
+_COLON = ord(":")
+_LARGE = 16 * 1024
+"""Bytes from which on numpy counts faster than bytes do."""
 
 
 class BadRequest(Exception):
@@ -50,9 +54,14 @@ def parse(body: bytes) -> Any:
         else:
             raise BadRequest(f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
     # Every key has its colon: as many of them as keys, and none can have been given twice.
+<<<<<<< HEAD
     top = document if type(document) is dict else {"": document}
     colons = body.count(b":") + (top is not document)
     if colons != _keys_above(top) and (b"\\u003" in body or colons != _keys_and_colons(top)):
+=======
+    colons = body.count(b":") if len(body) < _LARGE else int(np.count_nonzero(np.frombuffer(body, np.uint8) == _COLON))
+    if colons != _keys_above(document) and (b"\\u003" in body or colons != _keys_and_colons(document)):
+>>>>>>> models
         _refuse_repeated(body)
     return document
 
