@@ -155,7 +155,7 @@ class Calls:
         if number == 0:
             if more == 0:
                 raise ConnectionFault(Fault.PROTOCOL, "WINDOW_UPDATE of 0 bytes")
-            self.sent(self._sender.grant(more))
+            self._sender.grant(more)
             return
         if number > self.last:
             raise ConnectionFault(Fault.PROTOCOL, "WINDOW_UPDATE of a stream that was not opened")
@@ -171,7 +171,7 @@ class Calls:
             stream.credit = credit
         else:
             waiting.credit = credit
-            self.sent(self._sender.move())
+            self._sender.widened = True
 
     # Answers.
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ropewalk_server.grpc_server import GrpcServer
 
 _CREDIT = 1000
-"""Frames that a client may send beyond its calls, like PING; each answer and each sweep gives some back."""
+"""Frames that a client may send beyond its calls, like PING, and settings in them; each answer and each sweep gives
+some back."""
 _CREDIT_AN_ANSWER = 20
 _CREDIT_A_SWEEP = 100
 _REMEMBERED = 64
@@ -189,20 +190,21 @@ class Connection(asyncio.Protocol):
         _check(len(payload) % 6 == 0 and not (flags & h2.ACK and payload), "SETTINGS of a wrong size", Fault.FRAME_SIZE)
         if flags & h2.ACK:
             return
-        for name, value in h2.SETTING.iter_unpack(payload):
+        self.spend(max(0, len(payload) // h2.SETTING.size - 1))
+        for name, value in dict(h2.SETTING.iter_unpack(payload)).items():  # the last value of each is what holds
             if name == h2.HEADER_TABLE_SIZE:
                 self._sender.set_table(value)
             elif name == h2.ENABLE_PUSH:
                 _check(value < 2, "SETTINGS_ENABLE_PUSH is 0 or 1")
             elif name == h2.INITIAL_WINDOW:
-                self._calls.sent(self._sender.set_initial(value))
+                self._sender.set_initial(value)
             elif name == h2.MAX_FRAME:
                 self._sender.set_max_frame(value)
         self._sender.out.append(h2.frame(h2.SETTINGS, h2.ACK, 0))
 
-    def spend(self) -> None:
-        """A frame that is no part of a call. Raises ConnectionFault for a flood of them."""
-        self._credit -= 1
+    def spend(self, count: int = 1) -> None:
+        """Frames, or settings in a frame, that are no part of a call. Raises ConnectionFault for a flood of them."""
+        self._credit -= count
         if self._credit < 0:
             self.server.rejected("flood")
             raise ConnectionFault(Fault.CALM, "Too many frames that are no calls")
@@ -215,6 +217,8 @@ class Connection(asyncio.Protocol):
 
     def flush(self) -> None:
         """Write what has gathered."""
+        if self._sender.widened:
+            self._calls.sent(self._sender.move())
         out = self._sender.out
         if out:
             if not self._transport.is_closing():
