@@ -10,13 +10,14 @@ from collections.abc import Callable
 from ropewalk_server.http2_connection import Connection
 from ropewalk_server.http_server import HANDSHAKE_SECONDS
 from ropewalk_server.limits import Limits
-from ropewalk_server.rpc import Handler
+from ropewalk_server.rpc import Handler, Head, Reply
 
 
 class GrpcServer:
     """One port: its connections, its limits (replaced when routes change) and its drain.
 
-    `rejected` hears the reason of every call or connection that a limit turned away.
+    `admit` answers a head already that does not let its caller in, before more of a message is waited for; `rejected`
+    hears the reason of every call or connection that a limit turned away.
     """
 
     def __init__(
@@ -24,9 +25,11 @@ class GrpcServer:
         handler: Handler,
         limits: Limits | None = None,
         *,
+        admit: Callable[[Head], Reply | None] = lambda head: None,
         rejected: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.handler = handler
+        self.admit = admit
         self.rejected = rejected
         self.limits = limits or Limits()
         self.connections: set[Connection] = set()

@@ -36,6 +36,15 @@ class GrpcService:
         self._methods = {path.encode(): method for path, method in methods.items()}
         self._log = AccessLog()
 
+    def admit(self, head: Head) -> Reply | None:
+        """As Service does: the refusal of somebody who is known already not to be let in."""
+        if self._gate is None or head.path == _OPEN:
+            return None
+        verdict = self._gate.ask(head.authorization)
+        if verdict is Verdict.ALLOWED or not isinstance(verdict, Verdict):
+            return None
+        return self._refused(verdict)
+
     def handle(self, head: Head, message: bytes) -> Answer:
         """Answer at once, or with a future where the model is slow."""
         began = self._log.clock()

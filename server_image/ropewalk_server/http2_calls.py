@@ -9,6 +9,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ropewalk_server.bodies import Share, keep, whole
 from ropewalk_server.http2_frames import (
     LARGEST_WINDOW,
     MESSAGE_HEAD,
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 _REPLENISH = 1 << 29
 _REMEMBERED = 64
-_NOT_GRPC = failure(Code.UNKNOWN, "")
-"""Stands for an answer in HTTP's own terms."""
 
 
 class Stream:
@@ -39,7 +38,7 @@ class Stream:
         self.head = head
         self.began = began
         self.ended = False
-        self.parts: list[bytes] = []
+        self.parts: list[bytes | bytearray] = []
         self.size = self.credit = 0
         self.wanted = -1
         self.pending: asyncio.Future[Reply] | None = None
@@ -49,12 +48,13 @@ class Stream:
 class Calls:
     """The streams of `connection` that are not answered yet. All its methods may raise ConnectionFault."""
 
-    __slots__ = ("_connection", "_dropped", "_received", "_sender", "_server", "last", "streams")
+    __slots__ = ("_connection", "_dropped", "_received", "_sender", "_server", "_share", "last", "streams")
 
     def __init__(self, connection: Connection, sender: Sender) -> None:
         self._connection = connection
         self._server = connection.server
         self._sender = sender
+        self._share = Share(self._server)
         self.streams: dict[int, Stream] = {}
         self.last = 0
         self._dropped: dict[int, None] = {}
@@ -76,8 +76,12 @@ class Calls:
             self._drop(number, Fault.REFUSED)
         else:
             stream = self.streams[number] = Stream(head, self._connection.seen)
-            if ended:
-                stream.ended = True
+            stream.ended = ended
+            if head.status:
+                self._sender.http_error(number, head.status)
+                self.forget(number)
+                self._stop(number, stream)
+            elif ended:
                 self._done(number, stream, failure(Code.INTERNAL, "The call has no message"))
 
     def _on_trailers(self, number: int, head: Head | None, ended: bool) -> None:
@@ -107,28 +111,29 @@ class Calls:
         if not size and not ended:
             self._connection.spend()
             return
+        first = not stream.size
         stream.ended = ended
         stream.size += size
-        self._server.buffered += size
+        self._share.hold(size)
         if ended and stream.head.length not in (None, stream.size):
             self.forget(number)
             self._drop(number, Fault.PROTOCOL)
             return
         wrong = self._take(stream, piece)
+        if wrong is None and first and not ended:
+            wrong = self._server.admit(stream.head)
         if wrong is not None:
             self._done(number, stream, wrong)
         elif ended:
-            message = stream.parts[0] if len(stream.parts) == 1 else b"".join(stream.parts)
+            message, stream.parts = whole(stream.parts), []
             self._call(number, stream, message)
 
     def _take(self, stream: Stream, piece: bytes) -> Reply | None:
         """Keep a piece of the message; an error if it cannot become one."""
-        if stream.head.status:
-            return _NOT_GRPC if stream.ended else None
         parts, limits = stream.parts, self._server.limits
         if stream.wanted < 0:
             if parts:
-                piece = parts.pop() + piece
+                piece = bytes(parts.pop() + piece)
             if len(piece) >= MESSAGE_HEAD.size:
                 packed, stream.wanted = MESSAGE_HEAD.unpack_from(piece)
                 if packed:
@@ -139,11 +144,11 @@ class Calls:
                     words = f"The message has {stream.wanted} bytes, at most {limits.max_body_bytes} are allowed"
                     return failure(Code.RESOURCE_EXHAUSTED, words)
                 piece = piece[MESSAGE_HEAD.size :]
-        parts.append(piece)
+        keep(parts, piece)
         got = stream.size - MESSAGE_HEAD.size
         if got > stream.wanted >= 0:
             return failure(Code.UNIMPLEMENTED, "The call has more than one message")
-        if self._server.buffered > limits.max_buffered_bytes:
+        if self._share.exceeded:
             self._server.rejected("buffered_bytes")
             return failure(Code.UNAVAILABLE, "Too many large requests at once")
         if stream.ended and (stream.wanted < 0 or got != stream.wanted):
@@ -189,9 +194,6 @@ class Calls:
         if isinstance(answer, Reply):
             self._done(number, stream, answer)
             return
-        self._server.buffered -= stream.size
-        stream.size = 0
-        stream.parts = []
         stream.pending = answer
         answer.add_done_callback(partial(self._finish, number, stream))
         if left is not None:
@@ -224,14 +226,15 @@ class Calls:
     def _done(self, number: int, stream: Stream, reply: Reply) -> None:
         """Answer a call, all of which may not be here yet."""
         self._connection.earn()
-        if stream.head.status:
-            self._sender.http_error(number, stream.head.status)
-            self.forget(number)
-        elif self._sender.answer(number, reply, stream.credit, self._connection.seen):
+        if self._sender.answer(number, reply, stream.credit, self._connection.seen):
             self.forget(number)
         else:
-            self._server.buffered += len(reply.message) - stream.size
+            self._share.hold(len(reply.message) - stream.size)
             stream.size = len(reply.message)
+        self._stop(number, stream)
+
+    def _stop(self, number: int, stream: Stream) -> None:
+        """What still comes of a message is not wanted."""
         if not stream.ended:
             stream.ended = True
             self._drop(number, Fault.NONE)
@@ -246,7 +249,7 @@ class Calls:
         stream = self.streams.pop(number, None)
         if stream is None:
             return
-        self._server.buffered -= stream.size
+        self._share.release(stream.size)
         self._sender.forget(number)
         if stream.timer is not None:
             stream.timer.cancel()

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httptools
 
+from ropewalk_server.bodies import SHARE_BYTES, Share, keep, whole
 from ropewalk_server.http import Request, Response, encode, path_of
 from ropewalk_server.http_heads import Head
 
@@ -26,12 +28,13 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_between", "_body", "_body_bytes", "_closing", "_deadline", "_discarding", "_encoding", "_expect",
         "_head_bytes", "_headers", "_in_body", "_keep_alive", "_length", "_loop", "_message_bytes", "_out", "_parser",
-        "_paused", "_pending", "_queue", "_server", "_transport", "_url",
+        "_paused", "_pending", "_queue", "_server", "_share", "_transport", "_url",
     )  # fmt: skip
 
     def __init__(self, server: HttpServer, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
         self._loop = loop
+        self._share = Share(server)
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[tuple[Request | Response, bool]] = deque()
@@ -45,7 +48,7 @@ class Connection(asyncio.Protocol):
 
     def _reset(self) -> None:
         self._url = b""
-        self._body: list[bytes] = []
+        self._body: list[bytes | bytearray] = []
         self._body_bytes = 0
         self._headers: dict[bytes, bytes] = {}
         self._encoding = b""
@@ -65,7 +68,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        self._server.buffered -= self._body_bytes
+        queued = sum(len(item.body) for item, _ in self._queue if isinstance(item, Request))
+        self._share.release(self._body_bytes + queued)
         self._body_bytes = 0
         self._discarding = True
         self._queue.clear()
@@ -175,14 +179,19 @@ class Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         if self._discarding:
             return
-        server = self._server
-        self._body.append(data)
+        limit, before = self._server.limits.max_body_bytes, self._body_bytes
+        keep(self._body, data)
         self._body_bytes += len(data)
-        server.buffered += len(data)
-        if self._body_bytes > server.limits.max_body_bytes:
-            self._fail(413, "body_bytes", f"Request body is larger than {server.limits.max_body_bytes} bytes")
-        elif server.buffered > server.limits.max_buffered_bytes:
+        self._share.hold(len(data))
+        if self._body_bytes > limit:
+            self._fail(413, "body_bytes", f"Request body is larger than {limit} bytes")
+        elif self._share.exceeded:
             self._fail(503, "buffered_bytes", "Too many large requests at once")
+        elif before <= SHARE_BYTES < self._body_bytes:
+            # No room is given for a large body to somebody who may not ask.
+            refused = self._server.admit(self._headers)
+            if refused is not None:
+                self._refuse(refused)
 
     def on_message_complete(self) -> None:
         self._in_body = False
@@ -190,15 +199,14 @@ class Connection(asyncio.Protocol):
         if self._discarding:
             return
         self._between = True
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._server.buffered -= self._body_bytes
-        self._body_bytes = 0
+        request = Request(self._parser.get_method(), path_of(self._url), whole(self._body), self._headers)
+        self._body, self._body_bytes = [], 0
         self._deadline = time.monotonic() + self._server.limits.idle_seconds
-        request = Request(self._parser.get_method(), path_of(self._url), body, self._headers)
         if self._pending is not None or self._queue or self._paused:
             self._queue.append((request, self._keep_alive))
             self._transport.pause_reading()
         else:
+            self._share.release(len(request.body))
             self._serve(request, self._keep_alive)
 
     # Answers.
@@ -217,10 +225,13 @@ class Connection(asyncio.Protocol):
         self._pending = answer
         self._deadline = float("inf")
         self._transport.pause_reading()
-        answer.add_done_callback(lambda done: self._finish(done, keep_alive))
+        size = len(request.body)
+        self._share.hold(size)  # what it has become, if it is not kept itself
+        answer.add_done_callback(partial(self._finish, keep_alive, size))
 
-    def _finish(self, done: asyncio.Future[Response], keep_alive: bool) -> None:
+    def _finish(self, keep_alive: bool, size: int, done: asyncio.Future[Response]) -> None:
         self._pending = None
+        self._share.release(size)
         if done.cancelled() or self._transport.is_closing():
             return
         error = done.exception()
@@ -232,6 +243,7 @@ class Connection(asyncio.Protocol):
         while self._queue and self._pending is None and not self._paused and not self._closing:
             item, keep_alive = self._queue.popleft()
             if isinstance(item, Request):
+                self._share.release(len(item.body))
                 self._serve(item, keep_alive)
             else:
                 self._write(item, False)
@@ -253,10 +265,15 @@ class Connection(asyncio.Protocol):
             self._linger()
 
     def _fail(self, status: int, reason: str, message: str) -> None:
-        """Answer an error after what is owed already, read no more, and close. `reason` is for the metric."""
-        self._discarding = True
+        """Refuse what arrives, for a `reason` that is for the metric."""
         self._server.rejected(reason)
-        response = self._server.error(status, message)
+        self._refuse(self._server.error(status, message))
+
+    def _refuse(self, response: Response) -> None:
+        """Answer an error after what is owed already, read no more, and close."""
+        self._discarding = True
+        self._share.release(self._body_bytes)
+        self._body, self._body_bytes = [], 0
         if self._pending is not None or self._queue:
             self._queue.append((response, False))
             return

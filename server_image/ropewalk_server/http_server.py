@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from ropewalk_server.http import ErrorForm, Handler
+from ropewalk_server.http import ErrorForm, Handler, Response
 from ropewalk_server.http_connection import Connection
 from ropewalk_server.http_heads import Heads
 from ropewalk_server.limits import Limits
@@ -25,12 +25,15 @@ class HttpServer:
         limits: Limits | None = None,
         *,
         keep: Iterable[bytes] = (),
+        admit: Callable[[Mapping[bytes, bytes]], Response | None] = lambda headers: None,
         rejected: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        """`keep` names the request headers, in lower case, that the handler wants to see; `rejected` hears the reason
-        of every request that a limit turned away."""
+        """`keep` names the request headers, in lower case, that the handler wants to see; `admit` answers those
+        already that do not let a client in, before a large body is read; `rejected` hears the reason of every request
+        that a limit turned away."""
         self.handler = handler
         self.error = error
+        self.admit = admit
         self.rejected = rejected
         self.kept = frozenset(keep)
         self.kept_sizes = frozenset(map(len, self.kept))

@@ -83,14 +83,16 @@ class Server:
         self.certificate = Certificate(root() / "tls") if secured else None
         self.grpc_certificate = Certificate(root() / "tls", protocols=["h2"]) if secured else None
         monitoring = Monitoring(self.predictor, pod, lambda: self.draining, self.trouble)
+        service = Service(self.predictor, self.gate)
         self.http = HttpServer(
-            Service(self.predictor, self.gate).handle,
+            service.handle,
             tfserving.error,
             keep=(AUTHORIZATION, TRACEPARENT, *openinference.KEPT_HEADERS),
+            admit=service.admit,
             rejected=self.predictor.reject,
         )
-        service = GrpcService(self.predictor, self.gate, lambda: self.draining)
-        self.grpc = GrpcServer(service.handle, rejected=self.predictor.reject)
+        calls = GrpcService(self.predictor, self.gate, lambda: self.draining)
+        self.grpc = GrpcServer(calls.handle, admit=calls.admit, rejected=self.predictor.reject)
         self.monitoring = HttpServer(monitoring.handle, error)
         self._stop = asyncio.Event()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from ropewalk_server.access_log import TRACEPARENT, TRACERESPONSE, AccessLog, trace_of, trace_response
 from ropewalk_server.credentials import REFUSALS, Gate, Verdict
@@ -31,6 +32,13 @@ class Service:
         self._openinference = openinference.OpenInference(predictor).handle
         self._openapi = openapi.OpenApi(predictor).handle
         self._log = AccessLog()
+
+    def admit(self, headers: Mapping[bytes, bytes]) -> Response | None:
+        """The refusal of somebody who is known already not to be let in; asked before a large body is read."""
+        verdict = Verdict.ALLOWED if self._gate is None else self._gate.ask(headers.get(AUTHORIZATION))
+        if verdict is Verdict.ALLOWED or not isinstance(verdict, Verdict):
+            return None
+        return self._refused(verdict)
 
     def handle(self, request: Request) -> Answer:
         """Answer at once, or with a future where the model is slow."""

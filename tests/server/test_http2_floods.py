@@ -1,12 +1,13 @@
-"""gRPC's transport: work and memory that one connection can cause with few bytes, and what it cannot take from others."""
+"""gRPC's transport: work and memory that a connection causes with few bytes, and what it cannot take from others."""
 
 from __future__ import annotations
 
 from ropewalk_server import http2_frames as h2
 from ropewalk_server.http2_frames import Fault
 from ropewalk_server.http2_sender import Sender
-from ropewalk_server.rpc import Reply
-from tests.server.http2_peer import connected, serving
+from ropewalk_server.rpc import Code, Reply, failure
+from tests.server.http2_peer import SLOW, connected, data, framed, serving
+from tests.server.test_http2 import UNAVAILABLE, eventually
 
 
 async def test_settings_count_one_by_one() -> None:
@@ -39,3 +40,52 @@ def test_windows_that_grow_again_and_again_move_the_waiting_answers_once() -> No
         sender.grant(1)
     assert len(sender.out) == written
     assert sender.move() == [1, 3]
+
+
+async def test_what_is_not_grpc_is_answered_at_its_head() -> None:
+    """Nothing of its body is kept or counted, however long it goes on."""
+    async with serving() as (backend, port), connected(port) as peer:
+        await peer.send(peer.head(content_type="application/json"), data(1, b"x" * 1000))
+        answer = await peer.answer()
+        assert (answer[":status"], backend.server.buffered) == ("415", 0)
+        assert int.from_bytes((await peer.until(h2.RST_STREAM)).payload, "big") == Fault.NONE
+        await peer.send(*[data(1, b"x" * 1000)] * 50, peer.call(b"still here"))
+        assert (await peer.answer())["message"] == b"still here"
+        assert backend.server.buffered == 0
+
+
+async def test_small_calls_are_answered_while_large_ones_fill_the_memory() -> None:
+    """On every other connection; a large one is refused there."""
+    part = b"x" * (1 << 20)
+    async with serving(max_body_bytes=16 << 20) as (backend, port), connected(port) as hog, connected(port) as other:
+        await hog.send(*[hog.head() for _ in range(4)])
+        for stream in (1, 3, 5, 7):
+            await hog.send(data(stream, framed(part * 16)[: 1 << 20]), *[data(stream, part)] * 14)
+        await hog.send(*[data(stream, part) for stream in (1, 3, 5)], data(7, part[:-100]))
+        await eventually(lambda: backend.server.buffered == (64 << 20) - 100)
+        await other.send(other.call(b"x" * 60_000))
+        assert (await other.answer())["message"] == b"x" * 60_000
+        await other.send(other.call(b"x" * 70_000))
+        assert (await other.answer())["grpc-status"] == UNAVAILABLE
+        hog.writer.close()
+        await eventually(lambda: backend.server.buffered == 0)
+
+
+async def test_what_waits_for_its_answer_still_counts() -> None:
+    """Until that is there."""
+    async with serving() as (backend, port), connected(port) as peer:
+        await peer.send(peer.call(b"x" * 1000, SLOW))
+        await eventually(lambda: backend.waiting == 1)
+        assert backend.server.buffered == 1005
+        backend.release.set()
+        assert (await peer.answer())["message"] == b"x" * 1000
+        assert backend.server.buffered == 0
+
+
+async def test_a_stranger_is_refused_before_the_whole_message_is_there() -> None:
+    """By the head of the call; a small message that is there at once goes to the handler, which asks as well."""
+    async with serving() as (backend, port), connected(port) as peer:
+        backend.server.admit = lambda head: failure(Code.UNAUTHENTICATED, "who?") if head.path != b"/open" else None
+        await peer.send(peer.head(), data(1, framed(b"x" * 1000)[:10]))
+        assert (await peer.answer())["grpc-message"] == "who?"
+        assert backend.server.buffered == 0
