@@ -36,7 +36,6 @@ class HttpServer:
         self.admit = admit
         self.rejected = rejected
         self.kept = frozenset(keep)
-        self.kept_sizes = frozenset(map(len, self.kept))
         self.limits = limits or Limits()
         self.connections: set[Connection] = set()
         self.heads = Heads()
