@@ -19,7 +19,7 @@ from ropewalk_server.http2_frames import (
     window_update,
 )
 from ropewalk_server.http2_sender import Sender
-from ropewalk_server.log import log
+from ropewalk_server.log import log, place
 from ropewalk_server.rpc import Answer, Code, Head, Reply, failure
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class Calls:
         try:
             answer: Answer = self._server.handler(stream.head, message)
         except Exception as error:
-            log("error", "call failed", error=repr(error), path=stream.head.path[:200].decode("latin-1"))
+            log("error", "call failed", error=place(error), path=stream.head.path[:200].decode("latin-1"))
             answer = failure(Code.INTERNAL, "Internal error")
         if isinstance(answer, Reply):
             self._done(number, stream, answer)
@@ -208,7 +208,7 @@ class Calls:
         if done.cancelled():
             reply = failure(Code.UNAVAILABLE, "The call was cancelled")
         elif (error := done.exception()) is not None:
-            log("error", "call failed", error=repr(error), path=stream.head.path[:200].decode("latin-1"))
+            log("error", "call failed", error=place(error), path=stream.head.path[:200].decode("latin-1"))
             reply = failure(Code.INTERNAL, "Internal error")
         else:
             reply = done.result()

@@ -17,6 +17,7 @@ import httptools
 from ropewalk_server.bodies import SHARE_BYTES, Share
 from ropewalk_server.http import Request, Response, encode
 from ropewalk_server.http_message import Message
+from ropewalk_server.log import log, place
 
 if TYPE_CHECKING:
     from ropewalk_server.http_server import HttpServer
@@ -200,9 +201,7 @@ class Connection(asyncio.Protocol):
         try:
             answer = self._server.handler(request)
         except Exception as error:
-            from ropewalk_server.log import log
-
-            log("error", "request failed", error=repr(error), path=request.path[:200].decode("latin-1"))
+            log("error", "request failed", error=place(error), path=request.path[:200].decode("latin-1"))
             answer = self._server.error(500, "Internal error")
         if isinstance(answer, Response):
             self._write(answer, keep_alive, head_only=head_only)

@@ -43,23 +43,35 @@ class Service:
     def handle(self, request: Request) -> Answer:
         """Answer at once, or with a future where the model is slow."""
         began = self._log.clock()
-        answer = self._answer(request)
+        try:
+            answer = self._answer(request)
+        except Exception as error:
+            answer = self._crashed(error, began)
         if isinstance(answer, Response):
-            return self._ended(request, answer, began)
-        return asyncio.ensure_future(self._later(request, answer, began))
+            return self._ended(request, len(request.body), answer, began)
+        # What waits must not keep a body that has become numbers.
+        return asyncio.ensure_future(self._later(request._replace(body=b""), len(request.body), answer, began))
 
-    async def _later(self, request: Request, answer: asyncio.Future[Response], began: float) -> Response:
-        return self._ended(request, await answer, began)
+    async def _later(self, request: Request, size: int, answer: asyncio.Future[Response], began: float) -> Response:
+        try:
+            response = await answer
+        except Exception as error:
+            response = self._crashed(error, began)
+        return self._ended(request, size, response, began)
 
-    def _ended(self, request: Request, answer: Response, began: float) -> Response:
-        """Log the request if it is its turn; a caller's trace goes back in the answer's headers."""
+    def _crashed(self, error: Exception, began: float) -> Response:
+        self._predictor.crashed(error, self._log.clock() - began)
+        return tfserving.error(500, "Internal error")
+
+    def _ended(self, request: Request, size: int, answer: Response, began: float) -> Response:
+        """Log the request, its body's size too, if it is its turn; a caller's trace goes back in the answer's headers."""
         due = self._log.went_well(began) if answer.status == 200 else self._log.failed(began)
         sent = request.headers.get(TRACEPARENT)
         if not due and sent is None:
             return answer
         trace = trace_of(sent)
         if due:
-            fields = {"status": answer.status, "request_bytes": len(request.body), "answer_bytes": len(answer.body)}
+            fields = {"status": answer.status, "request_bytes": size, "answer_bytes": len(answer.body)}
             method = request.method[:20].decode("latin-1")
             self._log.line("REST", request.path, began, trace, method=method, **fields)
         if trace is None:
@@ -75,11 +87,16 @@ class Service:
         return asyncio.ensure_future(self._once_known(verdict, request))
 
     async def _once_known(self, asking: asyncio.Future[Verdict], request: Request) -> Response:
-        verdict = await asyncio.shield(asking)
-        if verdict is not Verdict.ALLOWED:
-            return self._refused(verdict)
-        answer = self._let_in(request)
-        return answer if isinstance(answer, Response) else await answer
+        """One deadline from here on for the verdict, the queue and the prediction."""
+        seconds = self._predictor.limits.deadline_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                verdict = await asyncio.shield(asking)
+                answer = self._let_in(request) if verdict is Verdict.ALLOWED else self._refused(verdict)
+                return answer if isinstance(answer, Response) else await answer
+        except TimeoutError:
+            self._predictor.reject("deadline")
+            return tfserving.error(504, f"The token's check and the prediction took longer than {seconds:g} s")
 
     def _let_in(self, request: Request) -> Answer:
         if len(request.body) > LARGE and self._predictor.in_flight >= self._predictor.limits.max_concurrency:

@@ -146,3 +146,14 @@ def test_threads_follow_the_pods_limit(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert processors(tmp_path) == count
+
+
+async def test_a_request_that_is_too_late_is_never_computed(model: Model, batcher: Batcher) -> None:
+    """By the clock: a timer that should have given it up may be late itself."""
+    first = batcher.submit(model, batch(model, row())).future
+    late = batcher.submit(model, batch(model, row(), row()), until=time.perf_counter()).future
+    last = batcher.submit(model, batch(model, row())).future
+    with pytest.raises(TimeoutError):
+        await late
+    await asyncio.gather(first, last)
+    assert model.calls == [1, 1]  # type: ignore[attr-defined]
