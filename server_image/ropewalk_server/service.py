@@ -16,10 +16,7 @@ AUTHORIZATION = b"authorization"
 LARGE = 16 * 1024
 """Bytes of a body that is not even read while too many requests wait: reading it would delay those."""
 
-_HINTS = {
-    Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),),
-    Verdict.UNAVAILABLE: ((b"retry-after", b"1"),),
-}
+_HINTS = {Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),)}
 
 
 class Service:
@@ -64,7 +61,7 @@ class Service:
         return tfserving.error(500, "Internal error")
 
     def _ended(self, request: Request, size: int, answer: Response, began: float) -> Response:
-        """Log the request, its body's size too, if it is its turn; a caller's trace goes back in the answer's headers."""
+        """Log the request if it is its turn; a caller's trace goes back in the answer's headers."""
         due = self._log.went_well(began) if answer.status == 200 else self._log.failed(began)
         sent = request.headers.get(TRACEPARENT)
         if not due and sent is None:
@@ -114,7 +111,7 @@ class Service:
         if loaded is None:
             return tfserving.error(503, "No version is loaded yet")
         why = self._predictor.overloaded(loaded, time.perf_counter())
-        return tfserving.error(why.status, str(why))._replace(headers=((b"retry-after", b"1"),))
+        return tfserving.error(why.status, str(why))
 
     def _refused(self, verdict: Verdict) -> Response:
         reason, words = REFUSALS[verdict]

@@ -135,3 +135,15 @@ async def test_a_large_body_is_not_read_for_a_stranger(port: Port) -> None:
     assert (wire.sent[:12], port.seen, port.server.buffered) == (b"HTTP/1.1 401", [], 0)
     _, wire = port.connect(post(b"x" * 1000, head))
     assert (wire.sent[:12], len(port.seen)) == (b"HTTP/1.1 200", 1)
+
+
+async def test_a_server_that_leaves_sends_its_clients_elsewhere(port: Port) -> None:
+    """With their next answer; who asks nothing is not cut off, since a request may be on its way."""
+    (idle, quiet), (busy, wire) = port.connect(), port.connect(post(b"abc"))
+    assert b"connection: close" not in wire.sent
+    port.server.leave()
+    busy.data_received(post(b"abc"))
+    assert (wire.sent.count(b"HTTP/1.1 200"), b"connection: close" in wire.sent, wire.closed) == (2, True, True)
+    assert not quiet.closed
+    idle.data_received(post(b"abcd"))
+    assert quiet.sent.endswith(b"connection: close\r\n\r\n4")
