@@ -72,7 +72,10 @@ class Calls:
         self.last = number
         if head is None:
             self._drop(number, Fault.PROTOCOL)
-        elif self._server.draining or len(self.streams) >= self._server.limits.max_streams:
+        elif self._server.draining:
+            self._drop(number, Fault.REFUSED)
+        elif len(self.streams) >= self._server.limits.max_streams:
+            self._server.rejected("streams")
             self._drop(number, Fault.REFUSED)
         else:
             stream = self.streams[number] = Stream(head, self._connection.seen)
@@ -137,6 +140,7 @@ class Calls:
             if len(piece) >= MESSAGE_HEAD.size:
                 packed, stream.wanted = MESSAGE_HEAD.unpack_from(piece)
                 if packed:
+                    self._server.rejected("content_encoding")
                     # A bomb of 100 KB unpacks to 100 MB (tensorflow/serving#4136): compressed messages are refused.
                     return failure(Code.UNIMPLEMENTED, "Compressed messages are not supported")
                 if stream.wanted > limits.max_body_bytes:
@@ -221,6 +225,7 @@ class Calls:
             self._connection.flush()
 
     def _expire(self, number: int, stream: Stream) -> None:
+        self._server.rejected("deadline")
         self._done(number, stream, failure(Code.DEADLINE_EXCEEDED, f"The call's {stream.head.timeout:g} s are over"))
 
     def _done(self, number: int, stream: Stream, reply: Reply) -> None:
@@ -276,6 +281,7 @@ class Calls:
         """Give up what has been received, or has waited for a window, for longer than `seconds`."""
         for number, stream in list(self.streams.items()):
             if not stream.ended and now - stream.began > seconds:
+                self._server.rejected("receive_time")
                 words = f"The message did not arrive within {seconds:g} s"
                 self._done(number, stream, failure(Code.DEADLINE_EXCEEDED, words))
         for number in self._sender.late(now - seconds):

@@ -166,7 +166,9 @@ class Connection(asyncio.Protocol):
         opened, first, block = self._block
         _check(number == opened, "CONTINUATION of another stream")
         block += payload
-        _check(len(block) <= self.server.limits.max_header_bytes, "The header block is too large", Fault.CALM)
+        if len(block) > self.server.limits.max_header_bytes:
+            self.server.rejected("header_bytes")
+            raise ConnectionFault(Fault.CALM, "The header block is too large")
         self._block = (opened, first, block)
         if flags & h2.END_HEADERS:
             self._block = None
@@ -177,8 +179,11 @@ class Connection(asyncio.Protocol):
         before = self._table.changes
         try:
             head = read_head(self._decoder.decode(block, raw=True))
+        except hpack.OversizedHeaderListError:
+            self.server.rejected("header_bytes")
+            raise ConnectionFault(Fault.CALM, "The headers are too large") from None
         except (hpack.HPACKError, IndexError, TypeError, ValueError):
-            raise ConnectionFault(Fault.COMPRESSION, "The headers cannot be decoded, or are too large") from None
+            raise ConnectionFault(Fault.COMPRESSION, "The headers cannot be decoded") from None
         if self._table.changes != before or block[:1] in _RESIZED or len(self._known) >= _REMEMBERED:
             self._known.clear()
         elif head is not None and len(block) <= _REMEMBERED_BYTES:
@@ -261,6 +266,7 @@ class Connection(asyncio.Protocol):
         if not begun or self._calls.streams:
             self._patience = now + limits.header_seconds
         elif now >= self._patience:
+            self.server.rejected("receive_time")
             self._end(Fault.PROTOCOL, "A frame did not arrive in time")
         if not self._calls.streams and now - self.seen > limits.idle_seconds and not self._ending:
             self._end(Fault.NONE, "Idle")

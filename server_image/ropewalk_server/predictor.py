@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ropewalk_server.batcher import Batcher
 from ropewalk_server.feedback import Receipts
-from ropewalk_server.limits import Limits
+from ropewalk_server.limits import REASONS, Limits
 from ropewalk_server.log import log, place
 from ropewalk_server.model import Model
 from ropewalk_server.monitor import Monitor
@@ -59,7 +59,7 @@ class Predictor:
         """Requests that wait or are computed off the event loop: never more than max_concurrency, so that is the length
         of the queue as well."""
         self._waiting_bytes = 0
-        self.rejected: dict[str, int] = {}
+        self.rejected = dict.fromkeys(REASONS, 0)
         self._batcher = Batcher(processors())
 
     def find(self, version: int | None) -> Loaded | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from ropewalk_server import http2_frames as h2
 from ropewalk_server.http2_frames import Fault
 from ropewalk_server.http2_sender import Sender
+from ropewalk_server.limits import REASONS
 from ropewalk_server.rpc import Code, Reply, failure
-from tests.server.http2_peer import SLOW, connected, data, framed, serving
+from tests.server.http2_peer import SLOW, Peer, connected, data, framed, serving
 from tests.server.test_http2 import UNAVAILABLE, eventually
 
 
@@ -89,3 +94,25 @@ async def test_a_stranger_is_refused_before_the_whole_message_is_there() -> None
         await peer.send(peer.head(), data(1, framed(b"x" * 1000)[:10]))
         assert (await peer.answer())["grpc-message"] == "who?"
         assert backend.server.buffered == 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (lambda peer: [peer.head(), data(1, b"\1" + framed(b"hello")[1:])], "content_encoding"),
+        (lambda peer: [peer.call(b"", grpc_timeout="0n")], "deadline"),
+        (lambda peer: [peer.call(b"", SLOW, grpc_timeout="10m")], "deadline"),
+        (lambda peer: [peer.head(), data(1, framed(b"hello")[:7])], "receive_time"),
+        (lambda peer: [h2.frame(h2.PING, 0, 0, b"12345678")[:10]], "receive_time"),
+        (lambda peer: [peer.head(), peer.head(), peer.head()], "streams"),
+        (lambda peer: [peer.head(x="y" * 9000)], "header_bytes"),
+        (lambda peer: [h2.frame(h2.HEADERS, 0, 1, b"x" * 9000), h2.frame(h2.CONTINUATION, 0, 1)], "header_bytes"),
+    ],
+)
+async def test_every_limit_is_counted_by_its_reason(sent: Callable[[Peer], list[bytes]], reason: str) -> None:
+    """One that /metrics has from the start."""
+    limits = {"deadline_seconds": 0.3, "header_seconds": 0.3, "max_streams": 2, "max_header_bytes": 8192}
+    async with serving(**limits) as (backend, port), connected(port) as peer:
+        await peer.send(*sent(peer))
+        await eventually(lambda: reason in backend.rejected)
+        assert set(backend.rejected) <= set(REASONS)

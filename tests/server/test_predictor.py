@@ -16,8 +16,9 @@ import pytest
 from ropewalk_server.credentials import Verdict
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.grpc_service import GrpcService
-from ropewalk_server.http import Request, Response
-from ropewalk_server.limits import Limits
+from ropewalk_server.http import Request, Response, encode
+from ropewalk_server.limits import REASONS, Limits
+from ropewalk_server.metrics import render
 from ropewalk_server.model import Model, load
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
@@ -36,6 +37,7 @@ class One:
     def __init__(self, model: Model) -> None:
         self._model = model
         self.held: dict[int, Any] = {}
+        self.loads: dict[str, int] = {}
 
     def model(self, version: int) -> Model:
         return self._model
@@ -225,3 +227,22 @@ def test_a_reply_is_none_of_the_gates_business_where_there_is_none(model: Model)
     assert Service(one).admit({}) is None
     assert GrpcService(one, None, lambda: False).admit(Head(b"/x")) is None
     assert isinstance(GrpcService(one, None, lambda: False).handle(Head(b"/x"), b""), Reply)
+
+
+async def test_who_is_refused_for_the_moment_hears_when_to_come_again(slow: Model) -> None:
+    """Whatever protocol it speaks."""
+    one = predictor(slow, max_concurrency=1)
+    submit(one, slow, 1)
+    v2 = {"inputs": [{"name": n, "shape": [1], "datatype": "FP32", "data": [v]} for n, v in row().items()]}
+    for request in (PREDICT, PREDICT._replace(path=b"/v2/models/cancer/infer", body=json.dumps(v2).encode())):
+        answer = Service(one).handle(request)
+        refused = answer if isinstance(answer, Response) else await answer
+        assert refused.status == 429
+        assert b"retry-after: 1\r\n" in encode(refused)
+    one.stop()
+
+
+def test_every_reason_is_there_from_the_start(model: Model) -> None:
+    """A counter that appears with its first event hides that one from rate()."""
+    text = render(predictor(model), ready=True).decode()
+    assert all(f'reason="{reason}"}} 0' in text for reason in REASONS)
