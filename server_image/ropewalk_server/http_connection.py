@@ -16,7 +16,7 @@ import httptools
 
 from ropewalk_server.bodies import SHARE_BYTES, Share
 from ropewalk_server.http import Request, Response, encode
-from ropewalk_server.http_message import Message
+from ropewalk_server.http_message import PER_HEADER, Message
 from ropewalk_server.log import log, place
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._message = Message()
-        self._between = False
-        self._in_body = False
+        self._between = self._in_body = False
         self._deadline = time.monotonic() + self._server.limits.header_seconds
 
     def on_url(self, url: bytes) -> None:
@@ -140,7 +139,10 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_body or self._discarding:
             return  # a trailer: nothing that decides may come after the body
-        self._message.add_header(name, value, self._server.kept)
+        size, message = len(name), self._message
+        message.head_size += size + len(value) + PER_HEADER
+        if size in self._server.read_sizes:
+            message.add_header(name.lower(), value, self._server.kept)
 
     def on_headers_complete(self) -> None:
         if self._discarding:
@@ -171,11 +173,8 @@ class Connection(asyncio.Protocol):
             self._fail(413, "body_bytes", f"Request body is larger than {limit} bytes")
         elif self._share.exceeded:
             self._fail(503, "buffered_bytes", "Too many large requests at once")
-        elif before <= SHARE_BYTES < message.size:
-            # No room is given for a large body to somebody who may not ask.
-            refused = self._server.admit(message.headers)
-            if refused is not None:
-                self._refuse(refused)
+        elif before <= SHARE_BYTES < message.size and (refused := self._server.admit(message.headers)) is not None:
+            self._refuse(refused)  # no room for a large body of somebody who may not ask
 
     def on_message_complete(self) -> None:
         self._in_body = False

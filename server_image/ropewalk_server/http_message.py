@@ -8,8 +8,11 @@ from ropewalk_server.bodies import keep, whole
 from ropewalk_server.http import Request, path_of
 from ropewalk_server.http_heads import Head
 
-_PER_HEADER = 4
+PER_HEADER = 4
 """Colon, space and the line's end, which a header's size counts as well."""
+_ENCODING, _EXPECT, _LENGTH = b"content-encoding", b"expect", b"content-length"
+READ_SIZES = frozenset(map(len, (_ENCODING, _EXPECT, _LENGTH)))
+"""Of the names that are looked at whatever the handler wants: most are told by their length to be none of them."""
 
 
 class Message:
@@ -33,17 +36,15 @@ class Message:
         self.head_size += len(part)
 
     def add_header(self, name: bytes, value: bytes, kept: Set[bytes]) -> None:
-        """A header: those whose names are `kept`, and what changes how a body is read; framing is the parser's."""
-        size = len(name)
-        self.head_size += size + len(value) + _PER_HEADER
-        lower = name.lower()
-        if lower in kept:
-            self.headers[lower] = value
-        elif size == 16 and lower == b"content-encoding":
+        """A header by its lower-case name: those that are `kept`, and what changes how a body is read; framing is the
+        parser's."""
+        if name in kept:
+            self.headers[name] = value
+        elif name == _ENCODING:
             self.encoding = value.lower()
-        elif size == 6 and lower == b"expect":
+        elif name == _EXPECT:
             self.expect = value.lower() == b"100-continue"
-        elif size == 14 and lower == b"content-length" and value.isdigit():
+        elif name == _LENGTH and value.isdigit():
             self.length = int(value) if len(value) <= 18 else -1
 
     def add_piece(self, data: bytes) -> None:

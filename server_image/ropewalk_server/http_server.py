@@ -11,6 +11,7 @@ from ropewalk_server.handshake import Handshake, listen
 from ropewalk_server.http import ErrorForm, Handler, Response
 from ropewalk_server.http_connection import Connection
 from ropewalk_server.http_heads import Heads
+from ropewalk_server.http_message import READ_SIZES
 from ropewalk_server.limits import Limits
 
 
@@ -35,6 +36,7 @@ class HttpServer:
         self.admit = admit
         self.rejected = rejected
         self.kept = frozenset(keep)
+        self.read_sizes = READ_SIZES | {len(name) for name in self.kept}
         self.limits = limits or Limits()
         self.connections: set[Connection] = set()
         self.handshakes: set[Handshake] = set()
