@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,14 @@ MOST_ROWS = 1024
 class Job:
     """One request's rows, waiting or being computed; cancel `future` to give it up.
 
-    `taken` is time.perf_counter() when a thread took it (the last time, if it was computed again), 0.0 before.
+    `until` is the time.perf_counter() after which nobody wants the answer; `taken` is that when a thread took it (the
+    last time, if it was computed again), 0.0 before.
     """
 
-    __slots__ = ("alone", "batch", "future", "model", "taken")
+    __slots__ = ("alone", "batch", "future", "model", "taken", "until")
 
-    def __init__(self, model: Model, batch: Batch, future: asyncio.Future[Core]) -> None:
-        self.model, self.batch, self.future = model, batch, future
+    def __init__(self, model: Model, batch: Batch, future: asyncio.Future[Core], until: float) -> None:
+        self.model, self.batch, self.future, self.until = model, batch, future, until
         self.alone = not model.batches
         self.taken = 0.0
 
@@ -56,9 +58,10 @@ class Batcher:
         """Requests that no thread has taken yet."""
         return len(self._queue)
 
-    def submit(self, model: Model, batch: Batch) -> Job:
-        """Queue the rows; the job's future gets the core's output [rows, outputs], or what the engine raised."""
-        job = Job(model, batch, asyncio.get_running_loop().create_future())
+    def submit(self, model: Model, batch: Batch, until: float = inf) -> Job:
+        """Queue the rows; the job's future gets the core's output [rows, outputs], what the engine raised, or a
+        TimeoutError where no thread was free before `until` by time.perf_counter()."""
+        job = Job(model, batch, asyncio.get_running_loop().create_future(), until)
         self._queue.append(job)
         self._start()
         return job
@@ -76,13 +79,17 @@ class Batcher:
             computing.add_done_callback(self._ended(jobs))
 
     def _take(self) -> list[Job]:
-        """The oldest requests that can be computed together; none that was given up."""
+        """The oldest requests that can be computed together; none that was given up or is too late.
+
+        The clock decides, not a timer: where the event loop is late, timers are too.
+        """
+        now = time.perf_counter()
         taken: list[Job] = []
         rows = 0
         while self._queue:
             job = self._queue[0]
-            if job.future.done():
-                self._queue.popleft()
+            if job.future.done() or job.until <= now:
+                _fail(self._queue.popleft(), TimeoutError())
                 continue
             fits = not job.alone and rows + job.batch.rows <= min(MOST_ROWS, job.model.decoder.most_rows)
             if taken and (not fits or job.model is not taken[0].model):
@@ -91,7 +98,6 @@ class Batcher:
             rows += job.batch.rows
             if job.alone:
                 break
-        now = time.perf_counter()
         for job in taken:
             job.taken = now
         return taken

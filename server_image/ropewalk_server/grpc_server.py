@@ -7,16 +7,17 @@ import ssl
 import time
 from collections.abc import Callable
 
+from ropewalk_server.handshake import Handshake, listen
 from ropewalk_server.http2_connection import Connection
-from ropewalk_server.http_server import HANDSHAKE_SECONDS
 from ropewalk_server.limits import Limits
-from ropewalk_server.rpc import Handler
+from ropewalk_server.rpc import Handler, Head, Reply
 
 
 class GrpcServer:
     """One port: its connections, its limits (replaced when routes change) and its drain.
 
-    `rejected` hears the reason of every call or connection that a limit turned away.
+    `admit` answers a head already that does not let its caller in, before more of a message is waited for; `rejected`
+    hears the reason of every call or connection that a limit turned away.
     """
 
     def __init__(
@@ -24,28 +25,29 @@ class GrpcServer:
         handler: Handler,
         limits: Limits | None = None,
         *,
+        admit: Callable[[Head], Reply | None] = lambda head: None,
         rejected: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.handler = handler
+        self.admit = admit
         self.rejected = rejected
         self.limits = limits or Limits()
         self.connections: set[Connection] = set()
+        self.handshakes: set[Handshake] = set()
         self.buffered = 0
         self.draining = False
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
+    @property
+    def open(self) -> int:
+        """Connections that there are, those in a TLS handshake among them."""
+        return len(self.connections) + len(self.handshakes)
+
     async def start(self, host: str | None, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen on `host`, None: on every address; returns the port (a free one when `port` is 0)."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self, loop),
-            host,
-            port,
-            backlog=1024,
-            ssl=tls,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
-        )
+        self._server = await listen(self, host, port, tls, lambda: Connection(self, loop))
         self._sweeper = loop.create_task(self._sweep())
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -66,6 +68,8 @@ class GrpcServer:
             await asyncio.sleep(0.02)
         for connection in list(self.connections):
             connection.abort()
+        for handshake in list(self.handshakes):
+            handshake.abort()
         if self._sweeper is not None:
             self._sweeper.cancel()
 

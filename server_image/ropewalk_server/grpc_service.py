@@ -36,25 +36,45 @@ class GrpcService:
         self._methods = {path.encode(): method for path, method in methods.items()}
         self._log = AccessLog()
 
+    def admit(self, head: Head) -> Reply | None:
+        """As Service does: the refusal of somebody who is known already not to be let in."""
+        if self._gate is None or head.path == _OPEN:
+            return None
+        verdict = self._gate.ask(head.authorization)
+        if verdict is Verdict.ALLOWED or not isinstance(verdict, Verdict):
+            return None
+        return self._refused(verdict)
+
     def handle(self, head: Head, message: bytes) -> Answer:
         """Answer at once, or with a future where the model is slow."""
         began = self._log.clock()
-        answer = self._answer(head, message)
+        try:
+            answer = self._answer(head, message)
+        except Exception as error:
+            answer = self._crashed(error, began)
         if isinstance(answer, Reply):
-            return self._ended(head, message, answer, began)
-        return asyncio.ensure_future(self._later(head, message, answer, began))
+            return self._ended(head, len(message), answer, began)
+        return asyncio.ensure_future(self._later(head, len(message), answer, began))
 
-    async def _later(self, head: Head, message: bytes, answer: asyncio.Future[Reply], began: float) -> Reply:
-        return self._ended(head, message, await answer, began)
+    async def _later(self, head: Head, size: int, answer: asyncio.Future[Reply], began: float) -> Reply:
+        try:
+            reply = await answer
+        except Exception as error:
+            reply = self._crashed(error, began)
+        return self._ended(head, size, reply, began)
 
-    def _ended(self, head: Head, message: bytes, reply: Reply, began: float) -> Reply:
+    def _crashed(self, error: Exception, began: float) -> Reply:
+        self._predictor.crashed(error, self._log.clock() - began)
+        return failure(Code.INTERNAL, "Internal error")
+
+    def _ended(self, head: Head, size: int, reply: Reply, began: float) -> Reply:
         """As Service does: log the call if it is its turn, send a caller's trace back."""
         due = self._log.went_well(began) if reply.code is Code.OK else self._log.failed(began)
         if not due and head.traceparent is None:
             return reply
         trace = trace_of(head.traceparent)
         if due:
-            fields = {"code": reply.code.name, "request_bytes": len(message), "answer_bytes": len(reply.message)}
+            fields = {"code": reply.code.name, "request_bytes": size, "answer_bytes": len(reply.message)}
             self._log.line("gRPC", head.path, began, trace, **fields)
         if trace is None:
             return reply
@@ -69,11 +89,17 @@ class GrpcService:
         return asyncio.ensure_future(self._once_known(verdict, head, message))
 
     async def _once_known(self, asking: asyncio.Future[Verdict], head: Head, message: bytes) -> Reply:
-        verdict = await asyncio.shield(asking)
-        if verdict is not Verdict.ALLOWED:
-            return self._refused(verdict)
-        answer = self._let_in(head, message)
-        return answer if isinstance(answer, Reply) else await answer
+        """As Service does: one deadline."""
+        seconds = self._predictor.limits.deadline_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                verdict = await asyncio.shield(asking)
+                answer = self._let_in(head, message) if verdict is Verdict.ALLOWED else self._refused(verdict)
+                return answer if isinstance(answer, Reply) else await answer
+        except TimeoutError:
+            self._predictor.reject("deadline")
+            words = f"The token's check and the prediction took longer than {seconds:g} s"
+            return failure(Code.DEADLINE_EXCEEDED, words)
 
     def _refused(self, verdict: Verdict) -> Reply:
         reason, words = REFUSALS[verdict]

@@ -19,7 +19,11 @@ REASONS = {
     429: b"Too Many Requests", 431: b"Request Header Fields Too Large", 500: b"Internal Server Error",
     503: b"Service Unavailable", 504: b"Gateway Timeout",
 }  # fmt: skip
-_STATUS_LINE = {status: b"HTTP/1.1 %d %b\r\n" % (status, reason) for status, reason in REASONS.items()}
+_AGAIN = {429: b"retry-after: 1\r\n", 503: b"retry-after: 1\r\n"}
+"""What may be there a moment later: clients that know when to come again do not come at once."""
+_HEAD = {
+    status: b"HTTP/1.1 %d %b\r\n%b" % (status, reason, _AGAIN.get(status, b"")) for status, reason in REASONS.items()
+}
 
 NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
 
@@ -69,7 +73,7 @@ def query_of(url: bytes) -> bytes:
 def encode(response: Response, *, keep_alive: bool = True, head_only: bool = False) -> bytes:
     """The bytes of HTTP/1.1; for a HEAD request all but the body."""
     status, body, content_type, headers = response
-    head = b"%bcontent-type: %b\r\ncontent-length: %d\r\n" % (_STATUS_LINE[status], content_type, len(body))
+    head = b"%bcontent-type: %b\r\ncontent-length: %d\r\n" % (_HEAD[status], content_type, len(body))
     for name, value in headers:
         head += b"%b: %b\r\n" % (name, value)
     return b"%b%b%b" % (head, b"\r\n" if keep_alive else b"connection: close\r\n\r\n", b"" if head_only else body)

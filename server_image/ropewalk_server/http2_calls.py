@@ -9,6 +9,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ropewalk_server.bodies import Share, keep, whole
 from ropewalk_server.http2_frames import (
     LARGEST_WINDOW,
     MESSAGE_HEAD,
@@ -18,7 +19,7 @@ from ropewalk_server.http2_frames import (
     window_update,
 )
 from ropewalk_server.http2_sender import Sender
-from ropewalk_server.log import log
+from ropewalk_server.log import log, place
 from ropewalk_server.rpc import Answer, Code, Head, Reply, failure
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 _REPLENISH = 1 << 29
 _REMEMBERED = 64
-_NOT_GRPC = failure(Code.UNKNOWN, "")
-"""Stands for an answer in HTTP's own terms."""
 
 
 class Stream:
@@ -39,7 +38,7 @@ class Stream:
         self.head = head
         self.began = began
         self.ended = False
-        self.parts: list[bytes] = []
+        self.parts: list[bytes | bytearray] = []
         self.size = self.credit = 0
         self.wanted = -1
         self.pending: asyncio.Future[Reply] | None = None
@@ -49,12 +48,13 @@ class Stream:
 class Calls:
     """The streams of `connection` that are not answered yet. All its methods may raise ConnectionFault."""
 
-    __slots__ = ("_connection", "_dropped", "_received", "_sender", "_server", "last", "streams")
+    __slots__ = ("_connection", "_dropped", "_received", "_sender", "_server", "_share", "last", "streams")
 
     def __init__(self, connection: Connection, sender: Sender) -> None:
         self._connection = connection
         self._server = connection.server
         self._sender = sender
+        self._share = Share(self._server)
         self.streams: dict[int, Stream] = {}
         self.last = 0
         self._dropped: dict[int, None] = {}
@@ -72,12 +72,19 @@ class Calls:
         self.last = number
         if head is None:
             self._drop(number, Fault.PROTOCOL)
-        elif self._server.draining or len(self.streams) >= self._server.limits.max_streams:
+        elif self._server.draining:
+            self._drop(number, Fault.REFUSED)
+        elif len(self.streams) >= self._server.limits.max_streams:
+            self._server.rejected("streams")
             self._drop(number, Fault.REFUSED)
         else:
             stream = self.streams[number] = Stream(head, self._connection.seen)
-            if ended:
-                stream.ended = True
+            stream.ended = ended
+            if head.status:
+                self._sender.http_error(number, head.status)
+                self.forget(number)
+                self._stop(number, stream)
+            elif ended:
                 self._done(number, stream, failure(Code.INTERNAL, "The call has no message"))
 
     def _on_trailers(self, number: int, head: Head | None, ended: bool) -> None:
@@ -107,31 +114,33 @@ class Calls:
         if not size and not ended:
             self._connection.spend()
             return
+        first = not stream.size
         stream.ended = ended
         stream.size += size
-        self._server.buffered += size
+        self._share.hold(size)
         if ended and stream.head.length not in (None, stream.size):
             self.forget(number)
             self._drop(number, Fault.PROTOCOL)
             return
         wrong = self._take(stream, piece)
+        if wrong is None and first and not ended:
+            wrong = self._server.admit(stream.head)
         if wrong is not None:
             self._done(number, stream, wrong)
         elif ended:
-            message = stream.parts[0] if len(stream.parts) == 1 else b"".join(stream.parts)
+            message, stream.parts = whole(stream.parts), []
             self._call(number, stream, message)
 
     def _take(self, stream: Stream, piece: bytes) -> Reply | None:
         """Keep a piece of the message; an error if it cannot become one."""
-        if stream.head.status:
-            return _NOT_GRPC if stream.ended else None
         parts, limits = stream.parts, self._server.limits
         if stream.wanted < 0:
             if parts:
-                piece = parts.pop() + piece
+                piece = bytes(parts.pop() + piece)
             if len(piece) >= MESSAGE_HEAD.size:
                 packed, stream.wanted = MESSAGE_HEAD.unpack_from(piece)
                 if packed:
+                    self._server.rejected("content_encoding")
                     # A bomb of 100 KB unpacks to 100 MB (tensorflow/serving#4136): compressed messages are refused.
                     return failure(Code.UNIMPLEMENTED, "Compressed messages are not supported")
                 if stream.wanted > limits.max_body_bytes:
@@ -139,11 +148,11 @@ class Calls:
                     words = f"The message has {stream.wanted} bytes, at most {limits.max_body_bytes} are allowed"
                     return failure(Code.RESOURCE_EXHAUSTED, words)
                 piece = piece[MESSAGE_HEAD.size :]
-        parts.append(piece)
+        keep(parts, piece)
         got = stream.size - MESSAGE_HEAD.size
         if got > stream.wanted >= 0:
             return failure(Code.UNIMPLEMENTED, "The call has more than one message")
-        if self._server.buffered > limits.max_buffered_bytes:
+        if self._share.exceeded:
             self._server.rejected("buffered_bytes")
             return failure(Code.UNAVAILABLE, "Too many large requests at once")
         if stream.ended and (stream.wanted < 0 or got != stream.wanted):
@@ -155,7 +164,7 @@ class Calls:
         if number == 0:
             if more == 0:
                 raise ConnectionFault(Fault.PROTOCOL, "WINDOW_UPDATE of 0 bytes")
-            self.sent(self._sender.grant(more))
+            self._sender.grant(more)
             return
         if number > self.last:
             raise ConnectionFault(Fault.PROTOCOL, "WINDOW_UPDATE of a stream that was not opened")
@@ -171,7 +180,7 @@ class Calls:
             stream.credit = credit
         else:
             waiting.credit = credit
-            self.sent(self._sender.move())
+            self._sender.widened = True
 
     # Answers.
 
@@ -184,14 +193,11 @@ class Calls:
         try:
             answer: Answer = self._server.handler(stream.head, message)
         except Exception as error:
-            log("error", "call failed", error=repr(error), path=stream.head.path[:200].decode("latin-1"))
+            log("error", "call failed", error=place(error), path=stream.head.path[:200].decode("latin-1"))
             answer = failure(Code.INTERNAL, "Internal error")
         if isinstance(answer, Reply):
             self._done(number, stream, answer)
             return
-        self._server.buffered -= stream.size
-        stream.size = 0
-        stream.parts = []
         stream.pending = answer
         answer.add_done_callback(partial(self._finish, number, stream))
         if left is not None:
@@ -206,7 +212,7 @@ class Calls:
         if done.cancelled():
             reply = failure(Code.UNAVAILABLE, "The call was cancelled")
         elif (error := done.exception()) is not None:
-            log("error", "call failed", error=repr(error), path=stream.head.path[:200].decode("latin-1"))
+            log("error", "call failed", error=place(error), path=stream.head.path[:200].decode("latin-1"))
             reply = failure(Code.INTERNAL, "Internal error")
         else:
             reply = done.result()
@@ -219,19 +225,21 @@ class Calls:
             self._connection.flush()
 
     def _expire(self, number: int, stream: Stream) -> None:
+        self._server.rejected("deadline")
         self._done(number, stream, failure(Code.DEADLINE_EXCEEDED, f"The call's {stream.head.timeout:g} s are over"))
 
     def _done(self, number: int, stream: Stream, reply: Reply) -> None:
         """Answer a call, all of which may not be here yet."""
         self._connection.earn()
-        if stream.head.status:
-            self._sender.http_error(number, stream.head.status)
-            self.forget(number)
-        elif self._sender.answer(number, reply, stream.credit, self._connection.seen):
+        if self._sender.answer(number, reply, stream.credit, self._connection.seen):
             self.forget(number)
         else:
-            self._server.buffered += len(reply.message) - stream.size
+            self._share.hold(len(reply.message) - stream.size)
             stream.size = len(reply.message)
+        self._stop(number, stream)
+
+    def _stop(self, number: int, stream: Stream) -> None:
+        """What still comes of a message is not wanted."""
         if not stream.ended:
             stream.ended = True
             self._drop(number, Fault.NONE)
@@ -246,7 +254,7 @@ class Calls:
         stream = self.streams.pop(number, None)
         if stream is None:
             return
-        self._server.buffered -= stream.size
+        self._share.release(stream.size)
         self._sender.forget(number)
         if stream.timer is not None:
             stream.timer.cancel()
@@ -273,6 +281,7 @@ class Calls:
         """Give up what has been received, or has waited for a window, for longer than `seconds`."""
         for number, stream in list(self.streams.items()):
             if not stream.ended and now - stream.began > seconds:
+                self._server.rejected("receive_time")
                 words = f"The message did not arrive within {seconds:g} s"
                 self._done(number, stream, failure(Code.DEADLINE_EXCEEDED, words))
         for number in self._sender.late(now - seconds):

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ropewalk_server.grpc_server import GrpcServer
 
 _CREDIT = 1000
-"""Frames that a client may send beyond its calls, like PING; each answer and each sweep gives some back."""
+"""Frames that a client may send beyond its calls, like PING, and settings in them; each answer and each sweep gives
+some back."""
 _CREDIT_AN_ANSWER = 20
 _CREDIT_A_SWEEP = 100
 _REMEMBERED = 64
@@ -165,7 +166,9 @@ class Connection(asyncio.Protocol):
         opened, first, block = self._block
         _check(number == opened, "CONTINUATION of another stream")
         block += payload
-        _check(len(block) <= self.server.limits.max_header_bytes, "The header block is too large", Fault.CALM)
+        if len(block) > self.server.limits.max_header_bytes:
+            self.server.rejected("header_bytes")
+            raise ConnectionFault(Fault.CALM, "The header block is too large")
         self._block = (opened, first, block)
         if flags & h2.END_HEADERS:
             self._block = None
@@ -176,8 +179,11 @@ class Connection(asyncio.Protocol):
         before = self._table.changes
         try:
             head = read_head(self._decoder.decode(block, raw=True))
+        except hpack.OversizedHeaderListError:
+            self.server.rejected("header_bytes")
+            raise ConnectionFault(Fault.CALM, "The headers are too large") from None
         except (hpack.HPACKError, IndexError, TypeError, ValueError):
-            raise ConnectionFault(Fault.COMPRESSION, "The headers cannot be decoded, or are too large") from None
+            raise ConnectionFault(Fault.COMPRESSION, "The headers cannot be decoded") from None
         if self._table.changes != before or block[:1] in _RESIZED or len(self._known) >= _REMEMBERED:
             self._known.clear()
         elif head is not None and len(block) <= _REMEMBERED_BYTES:
@@ -189,20 +195,21 @@ class Connection(asyncio.Protocol):
         _check(len(payload) % 6 == 0 and not (flags & h2.ACK and payload), "SETTINGS of a wrong size", Fault.FRAME_SIZE)
         if flags & h2.ACK:
             return
-        for name, value in h2.SETTING.iter_unpack(payload):
+        self.spend(max(0, len(payload) // h2.SETTING.size - 1))
+        for name, value in dict(h2.SETTING.iter_unpack(payload)).items():  # the last value of each is what holds
             if name == h2.HEADER_TABLE_SIZE:
                 self._sender.set_table(value)
             elif name == h2.ENABLE_PUSH:
                 _check(value < 2, "SETTINGS_ENABLE_PUSH is 0 or 1")
             elif name == h2.INITIAL_WINDOW:
-                self._calls.sent(self._sender.set_initial(value))
+                self._sender.set_initial(value)
             elif name == h2.MAX_FRAME:
                 self._sender.set_max_frame(value)
         self._sender.out.append(h2.frame(h2.SETTINGS, h2.ACK, 0))
 
-    def spend(self) -> None:
-        """A frame that is no part of a call. Raises ConnectionFault for a flood of them."""
-        self._credit -= 1
+    def spend(self, count: int = 1) -> None:
+        """Frames, or settings in a frame, that are no part of a call. Raises ConnectionFault for a flood of them."""
+        self._credit -= count
         if self._credit < 0:
             self.server.rejected("flood")
             raise ConnectionFault(Fault.CALM, "Too many frames that are no calls")
@@ -215,6 +222,8 @@ class Connection(asyncio.Protocol):
 
     def flush(self) -> None:
         """Write what has gathered."""
+        if self._sender.widened:
+            self._calls.sent(self._sender.move())
         out = self._sender.out
         if out:
             if not self._transport.is_closing():
@@ -257,6 +266,7 @@ class Connection(asyncio.Protocol):
         if not begun or self._calls.streams:
             self._patience = now + limits.header_seconds
         elif now >= self._patience:
+            self.server.rejected("receive_time")
             self._end(Fault.PROTOCOL, "A frame did not arrive in time")
         if not self._calls.streams and now - self.seen > limits.idle_seconds and not self._ending:
             self._end(Fault.NONE, "Idle")

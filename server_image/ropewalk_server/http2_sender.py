@@ -39,14 +39,19 @@ class Waiting:
 
 
 class Sender:
-    """The frames to be written, `out`, and the answers that wait, by stream."""
+    """The frames to be written, `out`, and the answers that wait, by stream.
 
-    __slots__ = ("_max_frame", "_prefix", "initial", "out", "waiting", "window")
+    `widened` tells that a window has grown since the last `move`, which costs as much as there are answers that wait:
+    one of them is enough for all frames that came together.
+    """
+
+    __slots__ = ("_max_frame", "_prefix", "initial", "out", "waiting", "widened", "window")
 
     def __init__(self) -> None:
         self.out: list[bytes] = []
         self.waiting: dict[int, Waiting] = {}
         self.window = self.initial = DEFAULT_WINDOW
+        self.widened = False
         self._max_frame = DEFAULT_FRAME
         self._prefix = b""
 
@@ -63,8 +68,12 @@ class Sender:
             self.window -= size
             self.out += (frame(DATA, 0, stream, body), tail(stream))
             return True
-        self.waiting[stream] = Waiting(memoryview(body), credit, now)
-        return stream in self.move()
+        # Those that wait already have sent what they may.
+        one = Waiting(memoryview(body), credit, now)
+        if not self.widened and self._part(stream, one):
+            return True
+        self.waiting[stream] = one
+        return False
 
     def http_error(self, stream: int, status: int) -> None:
         """Answer a request that is not gRPC's."""
@@ -77,6 +86,7 @@ class Sender:
 
     def move(self) -> list[int]:
         """Send of what waits as much as the windows allow, the oldest first; the streams that are done."""
+        self.widened = False
         done = []
         for stream, one in self.waiting.items():
             if self.window <= 0:
@@ -113,19 +123,19 @@ class Sender:
 
     # What the client sets.
 
-    def grant(self, more: int) -> list[int]:
-        """The connection's window grows; the streams that are done by that. Raises ConnectionFault."""
+    def grant(self, more: int) -> None:
+        """The connection's window grows. Raises ConnectionFault."""
         self.window += more
         if self.window > LARGEST_WINDOW:
             raise ConnectionFault(Fault.FLOW_CONTROL, "The window has grown beyond 2^31-1")
-        return self.move()
+        self.widened = True
 
-    def set_initial(self, value: int) -> list[int]:
+    def set_initial(self, value: int) -> None:
         """The initial window of all streams, open ones too. Raises ConnectionFault."""
         if value > LARGEST_WINDOW:
             raise ConnectionFault(Fault.FLOW_CONTROL, "SETTINGS_INITIAL_WINDOW_SIZE beyond 2^31-1")
         self.initial = value
-        return self.move()
+        self.widened = True
 
     def set_max_frame(self, value: int) -> None:
         """The largest frame that the client takes. Raises ConnectionFault."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httptools
 
-from ropewalk_server.http import Request, Response, encode, path_of, query_of
-from ropewalk_server.http_heads import Head
+from ropewalk_server.bodies import SHARE_BYTES, Share
+from ropewalk_server.http import Request, Response, encode
+from ropewalk_server.http_message import PER_HEADER, Message
+from ropewalk_server.log import log, place
 
 if TYPE_CHECKING:
     from ropewalk_server.http_server import HttpServer
@@ -24,34 +27,25 @@ class Connection(asyncio.Protocol):
     """One client. States: waiting for a head, reading a body, answering, discarding (after an error)."""
 
     __slots__ = (
-        "_between", "_body", "_body_bytes", "_closing", "_deadline", "_discarding", "_encoding", "_expect",
-        "_head_bytes", "_headers", "_in_body", "_keep_alive", "_length", "_loop", "_message_bytes", "_out", "_parser",
-        "_paused", "_pending", "_queue", "_server", "_transport", "_url",
+        "_between", "_closing", "_deadline", "_discarding", "_head_bytes", "_in_body", "_keep_alive", "_loop",
+        "_message", "_message_bytes", "_out", "_parser", "_paused", "_pending", "_queue", "_server", "_share",
+        "_transport",
     )  # fmt: skip
 
     def __init__(self, server: HttpServer, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
         self._loop = loop
+        self._share = Share(server)
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[tuple[Request | Response, bool]] = deque()
         self._pending: asyncio.Future[Response] | None = None
         self._out: list[bytes] = []
         self._paused = self._discarding = self._closing = self._in_body = False
-        self._between = True
+        self._between = self._keep_alive = True
         self._deadline = time.monotonic() + server.limits.header_seconds
         self._head_bytes = self._message_bytes = 0
-        self._reset()
-
-    def _reset(self) -> None:
-        self._url = b""
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._headers: dict[bytes, bytes] = {}
-        self._encoding = b""
-        self._expect = False
-        self._keep_alive = True
-        self._length = 0
+        self._message = Message()
 
     # What asyncio calls.
 
@@ -65,8 +59,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        self._server.buffered -= self._body_bytes
-        self._body_bytes = 0
+        queued = sum(len(item.body) for item, _ in self._queue if isinstance(item, Request))
+        self._share.release(self._message.size + queued)
+        self._message = Message()
         self._discarding = True
         self._queue.clear()
         if self._pending is not None:
@@ -94,7 +89,7 @@ class Connection(asyncio.Protocol):
                 self._serve(known, True)
                 self._flush()
                 return
-            self._url = b""
+            self._message.url = b""
         if self._in_body:
             self._message_bytes += len(data)
         else:
@@ -127,63 +122,59 @@ class Connection(asyncio.Protocol):
         # Raw bytes too, not only what the parser hands out: chunk extensions and trailers are bytes as well.
         if self._in_body and self._message_bytes > 2 * limits.max_body_bytes + 65536:
             self._fail(413, "body_bytes", f"Request body is larger than {limits.max_body_bytes} bytes")
-        elif start and self._between and self._url and self._keep_alive and not self._expect:
-            url = self._url
-            head = Head(self._parser.get_method(), path_of(url), self._headers, self._length, query_of(url))
-            self._server.heads.learn(data, head)
+        elif start and self._between and self._keep_alive and self._message.url and not self._message.expect:
+            self._server.heads.learn(data, self._message.head(self._parser.get_method()))
         self._flush()
 
     # What httptools calls.
 
     def on_message_begin(self) -> None:
-        self._reset()
-        self._between = False
-        self._in_body = False
+        self._message = Message()
+        self._between = self._in_body = False
         self._deadline = time.monotonic() + self._server.limits.header_seconds
 
     def on_url(self, url: bytes) -> None:
-        self._url += url
+        self._message.add_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Only what changes how a body is read; lengths and keep-alive are the parser's.
-        size = len(name)
-        if size == 16 and name.lower() == b"content-encoding":
-            self._encoding = value.lower()
-        elif size in self._server.kept_sizes and (lower := name.lower()) in self._server.kept:
-            self._headers[lower] = value
-        elif size == 6 and name.lower() == b"expect":
-            self._expect = value.lower() == b"100-continue"
-        elif size == 14 and name.lower() == b"content-length" and value.isdigit():
-            limit = self._server.limits.max_body_bytes
-            if len(value) > 18 or int(value) > limit:
-                self._fail(413, "body_bytes", f"Request body is larger than {limit} bytes")
-            else:
-                self._length = int(value)
+        if self._in_body or self._discarding:
+            return  # a trailer: nothing that decides may come after the body
+        size, message = len(name), self._message
+        message.head_size += size + len(value) + PER_HEADER
+        if size in self._server.read_sizes:
+            message.add_header(name.lower(), value, self._server.kept)
 
     def on_headers_complete(self) -> None:
         if self._discarding:
             return
+        message, limits = self._message, self._server.limits
         self._in_body = True
         self._head_bytes = 0
         self._keep_alive = self._parser.should_keep_alive()
-        self._deadline = time.monotonic() + self._server.limits.deadline_seconds
-        if self._encoding not in (b"", b"identity"):
+        self._deadline = time.monotonic() + limits.deadline_seconds
+        if message.head_size > limits.max_header_bytes:  # of a request behind another one in the same bytes
+            self._fail(431, "header_bytes", f"Request head is larger than {limits.max_header_bytes} bytes")
+        elif not 0 <= message.length <= limits.max_body_bytes:
+            self._fail(413, "body_bytes", f"Request body is larger than {limits.max_body_bytes} bytes")
+        elif message.encoding not in (b"", b"identity"):
             # A bomb of 100 KB unpacks to 100 MB (tensorflow/serving#4136): compressed bodies are refused.
             self._fail(415, "content_encoding", "Content-Encoding is not supported")
-        elif self._expect:
+        elif message.expect:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, data: bytes) -> None:
         if self._discarding:
             return
-        server = self._server
-        self._body.append(data)
-        self._body_bytes += len(data)
-        server.buffered += len(data)
-        if self._body_bytes > server.limits.max_body_bytes:
-            self._fail(413, "body_bytes", f"Request body is larger than {server.limits.max_body_bytes} bytes")
-        elif server.buffered > server.limits.max_buffered_bytes:
+        message, limit = self._message, self._server.limits.max_body_bytes
+        before = message.size
+        message.add_piece(data)
+        self._share.hold(len(data))
+        if message.size > limit:
+            self._fail(413, "body_bytes", f"Request body is larger than {limit} bytes")
+        elif self._share.exceeded:
             self._fail(503, "buffered_bytes", "Too many large requests at once")
+        elif before <= SHARE_BYTES < message.size and (refused := self._server.admit(message.headers)) is not None:
+            self._refuse(refused)  # no room for a large body of somebody who may not ask
 
     def on_message_complete(self) -> None:
         self._in_body = False
@@ -191,42 +182,44 @@ class Connection(asyncio.Protocol):
         if self._discarding:
             return
         self._between = True
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._server.buffered -= self._body_bytes
-        self._body_bytes = 0
+        message = self._message
+        request = message.request(self._parser.get_method())
+        message.pieces, message.size = [], 0
         self._deadline = time.monotonic() + self._server.limits.idle_seconds
-        url = self._url
-        request = Request(self._parser.get_method(), path_of(url), body, self._headers, query_of(url))
         if self._pending is not None or self._queue or self._paused:
             self._queue.append((request, self._keep_alive))
             self._transport.pause_reading()
         else:
+            self._share.release(len(request.body))
             self._serve(request, self._keep_alive)
 
     # Answers.
 
     def _serve(self, request: Request, keep_alive: bool) -> None:
+        head_only = request.method == b"HEAD"
         try:
             answer = self._server.handler(request)
         except Exception as error:
-            from ropewalk_server.log import log
-
-            log("error", "request failed", error=repr(error), path=request.path[:200].decode("latin-1"))
+            log("error", "request failed", error=place(error), path=request.path[:200].decode("latin-1"))
             answer = self._server.error(500, "Internal error")
         if isinstance(answer, Response):
-            self._write(answer, keep_alive, head_only=request.method == b"HEAD")
+            self._write(answer, keep_alive, head_only=head_only)
             return
         self._pending = answer
         self._deadline = float("inf")
         self._transport.pause_reading()
-        answer.add_done_callback(lambda done: self._finish(done, keep_alive))
+        size = len(request.body)
+        self._share.hold(size)  # what it has become, if it is not kept itself
+        answer.add_done_callback(partial(self._finish, keep_alive, head_only, size))
 
-    def _finish(self, done: asyncio.Future[Response], keep_alive: bool) -> None:
+    def _finish(self, keep_alive: bool, head_only: bool, size: int, done: asyncio.Future[Response]) -> None:
         self._pending = None
+        self._share.release(size)
         if done.cancelled() or self._transport.is_closing():
             return
         error = done.exception()
-        self._write(done.result() if error is None else self._server.error(500, "Internal error"), keep_alive)
+        answer = done.result() if error is None else self._server.error(500, "Internal error")
+        self._write(answer, keep_alive, head_only=head_only)
         self._deadline = time.monotonic() + self._server.limits.idle_seconds
         self._serve_queue()
 
@@ -234,6 +227,7 @@ class Connection(asyncio.Protocol):
         while self._queue and self._pending is None and not self._paused and not self._closing:
             item, keep_alive = self._queue.popleft()
             if isinstance(item, Request):
+                self._share.release(len(item.body))
                 self._serve(item, keep_alive)
             else:
                 self._write(item, False)
@@ -255,10 +249,15 @@ class Connection(asyncio.Protocol):
             self._linger()
 
     def _fail(self, status: int, reason: str, message: str) -> None:
-        """Answer an error after what is owed already, read no more, and close. `reason` is for the metric."""
-        self._discarding = True
+        """Refuse what arrives, for a `reason` that is for the metric."""
         self._server.rejected(reason)
-        response = self._server.error(status, message)
+        self._refuse(self._server.error(status, message))
+
+    def _refuse(self, response: Response) -> None:
+        """Answer an error after what is owed already, read no more, and close."""
+        self._discarding = True
+        self._share.release(self._message.size)
+        self._message = Message()
         if self._pending is not None or self._queue:
             self._queue.append((response, False))
             return

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from ropewalk_server.http import ErrorForm, Handler
+from ropewalk_server.handshake import Handshake, listen
+from ropewalk_server.http import ErrorForm, Handler, Response
 from ropewalk_server.http_connection import Connection
 from ropewalk_server.http_heads import Heads
+from ropewalk_server.http_message import READ_SIZES
 from ropewalk_server.limits import Limits
-
-HANDSHAKE_SECONDS = 10.0
 
 
 class HttpServer:
@@ -25,36 +25,43 @@ class HttpServer:
         limits: Limits | None = None,
         *,
         keep: Iterable[bytes] = (),
+        admit: Callable[[Mapping[bytes, bytes]], Response | None] = lambda headers: None,
         rejected: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        """`keep` names the request headers, in lower case, that the handler wants to see; `rejected` hears the reason
-        of every request that a limit turned away."""
+        """`keep` names the request headers, in lower case, that the handler wants to see; `admit` answers those
+        already that do not let a client in, before a large body is read; `rejected` hears the reason of every request
+        that a limit turned away."""
         self.handler = handler
         self.error = error
+        self.admit = admit
         self.rejected = rejected
         self.kept = frozenset(keep)
-        self.kept_sizes = frozenset(map(len, self.kept))
+        self.read_sizes = READ_SIZES | {len(name) for name in self.kept}
         self.limits = limits or Limits()
         self.connections: set[Connection] = set()
+        self.handshakes: set[Handshake] = set()
         self.heads = Heads()
         self.buffered = 0
         self.draining = False
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
+    @property
+    def open(self) -> int:
+        """Connections that there are, those in a TLS handshake among them."""
+        return len(self.connections) + len(self.handshakes)
+
     async def start(self, host: str | None, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen on `host`, None: on every address; returns the port (a free one when `port` is 0)."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self, loop),
-            host,
-            port,
-            backlog=1024,
-            ssl=tls,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
-        )
+        self._server = await listen(self, host, port, tls, lambda: Connection(self, loop))
         self._sweeper = loop.create_task(self._sweep())
         return int(self._server.sockets[0].getsockname()[1])
+
+    def leave(self) -> None:
+        """Send clients elsewhere while everything is still answered here: each answer is its connection's last. Those
+        that ask nothing stay, since closing them could cross their next request."""
+        self.draining = True
 
     async def stop(self, *, grace_seconds: float) -> None:
         """Stop listening, let requests in flight end (at most `grace_seconds`), close everything."""
@@ -68,6 +75,8 @@ class HttpServer:
             await asyncio.sleep(0.02)
         for connection in list(self.connections):
             connection.abort()
+        for handshake in list(self.handshakes):
+            handshake.abort()
         if self._sweeper is not None:
             self._sweeper.cancel()
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+REASONS = (
+    "body_bytes", "buffered_bytes", "concurrency", "connections", "content_encoding", "deadline", "flood", "forbidden",
+    "header_bytes", "json_depth", "malformed", "receive_time", "rows", "streams", "unauthenticated", "unauthorized",
+)  # fmt: skip
+"""Why something is turned away: the values of `reason` of ropewalk_server_rejected_total, each there from the start."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -14,6 +20,7 @@ class Limits:
     max_rows: int = 10_000
     deadline_seconds: float = 30.0
     max_concurrency: int = 256
+    """Of requests for a slow model: those that are computed, and the queue before it."""
     max_header_bytes: int = 16 * 1024
     header_seconds: float = 10.0
     idle_seconds: float = 75.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import traceback
 
 
 def log(level: str, message: str, **fields: object) -> None:
@@ -14,3 +15,10 @@ def log(level: str, message: str, **fields: object) -> None:
     line = {"time": stamp, "level": level, "message": message, **fields}
     sys.stderr.write(json.dumps(line, default=str) + "\n")
     sys.stderr.flush()
+
+
+def place(error: BaseException) -> str:
+    """An error's type and where it comes from, the innermost places last. Its words may quote what a client sent."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames]
+    return " ".join([type(error).__name__, *places])

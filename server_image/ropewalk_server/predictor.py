@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ropewalk_server.batcher import Batcher
 from ropewalk_server.buckets import Yardstick
 from ropewalk_server.feedback import Receipts
-from ropewalk_server.limits import Limits
-from ropewalk_server.log import log
+from ropewalk_server.limits import REASONS, Limits
+from ropewalk_server.log import log, place
 from ropewalk_server.model import Model
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.processors import processors
@@ -57,7 +57,10 @@ class Predictor:
         self.receipts = receipts
         self.limits = Limits()
         self.in_flight = 0
-        self.rejected: dict[str, int] = {}
+        """Requests that wait or are computed off the event loop: never more than max_concurrency, so that is the length
+        of the queue as well."""
+        self._waiting_bytes = 0
+        self.rejected = dict.fromkeys(REASONS, 0)
         self._batcher = Batcher(processors())
 
     def find(self, version: int | None) -> Loaded | None:
@@ -76,30 +79,41 @@ class Predictor:
         model = loaded.model
         decoded = time.perf_counter()
         if model.curve.micros(batch.rows) <= INLINE_MICROS:
-            core = model.predict(batch)
-            return self._answer(loaded, batch, core, Times(began, decoded, decoded, time.perf_counter()), write)
-        if self.in_flight >= self.limits.max_concurrency:
+            try:
+                core = model.predict(batch)
+                return self._answer(loaded, batch, core, Times(began, decoded, decoded, time.perf_counter()), write)
+            except Exception as error:
+                raise self._broken(loaded, began, error) from error
+        size = batch.nbytes
+        if self.in_flight >= self.limits.max_concurrency or (
+            self._waiting_bytes and self._waiting_bytes + size > self.limits.max_buffered_bytes
+        ):
             raise self.overloaded(loaded, began)
-        return asyncio.get_running_loop().create_task(self._slow(loaded, batch, began, decoded, write))
+        # Counted here and not in the task, which runs after all that came in this turn of the loop.
+        self.in_flight += 1
+        self._waiting_bytes += size
+        answer = asyncio.get_running_loop().create_task(self._slow(loaded, batch, began, decoded, write))
+        answer.add_done_callback(lambda _: self._left(size))
+        return answer
+
+    def _left(self, size: int) -> None:
+        self.in_flight -= 1
+        self._waiting_bytes -= size
 
     async def _slow(
         self, loaded: Loaded, batch: Batch, began: float, decoded: float, write: Callable[[Core, bytes | None], T]
     ) -> T:
-        self.in_flight += 1
-        job = self._batcher.submit(loaded.model, batch)
+        until = began + self.limits.deadline_seconds
+        job = self._batcher.submit(loaded.model, batch, until)
         try:
-            core = await asyncio.wait_for(job.future, self.limits.deadline_seconds)
+            core = await asyncio.wait_for(job.future, until - time.perf_counter())
+            return self._answer(loaded, batch, core, Times(began, decoded, job.taken, time.perf_counter()), write)
         except TimeoutError:
             self.reject("deadline")
             message = f"The prediction took longer than {self.limits.deadline_seconds:g} s"
             raise self.failed(loaded, began, Refused(504, message)) from None
         except Exception as error:
-            log("error", "prediction failed", version=loaded.version, error=repr(error))
-            message = "The model failed to compute this prediction"
-            raise self.failed(loaded, began, Refused(500, message)) from error
-        finally:
-            self.in_flight -= 1
-        return self._answer(loaded, batch, core, Times(began, decoded, job.taken, time.perf_counter()), write)
+            raise self._broken(loaded, began, error) from error
 
     def _answer(
         self, loaded: Loaded, batch: Batch, core: Core, times: Times, write: Callable[[Core, bytes | None], T]
@@ -117,6 +131,17 @@ class Predictor:
         self.reject("concurrency")
         message = f"{self.in_flight} requests are waiting or being computed already; try again later"
         return self.failed(loaded, began, Refused(429, message))
+
+    def _broken(self, loaded: Loaded, began: float, error: Exception) -> Refused:
+        log("error", "prediction failed", version=loaded.version, error=place(error))
+        return self.failed(loaded, began, Refused(500, "The model failed to compute this prediction"))
+
+    def crashed(self, error: Exception, seconds: float) -> None:
+        """Count a request that ended in a bug, after so long, as the live version's: which it asked for is lost."""
+        log("error", "request failed", error=place(error))
+        loaded = self.find(None)
+        if loaded is not None:
+            self.monitor.failed(loaded.version, loaded.model, 500, seconds)
 
     def failed(self, loaded: Loaded, began: float, why: Refused) -> Refused:
         """Count a request that gets no prediction; returns `why`, to be raised."""

@@ -32,6 +32,7 @@ AUTHENTICATIONS = ("None", "Token", "Kubernetes")
 LEAVE_SECONDS = 3.0
 """Between SIGTERM and the last accepted connection: the time until no Service sends anything here any more."""
 GRACE_SECONDS = 20.0
+"""For what is in flight after that, or the deadline of a request where that is longer."""
 
 
 def root() -> Path:
@@ -83,14 +84,16 @@ class Server:
         self.certificate = Certificate(root() / "tls") if secured else None
         self.grpc_certificate = Certificate(root() / "tls", protocols=["h2"]) if secured else None
         monitoring = Monitoring(self.predictor, pod, lambda: self.draining, self.trouble)
+        service = Service(self.predictor, self.gate)
         self.http = HttpServer(
-            Service(self.predictor, self.gate).handle,
+            service.handle,
             tfserving.error,
             keep=(AUTHORIZATION, TRACEPARENT, *openinference.KEPT_HEADERS),
+            admit=service.admit,
             rejected=self.predictor.reject,
         )
-        service = GrpcService(self.predictor, self.gate, lambda: self.draining)
-        self.grpc = GrpcServer(service.handle, rejected=self.predictor.reject)
+        calls = GrpcService(self.predictor, self.gate, lambda: self.draining)
+        self.grpc = GrpcServer(calls.handle, admit=calls.admit, rejected=self.predictor.reject)
         self.monitoring = HttpServer(monitoring.handle, error)
         self._stop = asyncio.Event()
 
@@ -114,12 +117,14 @@ class Server:
         log("info", "serving", model=self.predictor.name, **ports)
         following = loop.create_task(self._follow())
         await self._stop.wait()
-        log("info", "stopping", grace_seconds=GRACE_SECONDS)
+        grace = max(GRACE_SECONDS, self.predictor.limits.deadline_seconds)
+        log("info", "stopping", grace_seconds=grace)
         self.draining = True
+        self.http.leave()
         self.grpc.leave()
         await asyncio.sleep(float(os.environ.get("ROPEWALK_LEAVE_SECONDS", LEAVE_SECONDS)))
         following.cancel()
-        await asyncio.gather(self.http.stop(grace_seconds=GRACE_SECONDS), self.grpc.stop(grace_seconds=GRACE_SECONDS))
+        await asyncio.gather(self.http.stop(grace_seconds=grace), self.grpc.stop(grace_seconds=grace))
         await self.monitoring.stop(grace_seconds=1.0)
         self.versions.stop()
         self.predictor.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from ropewalk_server.access_log import TRACEPARENT, TRACERESPONSE, AccessLog, trace_of, trace_response
 from ropewalk_server.credentials import REFUSALS, Gate, Verdict
@@ -15,10 +16,7 @@ AUTHORIZATION = b"authorization"
 LARGE = 16 * 1024
 """Bytes of a body that is not even read while too many requests wait: reading it would delay those."""
 
-_HINTS = {
-    Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),),
-    Verdict.UNAVAILABLE: ((b"retry-after", b"1"),),
-}
+_HINTS = {Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),)}
 
 
 class Service:
@@ -32,18 +30,37 @@ class Service:
         self._openapi = openapi.OpenApi(predictor).handle
         self._log = AccessLog()
 
+    def admit(self, headers: Mapping[bytes, bytes]) -> Response | None:
+        """The refusal of somebody who is known already not to be let in; asked before a large body is read."""
+        verdict = Verdict.ALLOWED if self._gate is None else self._gate.ask(headers.get(AUTHORIZATION))
+        if verdict is Verdict.ALLOWED or not isinstance(verdict, Verdict):
+            return None
+        return self._refused(verdict)
+
     def handle(self, request: Request) -> Answer:
         """Answer at once, or with a future where the model is slow."""
         began = self._log.clock()
-        answer = self._answer(request)
+        try:
+            answer = self._answer(request)
+        except Exception as error:
+            answer = self._crashed(error, began)
         if isinstance(answer, Response):
-            return self._ended(request, answer, began)
-        return asyncio.ensure_future(self._later(request, answer, began))
+            return self._ended(request, len(request.body), answer, began)
+        # What waits must not keep a body that has become numbers.
+        return asyncio.ensure_future(self._later(request._replace(body=b""), len(request.body), answer, began))
 
-    async def _later(self, request: Request, answer: asyncio.Future[Response], began: float) -> Response:
-        return self._ended(request, await answer, began)
+    async def _later(self, request: Request, size: int, answer: asyncio.Future[Response], began: float) -> Response:
+        try:
+            response = await answer
+        except Exception as error:
+            response = self._crashed(error, began)
+        return self._ended(request, size, response, began)
 
-    def _ended(self, request: Request, answer: Response, began: float) -> Response:
+    def _crashed(self, error: Exception, began: float) -> Response:
+        self._predictor.crashed(error, self._log.clock() - began)
+        return tfserving.error(500, "Internal error")
+
+    def _ended(self, request: Request, size: int, answer: Response, began: float) -> Response:
         """Log the request if it is its turn; a caller's trace goes back in the answer's headers."""
         due = self._log.went_well(began) if answer.status == 200 else self._log.failed(began)
         sent = request.headers.get(TRACEPARENT)
@@ -51,7 +68,7 @@ class Service:
             return answer
         trace = trace_of(sent)
         if due:
-            fields = {"status": answer.status, "request_bytes": len(request.body), "answer_bytes": len(answer.body)}
+            fields = {"status": answer.status, "request_bytes": size, "answer_bytes": len(answer.body)}
             method = request.method[:20].decode("latin-1")
             self._log.line("REST", request.path, began, trace, method=method, **fields)
         if trace is None:
@@ -67,11 +84,16 @@ class Service:
         return asyncio.ensure_future(self._once_known(verdict, request))
 
     async def _once_known(self, asking: asyncio.Future[Verdict], request: Request) -> Response:
-        verdict = await asyncio.shield(asking)
-        if verdict is not Verdict.ALLOWED:
-            return self._refused(verdict)
-        answer = self._let_in(request)
-        return answer if isinstance(answer, Response) else await answer
+        """One deadline from here on for the verdict, the queue and the prediction."""
+        seconds = self._predictor.limits.deadline_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                verdict = await asyncio.shield(asking)
+                answer = self._let_in(request) if verdict is Verdict.ALLOWED else self._refused(verdict)
+                return answer if isinstance(answer, Response) else await answer
+        except TimeoutError:
+            self._predictor.reject("deadline")
+            return tfserving.error(504, f"The token's check and the prediction took longer than {seconds:g} s")
 
     def _let_in(self, request: Request) -> Answer:
         if len(request.body) > LARGE and self._predictor.in_flight >= self._predictor.limits.max_concurrency:
@@ -89,7 +111,7 @@ class Service:
         if loaded is None:
             return tfserving.error(503, "No version is loaded yet")
         why = self._predictor.overloaded(loaded, time.perf_counter())
-        return tfserving.error(why.status, str(why))._replace(headers=((b"retry-after", b"1"),))
+        return tfserving.error(why.status, str(why))
 
     def _refused(self, verdict: Verdict) -> Response:
         reason, words = REFUSALS[verdict]

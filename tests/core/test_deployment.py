@@ -180,3 +180,10 @@ def test_quantiles_are_interpolated_within_their_bucket() -> None:
     """The median of ten requests between 1 and 10 ms lies between them."""
     assert quantile((0.001, 0.01), (0, 10, 0), 0.5) == pytest.approx(0.0055)
     assert quantile((0.001, 0.01), (0, 0, 0), 0.5) is None
+
+
+@pytest.mark.parametrize(("limits", "grace"), [({}, 40), ({"deadline": "5s"}, 40), ({"deadline": "2m"}, 130)])
+def test_a_pod_outlives_the_longest_request_that_it_may_have(limits: dict[str, Any], grace: int) -> None:
+    """It answers for a few seconds after it is asked to end, the last of them up to the deadline."""
+    deployment = serving(serving={"limits": limits}).objects["Deployment", "cancer-server"]
+    assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == grace

@@ -164,3 +164,14 @@ def test_numpys_libraries_start_no_more_threads_than_the_pod_may_use() -> None:
         [sys.executable, "-c", code], env={**environment, "OMP_NUM_THREADS": "7"}, capture_output=True, text=True
     )
     assert kept.stdout.split()[0] == "7", "who sets it knows why"
+
+
+async def test_a_request_that_is_too_late_is_never_computed(model: Model, batcher: Batcher) -> None:
+    """By the clock: a timer that should have given it up may be late itself."""
+    first = batcher.submit(model, batch(model, row())).future
+    late = batcher.submit(model, batch(model, row(), row()), until=time.perf_counter()).future
+    last = batcher.submit(model, batch(model, row())).future
+    with pytest.raises(TimeoutError):
+        await late
+    await asyncio.gather(first, last)
+    assert model.calls == [1, 1]  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ropewalk_server.http import Request, Response
 from ropewalk_server.http_connection import Connection
-from ropewalk_server.http_heads import MAX_BYTES, MAX_HEADS, Heads
+from ropewalk_server.http_heads import MAX_BYTES, MAX_HEADS, MAX_ONCE, Heads
 from ropewalk_server.http_server import HttpServer
 
 
@@ -56,7 +56,9 @@ def told(heads: Heads, connections: list[list[bytes]]) -> list[tuple[list[Reques
 
     loop = asyncio.new_event_loop()
     try:
-        server = HttpServer(handler, lambda status, text: Response(status, text.encode()), keep=(b"x-request-id",))
+        server = HttpServer(
+            handler, lambda status, text: Response(status, text.encode()), keep=(b"x-request-id", b"authorization")
+        )
         server.heads = heads
         result = []
         for pieces in connections:
@@ -85,6 +87,9 @@ MESSAGES = [
     post(b""),
     post(b"\r\n\r\nabc"),
     post(b"abc", b"X-Request-Id: 7"),
+    post(b"abc", b"Authorization: Bearer p"),
+    post(b"abc", b"Authorization: "),
+    post(b"abc", b"Authorization: A", b"Authorization: B"),
     post(b"abc", b"Connection: close"),
     post(b"abc", b"Expect: 100-continue"),
     post(b"abc", b"Content-Encoding: gzip"),
@@ -118,12 +123,14 @@ def test_a_known_head_is_the_head_that_was_parsed(data: st.DataObject) -> None:
             cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
             pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
         connections.append(pieces)
-    connections += connections  # all of it again, when what can be known is known
+    connections *= 3  # all of it again, when what can be known is known
     assert told(Heads(), connections) == told(Forgetful(), connections)
 
 
 def test_a_repeated_request_is_found() -> None:
     heads = Heads()
+    told(heads, [[post(b"abc", b"X-Request-Id: 7")]])
+    assert heads.request(post(b"xyz", b"X-Request-Id: 7"), 100) is None, "once is not enough"
     told(heads, [[post(b"abc", b"X-Request-Id: 7")]])
 
     found = heads.request(post(b"xyz", b"X-Request-Id: 7"), 100)
@@ -133,8 +140,32 @@ def test_a_repeated_request_is_found() -> None:
     assert heads.request(post(b"xyz", b"X-Request-Id: 7"), 2) is None, "a limit that shrank holds"
 
 
-def test_heads_that_never_come_again_do_not_fill_the_memory() -> None:
+def test_heads_that_never_come_again_push_nothing_out() -> None:
+    """A trace of its own in each, say; nor do they fill the memory."""
     heads = Heads()
-    told(heads, [[post(b"abc", b"X: %d" % number) for number in range(3 * MAX_HEADS)]])
+    told(heads, [[post(b"abc")] * 2])
+    told(heads, [[post(b"abc", b"Traceparent: %d" % number) for number in range(2 * MAX_ONCE)]])
 
-    assert len(heads._known) <= MAX_HEADS
+    assert heads.request(post(b"xyz"), 100) is not None
+    assert len(heads._once) <= MAX_ONCE
+
+
+def test_heads_that_do_come_again_do_not_fill_the_memory() -> None:
+    heads = Heads()
+    for secret in (b"X", b"Authorization"):
+        told(heads, [[post(b"abc", b"%b: %d" % (secret, number)) for number in range(MAX_HEADS + 1)] * 2])
+
+    assert 0 < len(heads._known) <= MAX_HEADS
+    assert 0 < len(heads._guarded) <= MAX_HEADS
+
+
+def test_of_credentials_nothing_is_kept() -> None:
+    """And a head with them is known all the same, with the credentials that it bears."""
+    heads = Heads()
+    told(heads, [[post(b"abc", b"X-Request-Id: 7", b"Authorization: Bearer a-token")] * 3])
+
+    found = heads.request(post(b"xyz", b"X-Request-Id: 7", b"Authorization: Bearer a-token"), 100)
+
+    assert found == Request(b"POST", b"/p", b"xyz", {b"x-request-id": b"7", b"authorization": b"Bearer a-token"})
+    assert heads.request(post(b"xyz", b"X-Request-Id: 7", b"Authorization: Bearer b-token"), 100) is None
+    assert b"a-token" not in repr(vars(heads)).encode()

@@ -39,6 +39,11 @@ class Batch:
             self._columns = dict(zip(self._names, self.matrix.T, strict=True))
         return self._columns
 
+    @property
+    def nbytes(self) -> int:
+        """Of its arrays; of texts, their references."""
+        return self.matrix.nbytes if self.matrix is not None else sum(one.nbytes for one in self.columns.values())
+
     def resized(self, rows: int) -> Batch:
         """So many rows: these over and over, or the first of them."""
         if self.matrix is not None:

@@ -54,14 +54,10 @@ def parse(body: bytes) -> Any:
         else:
             raise BadRequest(f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
     # Every key has its colon: as many of them as keys, and none can have been given twice.
-<<<<<<< HEAD
     top = document if type(document) is dict else {"": document}
-    colons = body.count(b":") + (top is not document)
-    if colons != _keys_above(top) and (b"\\u003" in body or colons != _keys_and_colons(top)):
-=======
     colons = body.count(b":") if len(body) < _LARGE else int(np.count_nonzero(np.frombuffer(body, np.uint8) == _COLON))
-    if colons != _keys_above(document) and (b"\\u003" in body or colons != _keys_and_colons(document)):
->>>>>>> models
+    colons += top is not document
+    if colons != _keys_above(top) and (b"\\u003" in body or colons != _keys_and_colons(top)):
         _refuse_repeated(body)
     return document
 

@@ -20,7 +20,8 @@ CONTAINER = "server"
 USER = 65532
 ROUTES_DIRECTORY = "/ropewalk/routes"
 STATE_DIRECTORY = "/ropewalk/state"
-GRACE_SECONDS = 30
+GRACE_SECONDS = 10
+"""Beyond a request's deadline: a server that is asked to end answers for 3 s more, then ends what is in flight."""
 TOKEN_SECONDS = 3600
 _IDENTITY = "identity"
 
@@ -106,7 +107,7 @@ def _pod(wishes: Wishes, container: Json, claims: list[str], one_node: bool) -> 
         "serviceAccountName": wishes.service_account or server_name(wishes),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": GRACE_SECONDS + max(30, wishes.limits["deadlineSeconds"]),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,

@@ -1,0 +1,149 @@
+"""One HTTP connection, byte by byte: what is no request's, what is answered late, and what fills the memory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ropewalk_server.http import Request, Response
+from ropewalk_server.http_connection import Connection
+from ropewalk_server.http_server import HttpServer
+from ropewalk_server.limits import Limits
+from tests.server.test_http_heads import Wire, post
+
+
+class Port:
+    """A server whose handler answers with the body's length, /slow when it is let; and its connections."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.seen: list[Request] = []
+        self.reasons: list[str] = []
+        self.slow: list[asyncio.Future[Response]] = []
+        self.server = HttpServer(
+            self._handle,
+            lambda status, text: Response(status, text.encode()),
+            Limits(**limits),
+            keep=(b"authorization",),
+            admit=self._admit,
+            rejected=self.reasons.append,
+        )
+
+    def _admit(self, headers: Any) -> Response | None:
+        return Response(401, b"who?") if headers.get(b"authorization") == b"wrong" else None
+
+    def _handle(self, request: Request) -> Response | asyncio.Future[Response]:
+        self.seen.append(request)
+        if request.path != b"/slow":
+            return Response(200, b"%d" % len(request.body))
+        self.slow.append(asyncio.get_running_loop().create_future())
+        return self.slow[-1]
+
+    def connect(self, *parts: bytes) -> tuple[Connection, Wire]:
+        """A client that has sent these parts."""
+        connection, wire = Connection(self.server, asyncio.get_running_loop()), Wire()
+        connection.connection_made(wire)
+        for part in parts:
+            connection.data_received(part)
+        return connection, wire
+
+
+def chunks(*parts: bytes) -> bytes:
+    """A chunked body without its end."""
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+CHUNKED = b"POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture
+async def port() -> Port:
+    """With the limits of every server."""
+    return Port()
+
+
+async def test_a_trailer_is_no_header(port: Port) -> None:
+    """Who asks is said before the body, or not at all (RFC 9110, 6.5.1)."""
+    port.connect(CHUNKED + chunks(b"abc") + b"0\r\nAuthorization: right\r\n\r\n")
+    assert port.seen == [Request(b"POST", b"/p", b"abc", {})]
+
+
+async def test_the_head_of_a_request_behind_another_one_is_bounded_too(port: Port) -> None:
+    """Both in the same bytes."""
+    _, wire = port.connect(post(b"abc") + post(b"abc", b"X: " + b"y" * 200_000))
+    assert wire.sent.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1 431" in wire.sent
+    assert (len(port.seen), port.reasons, wire.closed) == (1, ["header_bytes"], True)
+
+
+async def test_a_late_answer_to_head_has_no_body(port: Port) -> None:
+    """It would be taken for the next answer."""
+    _, wire = port.connect(b"HEAD /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+    port.slow[0].set_result(Response(200, b"a body"))
+    await asyncio.sleep(0)
+    assert b"content-length: 6\r\n" in wire.sent
+    assert wire.sent.endswith(b"\r\n\r\n")
+
+
+async def test_bodies_that_are_never_finished_keep_no_small_request_out(port: Port) -> None:
+    """Large ones are refused while there is no room, the others answered."""
+    begun = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n" + b"x" * (4 << 20)
+    hogs = [port.connect(begun[:-1])[0] for _ in range(17)]
+    assert port.reasons == ["buffered_bytes"], "the seventeenth has no room"
+    _, wire = port.connect(post(b"x" * 60_000)[:-1], b"x")
+    assert wire.sent.endswith(b"60000")
+    _, wire = port.connect(post(b"x" * 70_000)[:-1], b"x")
+    assert wire.sent.startswith(b"HTTP/1.1 503")
+    for hog in hogs:
+        hog.connection_lost(None)
+    assert port.server.buffered == 0
+
+
+async def test_tiny_chunks_are_kept_as_one_body(port: Port) -> None:
+    connection, _ = port.connect(CHUNKED + chunks(*[b"ab"] * 10_000))
+    assert len(connection._message.pieces) == 2
+    connection.data_received(b"0\r\n\r\n")
+    assert port.seen[0].body == b"ab" * 10_000
+
+
+async def test_what_waits_for_its_answer_counts_until_it_is_there(port: Port) -> None:
+    """Whether it is asked already or stands behind another one; nothing of it is kept afterwards."""
+    connection, wire = port.connect(post(b"x" * 1000, path=b"/slow") + post(b"y" * 10, path=b"/slow") + post(b"z"))
+    assert port.server.buffered == 1011
+    port.slow[0].set_result(Response(200, b"first"))
+    await asyncio.sleep(0)
+    assert port.server.buffered == 11
+    port.slow[1].set_result(Response(200, b"second"))
+    await asyncio.sleep(0)
+    assert wire.sent.endswith(b"1")
+    assert (port.server.buffered, connection._message.pieces) == (0, [])
+
+
+async def test_a_client_that_leaves_leaves_nothing_behind(port: Port) -> None:
+    connection, _ = port.connect(post(b"x" * 1000, path=b"/slow") + post(b"y" * 10) + post(b"abc")[:-1])
+    connection.connection_lost(None)
+    await asyncio.sleep(0)
+    assert port.slow[0].cancelled()
+    assert port.server.buffered == 0
+
+
+async def test_a_large_body_is_not_read_for_a_stranger(port: Port) -> None:
+    """A small one is, so that the connection can go on."""
+    head = b"Authorization: wrong"
+    _, wire = port.connect(post(b"x" * 70_000, head)[:-1])
+    assert (wire.sent[:12], port.seen, port.server.buffered) == (b"HTTP/1.1 401", [], 0)
+    _, wire = port.connect(post(b"x" * 1000, head))
+    assert (wire.sent[:12], len(port.seen)) == (b"HTTP/1.1 200", 1)
+
+
+async def test_a_server_that_leaves_sends_its_clients_elsewhere(port: Port) -> None:
+    """With their next answer; who asks nothing is not cut off, since a request may be on its way."""
+    (idle, quiet), (busy, wire) = port.connect(), port.connect(post(b"abc"))
+    assert b"connection: close" not in wire.sent
+    port.server.leave()
+    busy.data_received(post(b"abc"))
+    assert (wire.sent.count(b"HTTP/1.1 200"), b"connection: close" in wire.sent, wire.closed) == (2, True, True)
+    assert not quiet.closed
+    idle.data_received(post(b"abcd"))
+    assert quiet.sent.endswith(b"connection: close\r\n\r\n4")
