@@ -150,13 +150,10 @@ class Counter:
         self.rows = 0
         self._counts = {name: np.zeros(bins.size, dtype=np.int64) for name, bins in self.bins.items()}
 
-    def add(self, columns: Columns) -> None:
-        """Count the rows of these columns; columns without bins are ignored."""
-        rows = 0
+    def add(self, columns: Columns, rows: int) -> None:
+        """Count so many rows of these columns; columns without bins are ignored."""
         for name, bins in self.bins.items():
-            column = columns[name]
-            rows = len(column)
-            self._counts[name] += bins.count(column)
+            self._counts[name] += bins.count(columns[name])
         self.rows += rows
 
     @property
@@ -168,7 +165,7 @@ class Counter:
 def count_many(bins: Mapping[str, Bins], columns: Columns) -> dict[str, list[int]]:
     """Counts of one set of columns."""
     counter = Counter(bins)
-    counter.add(columns)
+    counter.add(columns, 0)
     return counter.counts
 
 

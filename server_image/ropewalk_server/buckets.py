@@ -16,6 +16,9 @@ from ropewalk_server.log import log
 from ropewalk_server.protocols.batch import Batch, concatenate
 from ropewalk_server.stages import StageTimes
 
+FLUSH_ROWS = 1024
+FLUSH_BYTES = 4 << 20
+"""Rows kept aside are counted when they are so many, or take so much: a thousand large images are half a gigabyte."""
 LATENCY_EDGES = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
@@ -115,7 +118,8 @@ class Open:
         self.latency = [0] * (len(LATENCY_EDGES) + 1)
         self.pending: list[Batch] = []
         self.pending_answers: list[NDArray[np.float32]] = []
-        self.pending_rows = 0
+        self.pending_rows = self.pending_bytes = 0
+        self._row_bytes = 0
         self.dropped = 0
         self.counter = Counter(model.baseline.bins)
         self.predictions = np.zeros(model.baseline.prediction_bins.size, dtype=np.int64)
@@ -130,15 +134,28 @@ class Open:
         for index, counts in ((truth, (1, 0, hit)), (predicted, (0, 1, 0))):
             self.classes |= add_classes({index: self.classes.get(index, (0, 0, 0))}, {index: counts})
 
+    def keep(self, batch: Batch, core: NDArray[np.float32]) -> None:
+        """Keep answered rows aside until there are enough to be counted; of rows without bins, only the answers."""
+        rows = batch.rows
+        if self.counter.bins:
+            self.pending.append(batch)
+            if not self._row_bytes:  # the same for all rows of a model, and slow to add up for many columns
+                self._row_bytes = batch.nbytes // rows
+            self.pending_bytes += rows * self._row_bytes
+        self.pending_answers.append(core)
+        self.pending_bytes += core.nbytes
+        self.pending_rows += rows
+        if self.pending_rows >= FLUSH_ROWS or self.pending_bytes >= FLUSH_BYTES:
+            self.flush()
+
     def flush(self) -> None:
         """Count the rows kept aside."""
-        if not self.pending:
+        if not self.pending_rows:
             return
-        columns = concatenate(self.pending)
-        answers = np.concatenate(self.pending_answers)
-        rows, self.pending, self.pending_answers, self.pending_rows = self.pending_rows, [], [], 0
+        batches, answers, rows = self.pending, np.concatenate(self.pending_answers), self.pending_rows
+        self.pending, self.pending_answers, self.pending_rows, self.pending_bytes = [], [], 0, 0
         try:
-            self.counter.add(columns)
+            self.counter.add(concatenate(batches) if batches else {}, rows)
             self.predictions += prediction_counts(self.model, answers)
         except (ValueError, KeyError, TypeError) as error:
             self.dropped += rows

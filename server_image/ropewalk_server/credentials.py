@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 
 from ropewalk_server.log import log
 
+MIN_KEY_BYTES = 16
 MAX_TOKENS = 100
 _SCHEME = b"bearer "
 _NEVER = object()
@@ -127,6 +128,34 @@ class Tokens:
         if problem != self.problem and not self._digests:
             log("error", "no credentials", problem=problem)
             self.problem = problem
+
+
+class FeedbackKey:
+    """The key that signs prediction ids: a mounted Secret's file `key`, renewed as the Secret is."""
+
+    def __init__(self, directory: Path, *, given: bytes = b"", wanted: bool = False) -> None:
+        """`given` is one that needs no file; `wanted` says that without a key nothing may be answered."""
+        self._directory = directory
+        self._given = given
+        self._wanted = wanted
+        self._seen = _NEVER
+        self.key: bytes | None = given or None
+        self.problem = ""
+        self.poll()
+
+    def poll(self) -> None:
+        """Read the file again if the Secret changed. A key stays as it was while there is no other that will do."""
+        seen = _stamp(self._directory)
+        if self._given or (seen == self._seen and not self.problem):
+            return
+        try:
+            found = (self._directory / "key").read_bytes().strip()
+        except OSError:
+            found = b""
+        if len(found) >= MIN_KEY_BYTES or (found and not self._wanted):
+            self._seen, self.key, self.problem = seen, found, ""
+        elif self._wanted and self.key is None:
+            self.problem = f"the Secret of spec.monitor.feedback has no `key` of at least {MIN_KEY_BYTES} bytes"
 
 
 class Certificate:

@@ -60,10 +60,16 @@ class Receipts:
 
     def __init__(self, key: bytes | None, clock: Callable[[], float] = time.time) -> None:
         self._key = key
+        self._former_key: bytes | None = None
         self._clock = clock
         self._process = os.urandom(3)
         self._next = int.from_bytes(os.urandom(3), "big")
         self._labelled: OrderedDict[bytes, None] = OrderedDict()
+
+    def renew(self, key: bytes | None) -> None:
+        """Sign with this key from now on; ids that the one before it signed are still read."""
+        if key is not None and key != self._key:
+            self._former_key, self._key = self._key, key
 
     @property
     def signed(self) -> bool:
@@ -88,12 +94,11 @@ class Receipts:
         self._next = (self._next + 1) & 0xFFFFFF
         nonce = self._process + self._next.to_bytes(3, "big")
         body = _HEAD.pack(1, flags, version, digest[:8], int(self._clock()), nonce, rows) + predictions
-        return base64.urlsafe_b64encode(body + self._mac(body, digest)).rstrip(b"=")
+        return _text(body + _mac(self._key, body, digest))
 
-    def _mac(self, body: bytes, digest: bytes) -> bytes:
-        if self._key is not None:
-            return hmac.digest(self._key, body, "sha256")[:16]
-        return hashlib.blake2b(body, digest_size=8, key=digest).digest()
+    def _is_ours(self, body: bytes, mac: bytes, digest: bytes) -> bool:
+        keys = [self._key, *([self._former_key] if self._former_key is not None else [])]
+        return any([hmac.compare_digest(mac, _mac(key, body, digest)) for key in keys])  # noqa: C419  (the same time)
 
     def read(self, text: str, digests: dict[int, bytes]) -> Receipt:
         """The row that an id stands for; `digests` are those of the versions at hand. Raises InvalidReceipt."""
@@ -106,6 +111,8 @@ class Receipts:
             kind, flags, version, prefix, issued, _, rows = _HEAD.unpack_from(data)
         except (binascii.Error, struct.error, ValueError):
             raise InvalidReceipt("the id is malformed") from None
+        if _text(data) != ident.encode():  # one id, one spelling: others would count again
+            raise InvalidReceipt("the id is malformed")
         if kind != 1:
             raise InvalidReceipt(f"the id has format {kind}, which is not known here")
         signed = bool(flags & _SIGNED)
@@ -118,7 +125,7 @@ class Receipts:
             raise InvalidReceipt(f"version {version}, which gave this answer, is not loaded any more")
         width = 4 if flags & _VALUES else 2 if flags & _WIDE else 1
         end = _HEAD.size + rows * width
-        if not hmac.compare_digest(data[end:], self._mac(data[:end], digest)):
+        if not self._is_ours(data[:end], data[end:], digest):
             raise InvalidReceipt("the id is not one of this deployment's")
         if row >= rows:
             raise InvalidReceipt(f"the request had {rows} rows, there is no row {row}")
@@ -140,3 +147,13 @@ class Receipts:
         if len(self._labelled) > _REMEMBERED:
             self._labelled.popitem(last=False)
         return True
+
+
+def _text(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def _mac(key: bytes | None, body: bytes, digest: bytes) -> bytes:
+    if key is not None:
+        return hmac.digest(key, body, "sha256")[:16]
+    return hashlib.blake2b(body, digest_size=8, key=digest).digest()

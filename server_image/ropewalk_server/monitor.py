@@ -21,7 +21,6 @@ from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.stages import Times
 
-FLUSH_ROWS = 1024
 ROWS_A_SECOND = 20_000
 """Above this rate rows are sampled."""
 MAX_FORMER = 5
@@ -67,7 +66,7 @@ class Monitor:
             self.former[version] = Former.of(model)
             self.former.move_to_end(version)
             if len(self.former) > MAX_FORMER:
-                self.former.popitem(last=False)
+                self.totals.pop(self.former.popitem(last=False)[0], None)
         return bucket
 
     def answered(
@@ -97,11 +96,7 @@ class Monitor:
             else:
                 batch, core = batch.every(step, self._turn % step), core[self._turn % step :: step]
                 totals.sampled_out += rows - batch.rows
-        bucket.pending.append(batch)
-        bucket.pending_answers.append(core)
-        bucket.pending_rows += batch.rows
-        if bucket.pending_rows >= FLUSH_ROWS:
-            bucket.flush()
+        bucket.keep(batch, core)
 
     def _step(self, rows: int) -> int:
         """1: count all; k: count every k-th, by the rate of the last second and of this one."""

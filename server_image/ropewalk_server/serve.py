@@ -11,7 +11,7 @@ from pathlib import Path
 from ropewalk_server import reviews
 from ropewalk_server.access_log import TRACEPARENT
 from ropewalk_server.crashmarks import CrashMarks
-from ropewalk_server.credentials import Certificate, Gate, Tokens
+from ropewalk_server.credentials import Certificate, FeedbackKey, Gate, Tokens
 from ropewalk_server.engine_choice import RowsSeen
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.grpc_server import GrpcServer
@@ -27,7 +27,6 @@ from ropewalk_server.service import AUTHORIZATION, Service
 from ropewalk_server.versions import Versions
 
 POLL_SECONDS = 0.2
-MIN_KEY_BYTES = 16
 AUTHENTICATIONS = ("None", "Token", "Kubernetes")
 LEAVE_SECONDS = 3.0
 """Between SIGTERM and the last accepted connection: the time until no Service sends anything here any more."""
@@ -38,24 +37,6 @@ GRACE_SECONDS = 20.0
 def root() -> Path:
     """Where the pod's volumes are mounted; ROPEWALK_ROOT moves it."""
     return Path(os.environ.get("ROPEWALK_ROOT", "/ropewalk"))
-
-
-def feedback_key() -> bytes | None:
-    """The key that makes receipts unforgeable, from the environment or a mounted file."""
-    given = os.environ.get("ROPEWALK_FEEDBACK_KEY", "").encode()
-    if given:
-        return given
-    try:
-        return (root() / "feedback" / "key").read_bytes().strip() or None
-    except OSError:
-        return None
-
-
-def feedback_trouble(key: bytes | None) -> str:
-    """Why signed receipts cannot be given although they are asked for."""
-    if os.environ.get("ROPEWALK_FEEDBACK") and len(key or b"") < MIN_KEY_BYTES:
-        return f"the Secret of spec.monitor.feedback has no `key` of at least {MIN_KEY_BYTES} bytes"
-    return ""
 
 
 def gate(name: str) -> Gate | None:
@@ -74,9 +55,9 @@ class Server:
     def __init__(self, name: str, pod: str) -> None:
         self.routes_file = RoutesFile(root() / "routes" / "routes.json")
         self.versions = Versions(pod=pod, root=root(), marks=CrashMarks(root() / "state"))
-        key = feedback_key()
-        self.feedback_trouble = feedback_trouble(key)
-        self.predictor = Predictor(name, self.versions, Monitor(), Receipts(key))
+        given, wanted = os.environ.get("ROPEWALK_FEEDBACK_KEY", ""), bool(os.environ.get("ROPEWALK_FEEDBACK"))
+        self.feedback_key = FeedbackKey(root() / "feedback", given=given.encode(), wanted=wanted)
+        self.predictor = Predictor(name, self.versions, Monitor(), Receipts(self.feedback_key.key))
         self.rows_seen = RowsSeen()
         self.draining = False
         self.gate = gate(name)
@@ -99,7 +80,7 @@ class Server:
 
     def trouble(self) -> str:
         """What keeps this server from answering whatever it has loaded; empty: nothing."""
-        problems = [self.routes_file.error if self.versions.routes is None else "", self.feedback_trouble]
+        problems = [self.routes_file.error if self.versions.routes is None else "", self.feedback_key.problem]
         problems += [one.problem for one in (self.gate, self.certificate) if one is not None]
         return next((problem for problem in problems if problem), "")
 
@@ -142,6 +123,8 @@ class Server:
         self.versions.tick()
         self.predictor.monitor.tick()
         self.prefer_engine()
+        self.feedback_key.poll()
+        self.predictor.receipts.renew(self.feedback_key.key)
         for credentials in (self.gate, self.certificate, self.grpc_certificate):
             if credentials is not None:
                 credentials.poll()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ropewalk_model import baseline, windows
 from ropewalk_model.features import FeatureSpec
-from ropewalk_server.buckets import Former, Open
+from ropewalk_server.buckets import FLUSH_BYTES, Former, Open
 from ropewalk_server.closed import HELD_BYTES, PAGE_BYTES, Closed
+from ropewalk_server.protocols.batch import Batch
 from tests.server.conftest import Server, row
 
 
@@ -101,3 +103,22 @@ def test_the_server_answers_from_a_point_in_time(serving: Server) -> None:
     assert found["through"] > found["buckets"][-1]["start"]
     status, answer, _ = serving.get("/windows?since=yesterday", monitoring=True)
     assert (status, "since=" in answer["error"]) == (400, True)
+
+
+def test_rows_kept_aside_are_counted_before_they_take_much() -> None:
+    """Large rows long before there are a thousand of them; of rows without bins only the answers are kept."""
+    features = [FeatureSpec("pixels", "Image", shape=(224, 224, 3))]
+    pixels = np.zeros((8, 224, 224, 3), dtype=np.uint8)
+    document = baseline.build(features, {"pixels": pixels}, np.array(["a"] * 8, dtype=object), classes=("a", "b"))
+    wide = Former("sha256:1", "sha256:2", ("a", "b"), baseline.Baseline.from_document(document))
+    found = Open(0, 1, wide)
+    answers = np.tile(np.array([0.9, 0.1], dtype=np.float32), (8, 1))
+    for _ in range(10):
+        found.keep(Batch(8, ("pixels",), columns={"pixels": pixels}), answers)
+        assert found.pending_bytes < FLUSH_BYTES
+    assert found.counter.rows + found.pending_rows == 80
+    plain = Open(0, 1, replace(wide, baseline=replace(wide.baseline, bins={})))
+    plain.keep(Batch(8, ("pixels",), columns={"pixels": pixels}), answers)
+    assert (plain.pending, plain.pending_rows) == ([], 8)
+    plain.flush()
+    assert (plain.counter.rows, plain.predictions[0]) == (8, 8)

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ropewalk_server.credentials import Certificate, Tokens, Verdict
+from ropewalk_server.feedback import InvalidReceipt, Receipts
 from tests.server.conftest import Published, Server, ready, row
 
 BODY = '{"instances": [%s]}'
@@ -167,17 +169,40 @@ def test_emptying_the_secret_revokes_its_tokens(tmp_path: Path) -> None:
 
 
 def test_labels_need_a_signed_id_where_a_key_is_asked_for(server: Server, published: Published) -> None:
-    """Without the key the server is not ready; with it an id is accepted once."""
+    """Without the key the server is not ready; it takes one that comes later, and another after that."""
     server.environment = {"ROPEWALK_FEEDBACK": "Secret"}
     server.tell(1, published[1][:1])
     server.start()
     server.until(lambda: server.status()["live"] == 1)
     assert "spec.monitor.feedback" in server.status()["trouble"]
-    assert server.stop() == 0
     secret(server.root / "feedback", key=b"0123456789abcdef0123456789abcdef")
-    server.start()
     server.until(lambda: server.get("/readyz", monitoring=True)[0] == 200)
     ident = server.predict(row())[2]["ropewalk-prediction-id"]
     forged: Any = {"id": ident[:-4] + "AAAA", "label": "malignant"}
     assert server.post("/v1/models/cancer:feedback", forged)[0] == 400
+    secret(server.root / "feedback", key=b"fedcba9876543210fedcba9876543210")
     assert server.post("/v1/models/cancer:feedback", {"id": ident, "label": "malignant"})[0] == 200
+
+
+def test_ids_of_the_key_before_are_still_read() -> None:
+    """Labels come hours after the prediction; two rotations later they are refused."""
+    digest, receipts = bytes(range(32)), Receipts(b"first key of 16 bytes")
+    ident = (receipts.issue(1, digest, np.eye(3, dtype=np.float32)[:1], 3) or b"").decode()
+    receipts.renew(b"another key of 16 bytes")
+    assert receipts.read(ident, {1: digest}).predicted == 0
+    receipts.renew(b"a third key of 16 bytes")
+    with pytest.raises(InvalidReceipt, match="not one of this deployment's"):
+        receipts.read(ident, {1: digest})
+
+
+def test_an_id_has_one_spelling() -> None:
+    """base64 has several for the same bytes, and each would count as another label."""
+    digest, receipts = bytes(range(32)), Receipts(None)
+    for rows in (1, 2, 3):
+        ident = (receipts.issue(1, digest, np.eye(3, dtype=np.float32)[:rows], 3) or b"").decode()
+        assert receipts.read(ident, {1: digest}).predicted == 0
+        last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        others = {ident[:-1] + one for one in last} | {ident + "=", ident + "==", ident.replace("_", "/")}
+        for other in others - {ident}:
+            with pytest.raises(InvalidReceipt):
+                receipts.read(other, {1: digest})
