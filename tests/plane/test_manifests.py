@@ -58,6 +58,10 @@ def space() -> Iterator[str]:
     kubectl("create", "namespace", name)
     binding = ["create", "rolebinding", "operator", "--clusterrole=ropewalk-operator"]
     kubectl("-n", name, *binding, "--serviceaccount=ropewalk-system:ropewalk-operator")
+    # kubectl reads what it is about to patch, which the operator has no need to.
+    kubectl("-n", name, "create", "role", "kubectl", "--verb=get", "--resource=pods")
+    reading = ["create", "rolebinding", "kubectl", "--role=kubectl"]
+    kubectl("-n", name, *reading, "--serviceaccount=ropewalk-system:ropewalk-operator")
     eventually(lambda: kubectl("-n", name, "get", "serviceaccount", "default", check=False).returncode == 0)
     for pod, labels in (("ours", OURS), ("theirs", {})):
         body = {
