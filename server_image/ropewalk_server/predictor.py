@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -171,4 +172,9 @@ class Predictor:
 
 def digest_bytes(model: Yardstick) -> bytes:
     """The 32 bytes of the manifest's digest, which receipts are bound to."""
-    return bytes.fromhex(model.manifest_digest.removeprefix("sha256:"))
+    return _bytes_of(model.manifest_digest)
+
+
+@lru_cache(maxsize=32)
+def _bytes_of(digest: str) -> bytes:
+    return bytes.fromhex(digest.removeprefix("sha256:"))

@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 
 from ropewalk.api import conditions as api
 
 from ..core import deployment, names, pipeline
-from ..core.conditions import Condition, set_conditions
 from ..core.plan import (
     Annotate,
     Apply,
@@ -39,6 +38,7 @@ from .gate import NotLeading
 from .queue import Key, Retry
 from .quiet import QuietChildren
 from .scrape import PodReader, scrape
+from .stalled import Refusal, stalled, without_nulls
 
 LOG = logging.getLogger(__name__)
 API_VERSION = f"{names.GROUP}/v1alpha1"
@@ -85,13 +85,6 @@ CORES = {
     ),
 }
 """A new kind of resource is one entry."""
-
-
-class Refusal(NamedTuple):
-    """What cannot be written until somebody changes something: the condition's reason and its message."""
-
-    reason: str
-    message: str
 
 
 class NamespaceEnds(Exception):
@@ -283,24 +276,6 @@ def _for_good(error: ApiError) -> bool:
     """Whether the same write will always be refused. What server-side apply cannot take apart, such as a list with a
     key twice, it answers with 500."""
     return error.status in (400, 413, 422) or (error.status == 500 and "typed patch object" in error.message)
-
-
-def stalled(before: Json, status: Json, why: Refusal, generation: int, now: datetime) -> dict[str, Any]:
-    """The status with what cannot be written, where `kubectl get` and `kubectl wait` show it; `before` is stored."""
-    rest = [dict(c) for c in status.get("conditions") or () if c.get("type") != api.STALLED]
-    found = [Condition(api.STALLED, "True", why.reason, why.message)]
-    new = set_conditions(before.get("conditions") or (), found, generation=generation, now=now)
-    summary = {**(status.get("summary") or {}), "message": why.message[:512]}
-    return {**status, "conditions": rest + new, "summary": summary}
-
-
-def without_nulls(value: Any) -> Any:
-    """What the API server would store: a null in a mapping is a field that is absent."""
-    if isinstance(value, Mapping):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, (list, tuple)):
-        return [without_nulls(item) for item in value]
-    return value
 
 
 def _named(effect: Effect) -> str:

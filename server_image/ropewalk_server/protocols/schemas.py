@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ropewalk_model.signature import INT64_MISSING, Signature, TensorSpec
+from ropewalk_server.protocols.labels import MAX_LABELS
 from ropewalk_server.protocols.openinference_messages import MAX_ID
 from ropewalk_server.protocols.tensor_columns import DATATYPES
 from ropewalk_server.protocols.tensors import DATATYPE_OF
-from ropewalk_server.protocols.tfserving import MAX_LABELS, RECEIPT
+from ropewalk_server.protocols.tfserving import RECEIPT
 
 Schema = dict[str, Any]
 _FLOAT_MAX = float(np.finfo(np.float32).max)

@@ -18,15 +18,14 @@ import orjson
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature, TensorSpec
-from ropewalk_server.buckets import Yardstick
-from ropewalk_server.feedback import InvalidReceipt
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
-from ropewalk_server.predictor import Core, Loaded, Predictor, Refused, digest_bytes
+from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols.answering import later, mistaken, not_allowed
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
-from ropewalk_server.protocols.jsonbody import BadRequest, parse, parse_object, refuse_depth, shown
+from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth, shown
+from ropewalk_server.protocols.labels import Labels
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.versions import Held, Versions
 
@@ -40,8 +39,6 @@ _STATES = {"Loading": "LOADING", "Proved": "AVAILABLE", "Failed": "END", "Skippe
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 PREFIX = b"/v1/"
 RECEIPT = b"ropewalk-prediction-id"
-MAX_LABELS = 1000
-"""Labels of one request: they are checked on the event loop, 10 us each."""
 
 
 class Target:
@@ -58,6 +55,7 @@ class TensorFlowServing:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
+        self._labels = Labels(predictor, error)
         self._predict_path = f"/v1/models/{predictor.name}:predict".encode()
         self._latest = Target(predictor.name, None, "predict")
         self._unpacking = Unpacking(predictor)
@@ -81,7 +79,7 @@ class TensorFlowServing:
         if target.verb in OTHER_METHODS:
             return self._other_method(request, target)
         if target.verb == "feedback":
-            return self._feedback(request)
+            return self._labels.handle(request)
         if request.method not in (b"GET", b"HEAD"):
             return not_allowed(request, "GET, HEAD")
         if target.verb == "status":
@@ -151,47 +149,6 @@ class TensorFlowServing:
         except Refused as why:
             return error(why.status, str(why))
         return answer if type(answer) is Response else later(answer, error)
-
-    def _feedback(self, request: Request) -> Response:
-        if request.method != b"POST":
-            return not_allowed(request, "POST")
-        monitor = self._predictor.monitor
-        try:
-            labels, many = read_feedback(request.body)
-        except BadRequest as why:
-            monitor.feedback_rejected += 1
-            return error(why.status, str(why))
-        yardsticks = self._yardsticks()
-        digests = {version: digest_bytes(one) for version, one in yardsticks.items()}
-        refused: list[dict[str, Any]] = []
-        for index, (ident, label) in enumerate(labels):
-            try:
-                self._label(ident, label, yardsticks, digests)
-            except (BadRequest, InvalidReceipt) as why:
-                monitor.feedback_rejected += 1
-                refused.append({"index": index, "error": str(why)})
-        if many:
-            return Response(200, orjson.dumps({"accepted": len(labels) - len(refused), "refused": refused}))
-        return error(400, refused[0]["error"]) if refused else Response(200, b"{}")
-
-    def _yardsticks(self) -> dict[int, Yardstick]:
-        """What is loaded, and what answered here before."""
-        loaded = {number: one.model for number, one in self._predictor.versions.held.items() if one.model is not None}
-        return {**self._predictor.monitor.former, **loaded}
-
-    def _label(self, ident: str, label: str, yardsticks: Mapping[int, Yardstick], digests: dict[int, bytes]) -> None:
-        """Count one label, once. Raises BadRequest or InvalidReceipt."""
-        predictor = self._predictor
-        receipt = predictor.receipts.read(ident, digests)
-        if receipt.predicted is None:
-            raise BadRequest("Labels are counted for classifications; this model predicts a value")
-        model = yardsticks[receipt.version]
-        if label not in model.classes:
-            known = ", ".join(model.classes[:20])
-            raise BadRequest(f"label {label[:60]!r} is none of the classes {known}")
-        if predictor.receipts.first_label(ident):
-            truth = model.classes.index(label)
-            predictor.monitor.labelled(receipt.version, model, predicted=receipt.predicted, truth=truth)
 
 
 def labelled(versions: Versions, label: str) -> int | None:
@@ -286,23 +243,6 @@ def _exact(rows: list[dict[str, Any]], answer: Mapping[str, NDArray[Any]]) -> li
         for row, value in zip(rows, score, strict=True):
             row["score"] = value
     return rows
-
-
-def read_feedback(body: bytes) -> tuple[list[tuple[str, str]], bool]:
-    """Ids of predictions with their true labels, and whether they came as a list. Raises BadRequest."""
-    document = parse(body)
-    many = isinstance(document, list)
-    listed = document if many else [document]
-    if len(listed) > MAX_LABELS:
-        raise BadRequest(f"{len(listed)} labels at once; there may be {MAX_LABELS}")
-    found = []
-    for index, one in enumerate(listed):
-        ident, label = (one.get("id"), one.get("label")) if isinstance(one, dict) else (None, None)
-        if not isinstance(ident, str) or not isinstance(label, (str, int, float)) or isinstance(label, bool):
-            form = '{"id": "<ropewalk-prediction-id of the answer>", "label": "<true class>"}'
-            raise BadRequest(f"Feedback is {form} or a list of these" + (f"; [{index}] is not" if many else ""))
-        found.append((ident, str(label)))
-    return found, many
 
 
 def write_status(held: Mapping[int, Held], target: Target) -> Response:

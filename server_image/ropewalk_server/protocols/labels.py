@@ -1,0 +1,85 @@
+"""`POST /v1/models/NAME:feedback`: what was true, told later, for predictions by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from ropewalk_server.buckets import Yardstick
+from ropewalk_server.feedback import InvalidReceipt
+from ropewalk_server.http import ErrorForm, Request, Response
+from ropewalk_server.predictor import Predictor, digest_bytes
+from ropewalk_server.protocols.answering import not_allowed
+from ropewalk_server.protocols.jsonbody import BadRequest, parse
+
+MAX_LABELS = 1000
+"""Labels of one request: they are checked on the event loop, 10 us each."""
+
+
+class Labels:
+    """The handler of `:feedback`; `error` writes refusals as the protocol around it does."""
+
+    def __init__(self, predictor: Predictor, error: ErrorForm) -> None:
+        self._predictor = predictor
+        self._error = error
+
+    def handle(self, request: Request) -> Response:
+        """Count each label that is good; of a list, say which are not."""
+        if request.method != b"POST":
+            return not_allowed(request, "POST")
+        monitor = self._predictor.monitor
+        try:
+            labels, many = read(request.body)
+        except BadRequest as why:
+            monitor.feedback_rejected += 1
+            return self._error(why.status, str(why))
+        yardsticks = self._yardsticks()
+        digests = {version: digest_bytes(one) for version, one in yardsticks.items()}
+        refused: list[dict[str, Any]] = []
+        for index, (ident, label) in enumerate(labels):
+            try:
+                self._count(ident, label, yardsticks, digests)
+            except (BadRequest, InvalidReceipt) as why:
+                monitor.feedback_rejected += 1
+                refused.append({"index": index, "error": str(why)})
+        if many:
+            return Response(200, orjson.dumps({"accepted": len(labels) - len(refused), "refused": refused}))
+        return self._error(400, refused[0]["error"]) if refused else Response(200, b"{}")
+
+    def _yardsticks(self) -> dict[int, Yardstick]:
+        """What is loaded, and what answered here before."""
+        loaded = {number: one.model for number, one in self._predictor.versions.held.items() if one.model is not None}
+        return {**self._predictor.monitor.former, **loaded}
+
+    def _count(self, ident: str, label: str, yardsticks: Mapping[int, Yardstick], digests: dict[int, bytes]) -> None:
+        """Count one label, once. Raises BadRequest or InvalidReceipt."""
+        predictor = self._predictor
+        receipt = predictor.receipts.read(ident, digests)
+        if receipt.predicted is None:
+            raise BadRequest("Labels are counted for classifications; this model predicts a value")
+        model = yardsticks[receipt.version]
+        if label not in model.classes:
+            known = ", ".join(model.classes[:20])
+            raise BadRequest(f"label {label[:60]!r} is none of the classes {known}")
+        if predictor.receipts.first_label(ident):
+            truth = model.classes.index(label)
+            predictor.monitor.labelled(receipt.version, model, predicted=receipt.predicted, truth=truth)
+
+
+def read(body: bytes) -> tuple[list[tuple[str, str]], bool]:
+    """Ids of predictions with their true labels, and whether they came as a list. Raises BadRequest."""
+    document = parse(body)
+    many = isinstance(document, list)
+    listed = document if many else [document]
+    if len(listed) > MAX_LABELS:
+        raise BadRequest(f"{len(listed)} labels at once; there may be {MAX_LABELS}")
+    found = []
+    for index, one in enumerate(listed):
+        ident, label = (one.get("id"), one.get("label")) if isinstance(one, dict) else (None, None)
+        if not isinstance(ident, str) or not isinstance(label, (str, int, float)) or isinstance(label, bool):
+            form = '{"id": "<ropewalk-prediction-id of the answer>", "label": "<true class>"}'
+            raise BadRequest(f"Feedback is {form} or a list of these" + (f"; [{index}] is not" if many else ""))
+        found.append((ident, str(label)))
+    return found, many
