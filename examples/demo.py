@@ -105,7 +105,7 @@ def run_finished(pipeline: str, after: int, trigger: str = "") -> Callable[[], t
         ]
         history = [h for h in status.get("history", []) if int(h["id"]) > after and trigger in ("", h["trigger"])]
         ended = bool(history)
-        if ended and history[-1].get("result") in ("Failed", "Superseded"):
+        if ended and history[-1].get("result") == "Failed":
             sys.exit("  ".join(words) + f"\n{json.dumps(history[-1], indent=2)}")
         return ended, "  ".join(words)
 

@@ -270,6 +270,7 @@ class Versions:
             {
                 "version": held.route.version,
                 "digest": held.route.digest,
+                "path": held.route.path,
                 "state": held.state,
                 "reason": held.reason,
                 "message": held.message,

@@ -257,7 +257,9 @@ class World:
                 there = self.objects["Deployment", body["metadata"]["name"]]
                 assert body["metadata"]["resourceVersion"] == there["metadata"]["resourceVersion"], "a stale write"
                 assert set(body["spec"]) == {"replicas"}, "nothing else is handed over"
-                self._replicas(there, copy.deepcopy(there), "ropewalk-handover")
+                before = copy.deepcopy(there)
+                there["spec"]["replicas"] = body["spec"]["replicas"]
+                self._replicas(there, before, "ropewalk-handover")
                 there["metadata"]["resourceVersion"] = str(self.writes)
             case Apply(body):
                 key = body["kind"], body["metadata"]["name"]
@@ -321,6 +323,8 @@ class World:
         if path == STATUS_PATH:
             revision = server.routes["revision"] if server.routes else 0
             held = [*server.held.values(), *([server.successor] if server.successor else [])]
+            if server.old:
+                held = [{key: value for key, value in one.items() if key != "path"} for one in held]
             return Scraped({"formatVersion": 1, "revision": revision, "live": server.live, "versions": held}, None)
         if path.startswith(WINDOWS_PATH):
             return Scraped(None, server.mute) if server.mute else Scraped(self._page(server, path), None)

@@ -151,6 +151,17 @@ def test_the_number_of_pods_is_handed_to_an_autoscaler_without_a_dip() -> None:
     assert world.status["summary"]["ready"] == "4/4"
 
 
+def test_an_autoscaler_that_follows_no_pods_at_all_begins_with_its_fewest() -> None:
+    """It leaves a number of 0 alone, for ever."""
+    world = World(replicas=0)
+    world.settle()
+    world.owner["spec"]["autoscaling"] = {"minReplicas": 2, "maxReplicas": 5}
+    world.owner["metadata"]["generation"] += 1
+    world.settle()
+    assert world.objects["Deployment", "cancer-server"]["spec"]["replicas"] == 2
+    assert world.status["summary"]["ready"] == "2/2"
+
+
 def test_an_autoscaler_without_metrics_is_told() -> None:
     """After the minute in which the first ones come."""
     world = World(autoscaling={"minReplicas": 1, "maxReplicas": 3})

@@ -274,3 +274,61 @@ def test_whatever_happens_the_passes_come_to_an_end(sequence: list[tuple[tuple[s
     assert world.condition("Ready")["status"] == "True", world.status
     wanted = world.owner["spec"]["model"].get("uri") or world.pipeline["status"]["champion"]["uri"]  # type: ignore[index]
     assert answered(world) == {"/ropewalk/claims/" + wanted.removeprefix("pvc://")}
+
+
+def at(place: str) -> dict[str, Any]:
+    """A model named by its uri, of which nothing is known but the digest of its manifest."""
+    return {"uri": f"pvc://models/x/{place}", "digest": f"sha256:{ord(place):064x}"}
+
+
+def test_a_namesakes_word_proves_no_newcomer() -> None:
+    """All are version 1: while pods still answer A, B is on its way and the user wants C, which cannot be loaded."""
+    world = World(model=at("a"), replicas=2)
+    world.settle()
+    edited(world, model=at("b"))
+    while world.status.get("candidate", {}).get("step") != "Switching":
+        world.step_without_servers()
+        if world.status.get("candidate", {}).get("step") != "Switching":
+            world.step()
+    for server in world.servers:
+        server.faults["/ropewalk/claims/models/x/c"] = "TamperedModel"
+    edited(world, model=at("c"))
+    world.settle()
+    assert not world.status["live"]["uri"].endswith("/c")
+    assert answered(world) <= {"/ropewalk/claims/models/x/a", "/ropewalk/claims/models/x/b"}
+    assert [one["reason"] for one in world.status["quarantined"]] == ["TamperedModel"]
+
+
+def test_what_replaces_a_namesake_is_told_by_its_place() -> None:
+    """Both are version 1."""
+    world = World(model=at("a"))
+    world.settle()
+    edited(world, model=at("b"))
+    world.settle()
+    [said] = [one.message for one in world.events if one.reason == "Live"][1:]
+    assert said == "version 1 of pvc://models/x/b answers predictions, instead of version 1 of pvc://models/x/a"
+
+
+def test_a_pinned_version_keeps_its_digests_when_its_pipeline_forgets_it() -> None:
+    """The manifest that it was published with is verified by every pod that comes later."""
+    world = serving(model={"pipeline": "cancer", "version": 1})
+    assert world.pipeline is not None
+    world.pipeline["spec"] = {"artifacts": {"uri": "pvc://models/ropewalk"}}
+    before = world.status["routes"]
+    assert before["versions"][0]["manifestDigest"] == champion(1)["manifestDigest"]
+    promoted(world, champion(12))
+    world.settle()
+    assert world.status["routes"] == before
+
+
+def test_the_number_under_which_it_is_served_is_renewed() -> None:
+    """At no replicas the routes are written anew, and with them the numbers that windows are counted under."""
+    world = World(model=at("a"))
+    world.settle()
+    edited(world, model=at("b"))
+    world.settle()
+    assert world.status["live"]["servedAs"] == 2
+    for model, replicas in ((at("b"), 0), (at("c"), 0), (at("b"), 0), (at("b"), 1)):
+        edited(world, model=model, replicas=replicas)
+        world.settle()
+    assert world.status["live"].get("servedAs", 1) == world.status["routes"]["live"]

@@ -227,6 +227,21 @@ def test_drift_that_a_run_has_not_answered_starts_another(ending: str) -> None:
     assert world.status["run"]["id"] == 3, "version 2 awaits promotion"
 
 
+def test_a_version_of_any_later_run_answers_the_drift() -> None:
+    """A person has mended the spec; the deployment has not switched yet, or waits for a promotion."""
+    world = idle(triggers={"drift": {"modelDeployments": ["cancer"], "cooldown": "6h", "maxPerDay": 5}})
+    world.others["cancer"] = drifted("2026-01-02T03:00:00Z")
+    world.settle()
+    world.fail(65)
+    world.later(hours=1)
+    world.annotate("run-requested-at", "now")
+    world.settle()
+    assert (world.status["run"]["id"], world.status["run"]["trigger"]) == (3, "Manual")
+    world.succeed(2)
+    world.later(hours=6)
+    assert world.status["run"]["id"] == 3
+
+
 @pytest.mark.parametrize("status", ["False", "Unknown"])
 def test_no_drift_is_no_reason(status: str) -> None:
     world = idle()

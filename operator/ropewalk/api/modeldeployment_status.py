@@ -95,12 +95,12 @@ class Routes(StatusModel):
 
 
 class Quarantined(StatusModel):
-    """A version that failed and is not tried again until the spec changes."""
+    """A version that failed, and is not tried again until the spec changes or it is promoted again."""
 
     version: Count | None = None
     """Its number."""
     digest: Fingerprint | None = None
-    """Digest of the model's files."""
+    """Digest of the model's files, of a model named by its uri that of its manifest."""
     reason: Reason | None = None
     """One word why."""
     message: Message | None = None
@@ -115,7 +115,7 @@ class ModelDeploymentHistoryEntry(StatusModel):
     version: Count | None = None
     """Its number."""
     digest: Fingerprint | None = None
-    """Digest of the model's files."""
+    """Digest of the model's files, of a model named by its uri that of its manifest."""
     result: Short | None = None
     """Live, Replaced or Failed."""
     reason: Reason | None = None

@@ -35,7 +35,9 @@ def effects(
 ) -> list[Effect]:
     """Apply what is not as it should be, what others refer to first; `more` are ConfigMaps with a version each."""
     scaling = wanted.autoscaling
-    handover = _handover(child(observed, "Deployment", pods.server_name(wanted))) if scaling else None
+    handover = (
+        _handover(child(observed, "Deployment", pods.server_name(wanted)), scaling.min_replicas) if scaling else None
+    )
     bodies: list[dict[str, Any]] = [
         routes.config_map(wanted, told),
         pods.deployment(
@@ -81,17 +83,18 @@ def _fenced(body: dict[str, Any], there: Json | None) -> dict[str, Any]:
     return {**body, "metadata": {**body["metadata"], "resourceVersion": version}}
 
 
-def _handover(deployment: Json | None) -> dict[str, Any] | None:
+def _handover(deployment: Json | None, least: int) -> dict[str, Any] | None:
     """What makes a second manager own the number as it stands, while it is ours alone; None where there is no need.
 
-    Giving up a number that nobody else owns would reset it to 1. Refused by the API server if the number, or anything
+    Giving up a number that nobody else owns would reset it to 1; an autoscaler leaves a number of 0 alone for ever, so
+    at least `least` is handed over. Refused by the API server if the number, or anything
     else, has changed since it was read.
     """
     managers = {str(get(one, "manager")) for one in get(deployment, "metadata", "managedFields") or () if _counts(one)}
     if deployment is None or managers != {MANAGER}:
         return None
     meta = {key: get(deployment, "metadata", key) for key in ("name", "namespace", "resourceVersion")}
-    number = get(deployment, "spec", "replicas")
+    number = max(least, int(get(deployment, "spec", "replicas") or 0))
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": {"replicas": number}}
 
 

@@ -34,6 +34,8 @@ class Held:
 
     version: int
     digest: str
+    path: str
+    """Where it was found; empty: a server of an image before this was told."""
     state: str
     reason: str
     message: str
@@ -82,11 +84,12 @@ class Pod:
     raw: Json
 
     def holds(self, version: Version | None) -> Held | None:
-        """What it says of a version; a namesake with another digest is not that version."""
+        """What it says of a version; a namesake from another place or with another digest is not that version."""
         if version is None or self.report is None:
             return None
         for held in self.report.versions:
-            if held.version == version.served and version.digest in (None, held.digest):
+            is_there = held.path in ("", version.path)
+            if held.version == version.served and is_there and version.digest in (None, held.digest):
                 return held
         return None
 
@@ -188,6 +191,7 @@ def report(body: Any) -> Report | None:
         Held(
             version=one["version"],
             digest=str(one.get("digest") or ""),
+            path=str(one.get("path") or ""),
             state=str(one.get("state") or ""),
             reason=clip(str(one.get("reason") or ""), 100),
             message=clip(str(one.get("message") or ""), 500),

@@ -16,9 +16,13 @@ def events(before: Json, after: Json) -> tuple[Event, ...]:
     """What a person would want to read in `kubectl describe`."""
     found = []
     live, old = after.get("live"), before.get("live")
-    if live is not None and any(get(live, key) != get(old, key) for key in ("version", "digest")):
-        instead = f", instead of version {get(old, 'version')}" if old else ""
-        found.append(Event("Normal", "Live", f"version {get(live, 'version')} answers predictions{instead}"))
+    if live is not None and any(get(live, key) != get(old, key) for key in ("version", "uri")):
+        same = get(live, "version") == get(old, "version")
+        new, former = (
+            f"version {get(one, 'version')}" + (f" of {get(one, 'uri')}" if same else "") for one in (live, old)
+        )
+        instead = f", instead of {former}" if old else ""
+        found.append(Event("Normal", "Live", f"{new} answers predictions{instead}"))
     failure, known = after.get("lastFailure"), before.get("lastFailure")
     news = any(get(failure, key) != get(known, key) for key in ("reason", "message"))
     if failure is not None and news and get(failure, "location") != "Model":

@@ -35,7 +35,7 @@ class Kept:
         if live is None or self.baseline is None:
             return None
         mine = self.baseline.get("version") == live.version.number
-        same = self.baseline.get("digest") == live.version.identity
+        same = self.baseline.get("digest") == live.version.key
         found = self.baseline.get("baseline")
         return found if mine and same and isinstance(found, dict) else None
 
@@ -67,7 +67,7 @@ def bodies(wishes: Wishes, live: Live | None, before: Kept, baseline: Json | Non
     """
     found: list[Any] = []
     if live is not None and baseline is not None and before.baseline_of(live) is None:
-        document = {"version": live.version.number, "digest": live.version.identity, "baseline": baseline}
+        document = {"version": live.version.number, "digest": live.version.key, "baseline": baseline}
         text = json.dumps(document, sort_keys=True)
         if len(text) <= LARGEST:
             found.append(_config_map(wishes, baseline_name(wishes.name), BASELINE_KEY, text))

@@ -116,7 +116,7 @@ class Ledger:
 
     def is_of(self, live: Live) -> bool:
         """Whether it is about the version that is live."""
-        return (self.version, self.digest) == (live.version.number, live.version.identity)
+        return (self.version, self.digest) == (live.version.number, live.version.key)
 
 
 def since(ledger: Ledger | None, live: Live, pod: str) -> int:
@@ -130,7 +130,7 @@ def current(ledger: Ledger | None, live: Live, window: int, label_window: int) -
     """The ledger of what is live by the yardstick of the spec: without what another version or window left."""
     chunk = _chunk(label_window)
     if ledger is None or not ledger.is_of(live):
-        return Ledger(live.version.number, live.version.identity, chunk, window)
+        return Ledger(live.version.number, live.version.key, chunk, window)
     if ledger.window != window:
         ledger = replace(ledger, window=window, windows=(), too_large=False)
     return ledger

@@ -47,7 +47,9 @@ def advance(memory: Memory, target: Target, pods: Sequence[Pod], replicas: int, 
     quarantined = memory.is_quarantined(version)
     listed = routes.listed(version)
     if listed is not None:
-        version = replace(version, served_as=listed.served_as)
+        # What was known of it when it was listed stays known, though its Pipeline may have forgotten it since.
+        digests = version.digest or listed.digest, version.manifest_digest or listed.manifest_digest
+        version = Version(version.number, version.uri, *digests, listed.served_as)
     if listed is not None and listed is routes.version(routes.live):
         return _settle(memory, routes, version, pods, now)
     if quarantined is not None:
@@ -69,9 +71,7 @@ def _observed_live(memory: Memory, pods: Sequence[Pod], now: datetime) -> Memory
     if told is None or serving is None:
         return memory
     if memory.live is not None and told.same(memory.live.version):
-        if memory.live.engine == serving.engine:
-            return memory
-        return replace(memory, live=replace(memory.live, engine=serving.engine))
+        return replace(memory, live=replace(memory.live, version=told, engine=serving.engine))
     if memory.live is not None:
         replaced = f"by version {told.number} of {told.uri}"
         memory = memory.remember(memory.live.version, "Replaced", now, message=replaced)

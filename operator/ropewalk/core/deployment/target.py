@@ -78,7 +78,7 @@ def _engines(entry: object) -> tuple[str, ...]:
 
 
 def _pinned(wishes: Wishes, pipeline: Json, number: int) -> Target:
-    known = [get(pipeline, "status", "champion"), *_list(pipeline, "versions"), *_list(pipeline, "history")]
+    known = [get(pipeline, "status", "champion"), *_list(pipeline, "history")]
     for entry in known:
         if get(entry, "version") == number and get(entry, "digest"):
             version = Version.from_document({**entry, "uri": entry.get("uri") or _uri(wishes, pipeline, number)})

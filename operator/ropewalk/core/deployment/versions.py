@@ -41,6 +41,11 @@ class Version:
         """What tells it from another version of its number, as far as that is known."""
         return self.digest or self.manifest_digest or ""
 
+    @property
+    def key(self) -> str:
+        """Under what its counts are kept: where nothing else is known, its place tells it from its namesakes."""
+        return self.identity or self.uri
+
     def same(self, other: Version | None) -> bool:
         """One version of one model. A directory never changes (D4), so an unknown digest is no difference."""
         if other is None or (self.number, self.uri) != (other.number, other.uri):

@@ -78,9 +78,13 @@ def failed(owner: Json, ledger: Ledger, run: Run, now: datetime) -> tuple[Ledger
 
 
 def _drift_answered(ledger: Ledger, run: Run, version: int, now: datetime) -> Ledger:
-    if run.trigger != DRIFT:
-        return ledger
-    return replace(ledger, drift_runs=replace(ledger.drift_runs, finished_at=now, version=version))
+    """What came of the last run that drift started; a version that another run gave since answers that drift too."""
+    runs = ledger.drift_runs
+    if run.trigger == DRIFT:
+        runs = replace(runs, finished_at=now, version=version)
+    elif version and runs.finished_at is not None:
+        runs = replace(runs, version=version)
+    return replace(ledger, drift_runs=runs)
 
 
 def promoted_by_hand(owner: Json, ledger: Ledger, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:

@@ -172,7 +172,11 @@ class _Pass:
     def _errand_works(self, errand: Errand, name: str) -> Plan:
         """Say what its pod waits for. One that waits for what nobody wants any more makes way for another."""
         mounted = job.claims([self.spec.artifacts.uri])
-        claims = {ref: found for ref, found in self.observed.related.items() if ref.name in mounted}
+        claims = {
+            ref: found
+            for ref, found in self.observed.related.items()
+            if ref.kind == "PersistentVolumeClaim" and ref.name in mounted
+        }
         wait = errands.waiting(self.children, errand, name, claims, self.now)
         body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
         if wait is not None and not errands.is_for(self.children, body):
