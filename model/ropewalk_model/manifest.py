@@ -74,14 +74,12 @@ class Manifest:
         return tuple(one["path"] for one in self.document["files"])
 
     def read(self, path: str) -> bytes:
-        """The bytes of a listed file, checked as they are read. TamperedModel if they are not the listed ones."""
+        """The bytes of a listed file, checked as they are read. TamperedModel if they are not the listed ones, OSError
+        if they cannot be read."""
         entry = next((one for one in self.document["files"] if one["path"] == path), None)
         if entry is None:
             raise TamperedModel(f"{path} is not listed in manifest.json")
-        try:
-            data = b"".join(_chunks(self.directory, path, entry["size"]))
-        except OSError as error:
-            raise TamperedModel(f"{path} cannot be read: {error.strerror}") from error
+        data = b"".join(_chunks(self.directory, path, entry["size"]))
         if digests.of_bytes(data) != entry["sha256"]:
             raise TamperedModel(f"{path} has another sha256 than manifest.json says")
         return data
@@ -135,13 +133,10 @@ def write_manifest(directory: Path, manifest: Mapping[str, Any]) -> str:
 
 
 def read_manifest(directory: Path, manifest_digest: str | None) -> Manifest:
-    """The manifest alone, checked against `manifest_digest` if given. TamperedModel if it is not that one."""
-    path = directory / MANIFEST
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise TamperedModel(f"{MANIFEST} cannot be read: {error.strerror}") from error
+    """The manifest alone, checked against `manifest_digest` if given. TamperedModel if it is not that one, OSError if
+    it cannot be read."""
+    with (directory / MANIFEST).open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise TamperedModel(f"{MANIFEST} has more than {MAX_BYTES} bytes")
     digest = digests.of_bytes(data)

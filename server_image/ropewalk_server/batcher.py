@@ -24,6 +24,7 @@ from ropewalk_server.protocols.batch import Batch
 
 Core = NDArray[np.float32]
 MOST_ROWS = 1024
+MOST_BYTES = 64 * 1024 * 1024
 """Of a batch that is put together from several requests."""
 
 
@@ -91,7 +92,7 @@ class Batcher:
             if job.future.done() or job.until <= now:
                 _fail(self._queue.popleft(), TimeoutError())
                 continue
-            fits = not job.alone and rows + job.batch.rows <= min(MOST_ROWS, job.model.decoder.most_rows)
+            fits = not job.alone and rows + job.batch.rows <= min(MOST_ROWS, job.model.decoder.rows_in(MOST_BYTES))
             if taken and (not fits or job.model is not taken[0].model):
                 break
             taken.append(self._queue.popleft())

@@ -112,7 +112,8 @@ class Connection(asyncio.Protocol):
             return
         except httptools.HttpParserError:
             self._flush()
-            self._fail(400, "malformed", "Malformed HTTP request")
+            if not self._closing:  # what follows a request that is the last one, says its head, is nobody's
+                self._fail(400, "malformed", "Malformed HTTP request")
             return
         if self._discarding:
             # The last answer of a connection that the client wants closed is still to be sent.

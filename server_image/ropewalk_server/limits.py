@@ -31,7 +31,8 @@ class Limits:
 
     @property
     def max_buffered_bytes(self) -> int:
-        """Bodies of all connections together: otherwise 1,024 clients of 4 MiB each take 4 GiB."""
+        """Bodies of all connections together: otherwise 1,024 clients of 4 MiB each take 4 GiB. And the rows of one
+        request, unpacked and encoded."""
         return max(64 * 1024 * 1024, 4 * self.max_body_bytes)
 
     @staticmethod

@@ -168,6 +168,8 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
         raise LoadError(error.reason, str(error)) from error
     except manifest.TamperedModel as error:
         raise LoadError("TamperedModel", str(error)) from error
+    except OSError as error:
+        raise LoadError("StoreUnreadable", f"The store cannot be read: {error.strerror}") from error
     except (RuntimeError, ValueError, KeyError, BadRequest) as error:
         sensitive = any(bins.sensitive for bins in parts.baseline.bins.values())
         why = type(error).__name__ if sensitive else repr(error)  # its words may hold a value of a training row

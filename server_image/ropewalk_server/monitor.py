@@ -57,17 +57,23 @@ class Monitor:
             self._close_all()
             self._ends = float(int(now) - int(now) % self.seconds + self.seconds)
         bucket = self._open.get(version)
-        if bucket is None or bucket.model is not model:
+        if bucket is None or bucket.model.manifest_digest != model.manifest_digest:
             if bucket is not None:
                 self._close(bucket)
-            bucket = self._open[version] = Open(int(self._ends) - self.seconds, version, model)
-            totals = self.totals.setdefault(version, Totals())
-            totals.describe(model)
-            self.former[version] = Former.of(model)
+            yardstick = Former.of(model)
+            bucket = self._open[version] = Open(int(self._ends) - self.seconds, version, yardstick)
+            self.totals.setdefault(version, Totals()).describe(yardstick)
+            self.former[version] = yardstick
             self.former.move_to_end(version)
-            if len(self.former) > MAX_FORMER:
-                self.totals.pop(self.former.popitem(last=False)[0], None)
+            self._forget()
         return bucket
+
+    def _forget(self) -> None:
+        """Let go of the versions that answered longest ago, but of none with an open bucket."""
+        spare = len(self.former) - MAX_FORMER
+        for version in [one for one in self.former if one not in self._open][: max(0, spare)]:
+            del self.former[version]
+            self.totals.pop(version, None)
 
     def answered(
         self, version: int, model: Model, times: Times, ended: float, batch: Batch, core: NDArray[np.float32]
@@ -136,9 +142,9 @@ class Monitor:
         self.totals[bucket.version].add(bucket)
 
     def _close_all(self) -> None:
-        for bucket in self._open.values():
+        closing, self._open = self._open, {}
+        for bucket in closing.values():
             self._close(bucket)
-        self._open = {}
 
     def tick(self) -> None:
         """Close buckets that ended, so that a quiet pod's last requests are seen. Call every second or so."""

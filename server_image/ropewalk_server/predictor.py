@@ -70,6 +70,11 @@ class Predictor:
         model = None if wanted is None else self.versions.model(wanted)
         return None if model is None or wanted is None else Loaded(wanted, model)
 
+    def most_rows(self, model: Model) -> int:
+        """Rows of one request for this model, by the limits: by their number, and by the memory that they take."""
+        limits = self.limits
+        return min(limits.max_rows, model.decoder.rows_in(limits.max_buffered_bytes))
+
     def predict(
         self, loaded: Loaded, batch: Batch, began: float, write: Callable[[Core, bytes | None], T]
     ) -> T | asyncio.Future[T]:

@@ -17,7 +17,7 @@ from ropewalk_server.feedback import Receipts
 from ropewalk_server.grpc_server import GrpcServer
 from ropewalk_server.grpc_service import GrpcService
 from ropewalk_server.http_server import HttpServer
-from ropewalk_server.log import log
+from ropewalk_server.log import log, place
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.monitoring import Monitoring, error
 from ropewalk_server.predictor import Predictor
@@ -141,7 +141,10 @@ class Server:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            self.follow()
+            try:
+                self.follow()
+            except Exception as error:  # a round that fails must not be the last one
+                log("error", "routes could not be followed", error=place(error))
 
 
 def main() -> int:

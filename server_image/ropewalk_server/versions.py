@@ -144,7 +144,14 @@ class Versions:
         """Whether it is listed as it is. What is not loaded is tried anew for another engine, or on demand."""
         if route is None or self.routes is None or not held.is_for(route):
             return False
+        if held.state == "Skipped" and self._marks.deaths(held.mark) < self._tries(route, self.routes):
+            return False
         return held.model is not None or (held.engine, held.retry) == (self.routes.engine, self.routes.retry)
+
+    @staticmethod
+    def _tries(route: Route, routes: Routes) -> int:
+        """Deaths while it loads after which a version is tried no more."""
+        return LIVE_TRIES if route.version == routes.live else 1
 
     def _all(self) -> list[Held]:
         """What is held, by number; a successor after the one whose number it will take."""
@@ -156,7 +163,7 @@ class Versions:
 
     def _admit(self, route: Route, routes: Routes) -> Held:
         held = Held(route, routes.engine, retry=routes.retry)
-        if self._marks.deaths(held.mark) >= (LIVE_TRIES if route.version == routes.live else 1):
+        if self._marks.deaths(held.mark) >= self._tries(route, routes):
             held.state, held.reason = "Skipped", "CrashedWhileLoading"
             held.message = f"The server died while it loaded version {route.version}; this pod does not try again"
             self.loads["skipped"] += 1
@@ -249,9 +256,9 @@ class Versions:
                 former, self.live = self.live, wanted
                 log("info", "version live", version=wanted, former=former, revision=self.routes.revision)
         self._succeed(wanted)
-        listed = {route.version for route in self.routes.versions}
-        for version in list(self.held):
-            if version not in listed and version != self.live:
+        listed = {route.version: route for route in self.routes.versions}
+        for version, held in list(self.held.items()):
+            if version != self.live and (version not in listed or not held.is_for(listed[version])):
                 del self.held[version]
 
     def _succeed(self, wanted: int | None) -> None:
@@ -283,5 +290,6 @@ class Versions:
         """At an orderly stop: no mark may stay for a load that was merely interrupted."""
         self._stopping = True
         for held in self._all():
-            self._marks.clear(held.mark)
+            if held.state != "Skipped":
+                self._marks.clear(held.mark)
         self._thread.shutdown(wait=False, cancel_futures=True)

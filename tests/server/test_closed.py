@@ -12,6 +12,7 @@ from ropewalk_model import baseline, windows
 from ropewalk_model.features import FeatureSpec
 from ropewalk_server.buckets import FLUSH_BYTES, Former, Open
 from ropewalk_server.closed import HELD_BYTES, PAGE_BYTES, Closed
+from ropewalk_server.monitor import MAX_FORMER, Monitor
 from ropewalk_server.protocols.batch import Batch
 from tests.server.conftest import Server, row
 
@@ -122,3 +123,27 @@ def test_rows_kept_aside_are_counted_before_they_take_much() -> None:
     assert (plain.pending, plain.pending_rows) == ([], 8)
     plain.flush()
     assert (plain.counter.rows, plain.predictions[0]) == (8, 8)
+
+
+def test_labels_for_former_versions_share_the_minute_s_bucket() -> None:
+    """However many come, and whatever answers meanwhile: one bucket a version and minute."""
+    monitor = Monitor(clock=lambda: 30.0)
+    for number in range(1, 8):  # two more than are remembered, all in one minute
+        monitor.labelled(number, yardstick(number), predicted=0, truth=0)
+    for number in range(1, 8):
+        for _ in range(20):
+            monitor.labelled(number, yardstick(number), predicted=0, truth=0)
+    monitor._ends = 0.0
+    monitor.tick()
+    found = page(monitor.closed).buckets
+    assert sorted((one.version, one.label_count) for one in found) == [(number, 21) for number in range(1, 8)]
+    monitor.labelled(8, yardstick(8), predicted=0, truth=0)
+    assert len(monitor.former) == len(monitor.totals) == MAX_FORMER
+
+
+def yardstick(number: int) -> Former:
+    """What is known of a version that was let go."""
+    classes = np.array(["a", "b"], dtype=object)
+    features = [FeatureSpec("x", "Number")]
+    document = baseline.build(features, {"x": np.zeros(2, dtype=np.float32)}, classes, classes=("a", "b"))
+    return Former(f"sha256:{number}", f"sha256:{number}", ("a", "b"), baseline.Baseline.from_document(document))

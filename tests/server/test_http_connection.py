@@ -147,3 +147,13 @@ async def test_a_server_that_leaves_sends_its_clients_elsewhere(port: Port) -> N
     assert not quiet.closed
     idle.data_received(post(b"abcd"))
     assert quiet.sent.endswith(b"connection: close\r\n\r\n4")
+
+
+@pytest.mark.parametrize("more", [b"x", post(b"abc")])
+async def test_what_follows_the_last_request_is_nobodys(more: bytes) -> None:
+    """The client has said that it is the last one: it is answered, and nothing is refused or raised."""
+    port = Port()
+    _, wire = port.connect(post(b"abc", b"Connection: close") + more)
+    assert wire.sent.count(b"HTTP/1.1 200") == 1
+    assert b"400" not in wire.sent
+    assert port.reasons == []

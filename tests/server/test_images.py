@@ -15,7 +15,6 @@ import pytest
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature, TensorSpec
-from ropewalk_server.protocols.batch import MAX_BYTES
 from ropewalk_server.protocols.decode import Decoder
 from ropewalk_server.protocols.images import AT_ONCE, Costly, InvalidImage, decode_images
 from ropewalk_server.protocols.jsonbody import BadRequest
@@ -110,13 +109,13 @@ def test_rows_are_bounded_by_what_they_become() -> None:
     shape = (224, 224, 3)
     signature = Signature.for_task("Regression", [TensorSpec("p", "UINT8", (-1, *shape))])
     decoder = Decoder(signature, encoded_values=224 * 224 * 3)
-    rows = MAX_BYTES // (5 * 224 * 224 * 3) + 1
-    with pytest.raises(BadRequest, match=rf"{rows} rows, at most {rows - 1} .* 752640 bytes .* {MAX_BYTES}") as found:
-        decoder.decode({"instances": [{"b64": ""}] * rows}, 10_000)
+    most = decoder.rows_in(64 << 20)
+    with pytest.raises(BadRequest, match=rf"{most + 1} rows, at most {most} .* 752640 bytes") as found:
+        decoder.decode({"instances": [{"b64": ""}] * (most + 1)}, most)
     assert found.value.status == 413
     one_hot = Decoder(Signature.for_task("Regression", [TensorSpec("c", "STRING")]), encoded_values=50_000)
     with pytest.raises(BadRequest, match="10000 rows"):
-        one_hot.decode({"inputs": {"c": ["x"] * 10_000}}, 10_000)
+        one_hot.decode({"inputs": {"c": ["x"] * 10_000}}, one_hot.rows_in(64 << 20))
 
 
 def test_many_images_are_answered_in_every_protocol(zoo: Server) -> None:

@@ -246,3 +246,11 @@ def test_every_reason_is_there_from_the_start(model: Model) -> None:
     """A counter that appears with its first event hides that one from rate()."""
     text = render(predictor(model), ready=True).decode()
     assert all(f'reason="{reason}"}} 0' in text for reason in REASONS)
+
+
+def test_rows_are_bounded_by_their_number_and_by_the_memory_for_bodies(model: Model) -> None:
+    """Whoever allows larger bodies allows what they become, too."""
+    assert predictor(model).most_rows(model) == Limits().max_rows
+    usual = predictor(model, max_rows=1 << 40).most_rows(model)
+    assert usual == model.decoder.rows_in(64 << 20)
+    assert predictor(model, max_rows=1 << 40, max_body_bytes=64 << 20).most_rows(model) > 3 * usual

@@ -103,6 +103,22 @@ def test_a_version_that_killed_the_process_is_skipped_until_it_is_to_be_tried_ag
     server.until(lambda: state(server, 2)[0] == "Proved")
 
 
+def test_one_that_was_skipped_as_a_newcomer_is_tried_once_more_when_it_is_to_answer(
+    server: Server, published: Published
+) -> None:
+    """Nothing else would; and an orderly restart before that forgets no death."""
+    died_loading(server, published[1][1])
+    server.tell(1, published[1])
+    for _ in range(2):
+        server.start()
+        server.until(lambda: live(server, 1))
+        assert state(server, 2) == ("Skipped", "CrashedWhileLoading")
+        assert server.stop() == 0
+    server.start()
+    server.tell(2, published[1])
+    server.until(lambda: live(server, 2))
+
+
 @pytest.mark.parametrize(("deaths", "expected"), [(1, "Proved"), (2, "Skipped")])
 def test_one_death_does_not_bar_the_live_version(
     server: Server, published: Published, deaths: int, expected: str

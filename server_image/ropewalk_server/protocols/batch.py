@@ -8,10 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_BYTES = 64 * 1024 * 1024
-"""Memory of one request's rows, as columns and encoded: a PNG, a category or one value for all may be few bytes of a
-body and a thousand times as many here."""
-
 
 class Batch:
     """`rows` rows. `matrix` is float32 [rows, inputs] if every input is a scalar FLOAT, else None."""

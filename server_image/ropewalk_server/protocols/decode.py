@@ -16,7 +16,7 @@ import numpy as np
 
 from ropewalk_model.signature import NUMPY_DTYPES, Signature
 from ropewalk_server.protocols import numbers
-from ropewalk_server.protocols.batch import MAX_BYTES, Batch
+from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.columns import FieldError, column
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 
@@ -32,9 +32,7 @@ class Decoder:
         """`encoded_values` are the numbers that one row becomes for the network."""
         self.specs = signature.inputs
         columns = sum(np.dtype(NUMPY_DTYPES[one.dtype]).itemsize * math.prod(one.shape[1:]) for one in self.specs)
-        self._row_bytes = max(1, columns + 4 * encoded_values)
-        self.most_rows = max(1, MAX_BYTES // self._row_bytes)
-        """Rows of this model that take no more than MAX_BYTES."""
+        self._row_bytes = max(1, int(columns) + 4 * encoded_values)
         self.names = tuple(spec.name for spec in self.specs)
         self._keys = frozenset(self.names)
         self._pick = itemgetter(*self.names) if len(self.names) > 1 else None
@@ -65,15 +63,16 @@ class Decoder:
             return self._inputs(document["inputs"], max_rows), False
         raise BadRequest("Missing 'inputs' or 'instances' key")
 
+    def rows_in(self, size: int) -> int:
+        """Rows that take no more than so many bytes as columns and encoded, at least one: a PNG, a category or one
+        value for all may be few bytes of a body and a thousand times as many here."""
+        return max(1, size // self._row_bytes)
+
     def check_rows(self, rows: int, max_rows: int | None) -> None:
         """Before anything is allocated for them. Raises BadRequest with status 413."""
-        if max_rows is None:
-            return
-        if rows > max_rows:
-            raise BadRequest(f"The request has {rows} rows, at most {max_rows} are allowed", 413)
-        if rows > self.most_rows:
-            size = f"a row takes {self._row_bytes} bytes of memory, a request at most {MAX_BYTES}"
-            raise BadRequest(f"The request has {rows} rows, at most {self.most_rows} of this model fit: {size}", 413)
+        if max_rows is not None and rows > max_rows:
+            why = f"by limits.maxRows, or by the memory of {self._row_bytes} bytes that each takes"
+            raise BadRequest(f"The request has {rows} rows, at most {max_rows} are allowed {why}", 413)
 
     # {"instances": [{...}, ...]}
 

@@ -109,7 +109,7 @@ class OpenInference:
         began = time.perf_counter()
         length = request.headers.get(HEADER_LENGTH)
         try:
-            asked = read_infer(found.model, request.body, length, predictor.limits.max_rows)
+            asked = read_infer(found.model, request.body, length, predictor.most_rows(found.model))
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
         except Costly:
@@ -121,7 +121,7 @@ class OpenInference:
 
         def read() -> Asked:
             length = request.headers.get(HEADER_LENGTH)
-            return read_infer(found.model, request.body, length, predictor.limits.max_rows)
+            return read_infer(found.model, request.body, length, predictor.most_rows(found.model))
 
         try:
             asked = await self._unpacking.read(found, began, len(request.body), read)

@@ -137,7 +137,7 @@ class OpenInference:
         if isinstance(found, Reply):
             return found
         try:
-            asked = read_infer(found.model, request, predictor.limits.max_rows)
+            asked = read_infer(found.model, request, predictor.most_rows(found.model))
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
         except Costly:
@@ -148,7 +148,7 @@ class OpenInference:
         predictor = self._predictor
 
         def read() -> Asked:
-            return read_infer(found.model, request, predictor.limits.max_rows)
+            return read_infer(found.model, request, predictor.most_rows(found.model))
 
         try:
             asked = await self._unpacking.read(found, began, size, read)

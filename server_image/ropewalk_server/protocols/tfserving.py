@@ -115,7 +115,7 @@ class TensorFlowServing:
             return self._absent(target)
         began = time.perf_counter()
         try:
-            batch, row_form = read_predict(found.model, request.body, predictor.limits.max_rows)
+            batch, row_form = read_predict(found.model, request.body, predictor.most_rows(found.model))
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
         except Costly:
@@ -126,7 +126,7 @@ class TensorFlowServing:
         predictor = self._predictor
 
         def read() -> tuple[Batch, bool]:
-            return read_predict(found.model, request.body, predictor.limits.max_rows)
+            return read_predict(found.model, request.body, predictor.most_rows(found.model))
 
         try:
             batch, row_form = await self._unpacking.read(found, began, len(request.body), read)

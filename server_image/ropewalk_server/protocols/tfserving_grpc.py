@@ -90,7 +90,7 @@ class TensorFlowServing:
         try:
             _check_signature(request.model_spec)
             outputs = names_of_outputs(signature, request.output_filter)
-            batch = read_predict(found.model, request.inputs, predictor.limits.max_rows)
+            batch = read_predict(found.model, request.inputs, predictor.most_rows(found.model))
         except Wrong as why:
             predictor.failed(found, began, Refused(400, str(why)))
             return failure(why.code, str(why))
@@ -106,7 +106,7 @@ class TensorFlowServing:
         predictor = self._predictor
 
         def read() -> Batch:
-            return read_predict(found.model, request.inputs, predictor.limits.max_rows)
+            return read_predict(found.model, request.inputs, predictor.most_rows(found.model))
 
         try:
             batch = await self._unpacking.read(found, began, size, read)
