@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,13 +23,18 @@ PIPELINES = "/apis/ropewalk.dev/v1alpha1/pipelines"
 PIPELINE = "/apis/ropewalk.dev/v1alpha1/namespaces/shop/pipelines/churn"
 OPTIONS = Options(Config("trainer", "server"), port=0, identity="here")
 
+pytestmark = pytest.mark.filterwarnings("ignore:Unclosed (connector|client session):ResourceWarning")
+"""kopf leaves a session to the collector where it is stopped while it still looks around."""
+
 
 @pytest.fixture(autouse=True)
-def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Pauses between tries are short here."""
     monkeypatch.setattr(lease, "RETRY", 0.02)
     monkeypatch.setattr(app, "RESYNC_RETRY", 0.02)
     monkeypatch.setattr(app, "DEFINITIONS_RETRY", 0.02)
+    yield
+    gc.collect()  # what kopf leaves is its own test's, and no other's
 
 
 def define(server: ApiServer, name: str, schema: str | None) -> None:
