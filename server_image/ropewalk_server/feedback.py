@@ -94,11 +94,11 @@ class Receipts:
         self._next = (self._next + 1) & 0xFFFFFF
         nonce = self._process + self._next.to_bytes(3, "big")
         body = _HEAD.pack(1, flags, version, digest[:8], int(self._clock()), nonce, rows) + predictions
-        return _text(body + _mac(self._key, body, digest))
+        return _text(body + mac(self._key, body, digest))
 
-    def _is_ours(self, body: bytes, mac: bytes, digest: bytes) -> bool:
+    def _is_ours(self, body: bytes, given: bytes, digest: bytes) -> bool:
         keys = [self._key, *([self._former_key] if self._former_key is not None else [])]
-        return any([hmac.compare_digest(mac, _mac(key, body, digest)) for key in keys])  # noqa: C419  (the same time)
+        return any([hmac.compare_digest(given, mac(key, body, digest)) for key in keys])  # noqa: C419  (the same time)
 
     def read(self, text: str, digests: dict[int, bytes]) -> Receipt:
         """The row that an id stands for; `digests` are those of the versions at hand. Raises InvalidReceipt."""
@@ -153,7 +153,8 @@ def _text(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
-def _mac(key: bytes | None, body: bytes, digest: bytes) -> bytes:
+def mac(key: bytes | None, body: bytes, digest: bytes) -> bytes:
+    """What ends a receipt: with a key nobody else can make it, without one it only finds damage."""
     if key is not None:
         return hmac.digest(key, body, "sha256")[:16]
     return hashlib.blake2b(body, digest_size=8, key=digest).digest()
