@@ -75,6 +75,7 @@ def _answers(predictor: Predictor) -> list[Family]:
         "histogram",
         f"Parts of answered requests: decode, queue, infer, encode. Measured for one request of {EVERY}.",
     )
+    predictor.monitor.settle()
     for version, totals in sorted(predictor.monitor.totals.items()):
         own = {"model": predictor.name, "version": version}
         for code, count in sorted(totals.codes.items()):

@@ -75,6 +75,7 @@ def written(core: Core, receipt: bytes | None) -> int:
 
 def counted(one: Predictor) -> tuple[int, int]:
     """Requests and server errors of the version's open window."""
+    one.monitor.settle()
     bucket = one.monitor._open[1]
     return bucket.requests, bucket.errors
 

@@ -165,9 +165,11 @@ def _container(wishes: Wishes, image: str, tensorflow: bool, claims: list[str]) 
         ],
         "resources": resources_of(wishes.resources, tensorflow=tensorflow),
         "readinessProbe": _probe("/readyz", periodSeconds=1, timeoutSeconds=2, failureThreshold=3),
-        # A large model may take minutes to load; /healthz answers meanwhile, so this only guards the start.
-        "startupProbe": _probe("/healthz", periodSeconds=1, timeoutSeconds=2, failureThreshold=120),
-        "livenessProbe": _probe("/healthz", periodSeconds=10, timeoutSeconds=5, failureThreshold=3),
+        # /healthz answers as soon as the process listens, also while a large model takes minutes to load. No startup
+        # probe: readiness would begin after it, a second later.
+        "livenessProbe": _probe(
+            "/healthz", initialDelaySeconds=90, periodSeconds=10, timeoutSeconds=5, failureThreshold=3
+        ),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
