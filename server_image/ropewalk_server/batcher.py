@@ -23,8 +23,7 @@ from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
 
 Core = NDArray[np.float32]
-MOST_ROWS = 1024
-MOST_BYTES = 64 * 1024 * 1024
+MOST_ROWS, MOST_BYTES = 1024, 64 * 1024 * 1024
 """Of a batch that is put together from several requests."""
 
 

@@ -128,7 +128,7 @@ class Monitor:
 
     def _step(self, rows: int) -> int:
         """1: count all; k: count every k-th, by the rate of the last second and of this one."""
-        second = int(self._ends if self._clock is None else self._clock())
+        second = int(self._clock())
         if second != self._second:
             self._last_rows = self._second_rows if second == self._second + 1 else 0
             self._second, self._second_rows = second, 0
