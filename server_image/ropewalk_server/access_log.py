@@ -42,11 +42,12 @@ class AccessLog:
         self._errors = 0
         self._left_out = 0
 
-    def went_well(self, began: float) -> bool:
-        """Count a request that began then, by the clock; whether it is one to be written."""
+    def went_well(self, began: float, requests: int = 1) -> bool:
+        """Count requests that began then, by the clock; whether one of them is to be written."""
         if began < self._next:
-            self._left_out += 1
+            self._left_out += requests
             return False
+        self._left_out += requests - 1
         self._next = began + 1.0
         return True
 

@@ -2,6 +2,7 @@
 
 A framework would cost more than the prediction itself (a network of 10 inputs answers in 2 us). The protocol keeps
 answers in the order of their requests and stops reading while an answer is outstanding, so a client is its own queue.
+A request whose head was read before waits for the end of the loop's turn (`turn`), any other is served at once.
 """
 
 from __future__ import annotations
@@ -15,33 +16,36 @@ from typing import TYPE_CHECKING
 import httptools
 
 from ropewalk_server.bodies import SHARE_BYTES, Share
-from ropewalk_server.http import Request, Response, encode
+from ropewalk_server.http import Answer, Request, Response, encode
 from ropewalk_server.http_message import PER_HEADER, Message
 from ropewalk_server.log import log, place
+from ropewalk_server.turn import MOST_BYTES
 
 if TYPE_CHECKING:
     from ropewalk_server.http_server import HttpServer
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Connection(asyncio.Protocol):
     """One client. States: waiting for a head, reading a body, answering, discarding (after an error)."""
 
     __slots__ = (
-        "_between", "_closing", "_deadline", "_discarding", "_head_bytes", "_in_body", "_keep_alive", "_loop",
+        "_between", "_closing", "_deadline", "_discarding", "_head_bytes", "_in_body", "_in_turn", "_keep_alive",
         "_message", "_message_bytes", "_out", "_parser", "_paused", "_pending", "_queue", "_server", "_share",
         "_transport",
     )  # fmt: skip
 
-    def __init__(self, server: HttpServer, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, server: HttpServer) -> None:
         self._server = server
-        self._loop = loop
         self._share = Share(server)
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
-        self._queue: deque[tuple[Request | Response, bool]] = deque()
+        self._queue: deque[tuple[Request | Response | bytes, bool]] = deque()
         self._pending: asyncio.Future[Response] | None = None
         self._out: list[bytes] = []
-        self._paused = self._discarding = self._closing = self._in_body = False
+        self._paused = self._discarding = self._closing = self._in_body = self._in_turn = False
         self._between = self._keep_alive = True
         self._deadline = time.monotonic() + server.limits.header_seconds
         self._head_bytes = self._message_bytes = 0
@@ -81,13 +85,17 @@ class Connection(asyncio.Protocol):
         if self._discarding:
             return
         limits = self._server.limits
-        start = self._between and self._pending is None and not self._queue and not self._paused
+        start = self._between and not self._paused and not self._owing
         if start:
             known = self._server.heads.request(data, limits.max_body_bytes)
             if known is not None:
                 self._deadline = time.monotonic() + limits.idle_seconds
-                self._serve(known, True)
-                self._flush()
+                if known.method == b"POST" and len(known.body) <= MOST_BYTES:
+                    self._in_turn = True
+                    self._server.turn.join(self, known)
+                else:
+                    self._serve(known, True)
+                    self._flush()
                 return
             self._message.url = b""
         if self._in_body:
@@ -161,7 +169,7 @@ class Connection(asyncio.Protocol):
             # A bomb of 100 KB unpacks to 100 MB (tensorflow/serving#4136): compressed bodies are refused.
             self._fail(415, "content_encoding", "Content-Encoding is not supported")
         elif message.expect:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._queue.append((CONTINUE, True)) if self._owing else self._transport.write(CONTINUE)
 
     def on_body(self, data: bytes) -> None:
         if self._discarding:
@@ -187,7 +195,7 @@ class Connection(asyncio.Protocol):
         request = message.request(self._parser.get_method())
         message.pieces, message.size = [], 0
         self._deadline = time.monotonic() + self._server.limits.idle_seconds
-        if self._pending is not None or self._queue or self._paused:
+        if self._owing or self._paused:
             self._queue.append((request, self._keep_alive))
             self._transport.pause_reading()
         else:
@@ -195,6 +203,24 @@ class Connection(asyncio.Protocol):
             self._serve(request, self._keep_alive)
 
     # Answers.
+
+    @property
+    def _owing(self) -> bool:
+        """Whether an answer is due before the next one."""
+        return self._in_turn or self._pending is not None or bool(self._queue)
+
+    def answer(self, answer: Answer, request: Request) -> None:
+        """The answer to the request that joined the turn; called once for each."""
+        self._in_turn = False
+        if self._transport.is_closing():
+            return
+        if not isinstance(answer, Response):
+            self._await(answer, True, False, len(request.body))
+        elif self._queue or self._out or self._closing or self._server.draining:
+            self._write(answer, True)
+            self._serve_queue()
+        else:
+            self._transport.write(encode(answer))
 
     def _serve(self, request: Request, keep_alive: bool) -> None:
         head_only = request.method == b"HEAD"
@@ -206,10 +232,12 @@ class Connection(asyncio.Protocol):
         if isinstance(answer, Response):
             self._write(answer, keep_alive, head_only=head_only)
             return
+        self._await(answer, keep_alive, head_only, len(request.body))
+
+    def _await(self, answer: asyncio.Future[Response], keep_alive: bool, head_only: bool, size: int) -> None:
         self._pending = answer
         self._deadline = float("inf")
         self._transport.pause_reading()
-        size = len(request.body)
         self._share.hold(size)  # what it has become, if it is not kept itself
         answer.add_done_callback(partial(self._finish, keep_alive, head_only, size))
 
@@ -230,8 +258,10 @@ class Connection(asyncio.Protocol):
             if isinstance(item, Request):
                 self._share.release(len(item.body))
                 self._serve(item, keep_alive)
-            else:
+            elif isinstance(item, Response):
                 self._write(item, False)
+            else:
+                self._out.append(item)
         self._flush()
         if not self._queue and self._pending is None and not self._paused and not self._transport.is_closing():
             self._transport.resume_reading()
@@ -246,7 +276,7 @@ class Connection(asyncio.Protocol):
         if self._out and not self._transport.is_closing():
             self._transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
         self._out = []
-        if self._closing and self._pending is None:
+        if self._closing and self._pending is None and not self._in_turn:
             self._linger()
 
     def _fail(self, status: int, reason: str, message: str) -> None:
@@ -259,7 +289,7 @@ class Connection(asyncio.Protocol):
         self._discarding = True
         self._share.release(self._message.size)
         self._message = Message()
-        if self._pending is not None or self._queue:
+        if self._owing:
             self._queue.append((response, False))
             return
         self._write(response, False)
@@ -276,7 +306,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A client that half-closes still gets what is owed to it."""
-        if self._pending is None and not self._queue:
+        if not self._owing:
             return False
         self._closing = True
         return True
@@ -292,7 +322,7 @@ class Connection(asyncio.Protocol):
             self._fail(408, "receive_time", "The request did not arrive in time")
 
     def close_when_idle(self) -> None:
-        if self._pending is None and not self._queue and not self._in_body and not self._head_bytes:
+        if not self._owing and not self._in_body and not self._head_bytes:
             self._transport.close()
 
     def abort(self) -> None:

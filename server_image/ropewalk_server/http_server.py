@@ -13,6 +13,7 @@ from ropewalk_server.http_connection import Connection
 from ropewalk_server.http_heads import Heads
 from ropewalk_server.http_message import READ_SIZES
 from ropewalk_server.limits import Limits
+from ropewalk_server.turn import Together, Turn
 
 
 class HttpServer:
@@ -24,14 +25,16 @@ class HttpServer:
         error: ErrorForm,
         limits: Limits | None = None,
         *,
+        together: Together | None = None,
         keep: Iterable[bytes] = (),
         admit: Callable[[Mapping[bytes, bytes]], Response | None] = lambda headers: None,
         rejected: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        """`keep` names the request headers, in lower case, that the handler wants to see; `admit` answers those
-        already that do not let a client in, before a large body is read; `rejected` hears the reason of every request
-        that a limit turned away."""
+        """`together` handles the requests of one turn; `keep` names the request headers, in lower case, that the
+        handler wants to see; `admit` answers those already that do not let a client in, before a large body is read;
+        `rejected` hears the reason of every request that a limit turned away."""
         self.handler = handler
+        self.turn = Turn(together or (lambda requests: list(map(handler, requests))))
         self.error = error
         self.admit = admit
         self.rejected = rejected
@@ -53,9 +56,8 @@ class HttpServer:
 
     async def start(self, host: str | None, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen on `host`, None: on every address; returns the port (a free one when `port` is 0)."""
-        loop = asyncio.get_running_loop()
-        self._server = await listen(self, host, port, tls, lambda: Connection(self, loop))
-        self._sweeper = loop.create_task(self._sweep())
+        self._server = await listen(self, host, port, tls, lambda: Connection(self))
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
         return int(self._server.sockets[0].getsockname()[1])
 
     def leave(self) -> None:

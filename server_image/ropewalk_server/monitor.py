@@ -29,7 +29,7 @@ MAX_FORMER = 5
 TOGETHER = 64
 """Requests that are counted together, and the rows of one that is counted at once."""
 
-Answered = tuple[int, Model, Times, float, Batch, NDArray[np.float32]]
+Answered = tuple[int, Model, Times, float, Batch, NDArray[np.float32], int]
 
 
 class Monitor:
@@ -84,11 +84,19 @@ class Monitor:
             self.totals.pop(version, None)
 
     def answered(
-        self, version: int, model: Model, times: Times, ended: float, batch: Batch, core: NDArray[np.float32]
+        self,
+        version: int,
+        model: Model,
+        times: Times,
+        ended: float,
+        batch: Batch,
+        core: NDArray[np.float32],
+        requests: int = 1,
     ) -> None:
-        """A request that was answered with predictions, at `ended` by time.perf_counter()."""
+        """So many requests that were answered with predictions, all of them together, at `ended` by
+        time.perf_counter()."""
         waiting = self._waiting
-        waiting.append((version, model, times, ended, batch, core))
+        waiting.append((version, model, times, ended, batch, core, requests))
         if len(waiting) >= TOGETHER or batch.rows > TOGETHER:
             self.settle()
 
@@ -99,21 +107,28 @@ class Monitor:
             self._count(*one)
 
     def _count(
-        self, version: int, model: Model, times: Times, ended: float, batch: Batch, core: NDArray[np.float32]
+        self,
+        version: int,
+        model: Model,
+        times: Times,
+        ended: float,
+        batch: Batch,
+        core: NDArray[np.float32],
+        requests: int,
     ) -> None:
         seconds = ended - times.began
         bucket = self._bucket(version, model)
         rows = batch.rows
-        bucket.requests += 1
+        bucket.requests += requests
         bucket.rows += rows
         slot = bisect_left(LATENCY_EDGES, seconds)
-        bucket.latency[slot] += 1
+        bucket.latency[slot] += requests
         totals = self.totals[version]
-        totals.codes[200] = totals.codes.get(200, 0) + 1
+        totals.codes[200] = totals.codes.get(200, 0) + requests
         totals.rows += rows
-        totals.latency[slot] += 1
-        totals.latency_sum += seconds
-        totals.stages.add(times, ended)
+        totals.latency[slot] += requests
+        totals.latency_sum += seconds * requests
+        totals.stages.add(times, ended, requests)
         step = self._step(rows)
         if step > 1:
             self._turn += 1

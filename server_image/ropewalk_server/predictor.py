@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_server.batcher import Batcher
+from ropewalk_server.batcher import MOST_ROWS, Batcher
 from ropewalk_server.buckets import Yardstick
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.limits import REASONS, Limits
@@ -31,6 +31,9 @@ T = TypeVar("T")
 Core = NDArray[np.float32]
 INLINE_MICROS = 300.0
 """A request that costs less is computed on the event loop: handing it to a thread and back costs about 100 us."""
+
+TOGETHER_BYTES = 4 << 20
+"""Of rows that are predicted together on the event loop."""
 
 
 class Refused(Exception):
@@ -125,12 +128,42 @@ class Predictor:
         self, loaded: Loaded, batch: Batch, core: Core, times: Times, write: Callable[[Core, bytes | None], T]
     ) -> T:
         version, model = loaded
-        receipt = None
-        if model.signature.task != "Tensor":
-            receipt = self.receipts.issue(version, digest_bytes(model), core, len(model.classes))
-        answer = write(core, receipt)
+        answer = write(core, self.receipt(loaded, core))
         self.monitor.answered(version, model, times, time.perf_counter(), batch, core)
         return answer
+
+    def most_together(self, model: Model) -> int:
+        """Rows of requests that are predicted together on the event loop; 0 where not even one is cheap enough."""
+        curve = model.curve
+        cheap = int((INLINE_MICROS - curve.fixed) / max(curve.row, 0.01))
+        return max(0, min(MOST_ROWS, cheap, model.decoder.rows_in(TOGETHER_BYTES)))
+
+    def predict_together(
+        self, loaded: Loaded, batch: Batch, counts: Sequence[int], began: float, write: Callable[[Core], T | None]
+    ) -> T | None:
+        """What `write(core)` makes of the rows of several requests, of which each has so many.
+
+        None if that or the engine fails: each request alone will tell whose fault it is.
+        """
+        version, model = loaded
+        decoded = time.perf_counter()
+        try:
+            core = model.predict(batch)
+        except Exception:
+            return None
+        computed = time.perf_counter()
+        answer = write(core)
+        if answer is not None:
+            times = Times(began, decoded, decoded, computed)
+            self.monitor.answered(version, model, times, time.perf_counter(), batch, core, len(counts))
+        return answer
+
+    def receipt(self, loaded: Loaded, core: Core) -> bytes | None:
+        """The id of a request with this answer, if it gets one."""
+        version, model = loaded
+        if model.signature.task == "Tensor":
+            return None
+        return self.receipts.issue(version, digest_bytes(model), core, len(model.classes))
 
     def overloaded(self, loaded: Loaded, began: float) -> Refused:
         """Count a request that comes while too many wait; returns the refusal, to be raised."""

@@ -69,6 +69,7 @@ class Server:
         self.http = HttpServer(
             service.handle,
             tfserving.error,
+            together=service.together,
             keep=(AUTHORIZATION, TRACEPARENT, *openinference.KEPT_HEADERS),
             admit=service.admit,
             rejected=self.predictor.reject,

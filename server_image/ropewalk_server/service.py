@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import compress
 
 from ropewalk_server.access_log import TRACEPARENT, TRACERESPONSE, AccessLog, trace_of, trace_response
 from ropewalk_server.credentials import REFUSALS, Gate, Verdict
 from ropewalk_server.http import Answer, Request, Response
+from ropewalk_server.log import log, place
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import openapi, openinference, tfserving
 
@@ -25,7 +27,7 @@ class Service:
     def __init__(self, predictor: Predictor, gate: Gate | None = None) -> None:
         self._predictor = predictor
         self._gate = gate
-        self._tfserving = tfserving.TensorFlowServing(predictor).handle
+        self._tfserving = tfserving.TensorFlowServing(predictor)
         self._openinference = openinference.OpenInference(predictor).handle
         self._openapi = openapi.OpenApi(predictor).handle
         self._log = AccessLog()
@@ -49,6 +51,37 @@ class Service:
         # What waits must not keep a body that has become numbers.
         return asyncio.ensure_future(self._later(request._replace(body=b""), len(request.body), answer, began))
 
+    def together(self, requests: Sequence[Request]) -> list[Answer]:
+        """Answers to the requests of one turn: what can be is computed together."""
+        if len(requests) == 1:
+            return [self.handle(requests[0])]
+        began = self._log.clock()
+        joins = [self._joins(request) for request in requests]
+        joining = list(compress(requests, joins))
+        try:
+            predicted = self._tfserving.together([request.body for request in joining])
+        except Exception as error:
+            log("error", "requests failed together", error=place(error))
+            predicted = [None] * len(joining)
+        answered = [(request, answer) for request, answer in zip(joining, predicted, strict=True) if answer]
+        if answered and self._log.went_well(began, len(answered)):
+            request, answer = answered[0]
+            self._line(request, len(request.body), answer, began, None)
+        if len(answered) == len(requests):
+            return [answer for _, answer in answered]
+        answers = iter(predicted)
+        return [
+            (next(answers) if joined else None) or self.handle(request)
+            for request, joined in zip(requests, joins, strict=True)
+        ]
+
+    def _joins(self, request: Request) -> bool:
+        return (
+            self._tfserving.takes(request)
+            and TRACEPARENT not in request.headers
+            and (self._gate is None or self._gate.ask(request.headers.get(AUTHORIZATION)) is Verdict.ALLOWED)
+        )
+
     async def _later(self, request: Request, size: int, answer: asyncio.Future[Response], began: float) -> Response:
         try:
             response = await answer
@@ -68,12 +101,15 @@ class Service:
             return answer
         trace = trace_of(sent)
         if due:
-            fields = {"status": answer.status, "request_bytes": size, "answer_bytes": len(answer.body)}
-            method = request.method[:20].decode("latin-1")
-            self._log.line("REST", request.path, began, trace, method=method, **fields)
+            self._line(request, size, answer, began, trace)
         if trace is None:
             return answer
         return answer._replace(headers=(*answer.headers, (TRACERESPONSE, trace_response(trace))))
+
+    def _line(self, request: Request, size: int, answer: Response, began: float, trace: bytes | None) -> None:
+        fields = {"status": answer.status, "request_bytes": size, "answer_bytes": len(answer.body)}
+        method = request.method[:20].decode("latin-1")
+        self._log.line("REST", request.path, began, trace, method=method, **fields)
 
     def _answer(self, request: Request) -> Answer:
         if self._gate is None:
@@ -99,7 +135,7 @@ class Service:
         if len(request.body) > LARGE and self._predictor.in_flight >= self._predictor.limits.max_concurrency:
             return self._overloaded()
         if request.path.startswith(tfserving.PREFIX):
-            return self._tfserving(request)
+            return self._tfserving.handle(request)
         if request.path.startswith(openinference.PREFIX):
             return self._openinference(request)
         if request.path == openapi.PATH:

@@ -17,7 +17,8 @@ EVERY = 16
 
 
 class Times(NamedTuple):
-    """time.perf_counter() of a request: its head was there, its rows were decoded, an engine took it, it was done."""
+    """time.perf_counter() of a request, or of those that were answered together: heads were there, rows were decoded,
+    an engine took them, it was done."""
 
     began: float
     decoded: float
@@ -33,9 +34,9 @@ class StageTimes:
         self.sums = dict.fromkeys(STAGES, 0.0)
         self._turn = 0
 
-    def add(self, times: Times, ended: float) -> None:
-        """Count an answered request, if it is its turn."""
-        self._turn -= 1
+    def add(self, times: Times, ended: float, requests: int = 1) -> None:
+        """Count one of the requests that were answered together, if it is its turn."""
+        self._turn -= requests
         if self._turn >= 0:
             return
         self._turn = EVERY - 1

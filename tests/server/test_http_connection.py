@@ -42,7 +42,7 @@ class Port:
 
     def connect(self, *parts: bytes) -> tuple[Connection, Wire]:
         """A client that has sent these parts."""
-        connection, wire = Connection(self.server, asyncio.get_running_loop()), Wire()
+        connection, wire = Connection(self.server), Wire()
         connection.connection_made(wire)
         for part in parts:
             connection.data_received(part)

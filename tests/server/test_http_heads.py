@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ropewalk_server.http import Request, Response
+from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.http_connection import Connection
 from ropewalk_server.http_heads import MAX_BYTES, MAX_HEADS, MAX_ONCE, Heads
 from ropewalk_server.http_server import HttpServer
@@ -46,33 +47,46 @@ class Forgetful(Heads):
         return None
 
 
-def told(heads: Heads, connections: list[list[bytes]]) -> list[tuple[list[Request], bytes, bool]]:
-    """What the handler sees and the client gets on connections that come one after the other."""
+def told(
+    heads: Heads, connections: list[list[bytes]], *, turns: bool = True
+) -> list[tuple[list[Request], bytes, bool]]:
+    """What the handler sees and the client gets on connections that come one after the other.
+
+    `turns`: each piece comes in a turn of the event loop of its own, instead of all that a connection sends in one.
+    """
     seen: list[Request] = []
 
     def handler(request: Request) -> Response:
         seen.append(request)
         return Response(200, b"%d" % len(request.body))
 
-    loop = asyncio.new_event_loop()
-    try:
+    def together(requests: Sequence[Request]) -> list[Answer]:
+        return [handler(request) for request in requests]
+
+    async def connect() -> list[tuple[list[Request], bytes, bool]]:
         server = HttpServer(
-            handler, lambda status, text: Response(status, text.encode()), keep=(b"x-request-id", b"authorization")
+            handler,
+            lambda status, text: Response(status, text.encode()),
+            together=together,
+            keep=(b"x-request-id", b"authorization"),
         )
         server.heads = heads
         result = []
         for pieces in connections:
             seen.clear()
-            wire, connection = Wire(), Connection(server, loop)
+            wire, connection = Wire(), Connection(server)
             connection.connection_made(wire)
             for piece in pieces:
                 if piece:
                     connection.data_received(piece)
+                if turns:
+                    await asyncio.sleep(0)
+            await asyncio.sleep(0)
             result.append((list(seen), wire.sent, wire.closed))
             connection.connection_lost(None)
         return result
-    finally:
-        loop.close()
+
+    return asyncio.run(connect())
 
 
 def post(body: bytes, *more: bytes, path: bytes = b"/p") -> bytes:
@@ -124,7 +138,8 @@ def test_a_known_head_is_the_head_that_was_parsed(data: st.DataObject) -> None:
             pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
         connections.append(pieces)
     connections *= 3  # all of it again, when what can be known is known
-    assert told(Heads(), connections) == told(Forgetful(), connections)
+    turns = data.draw(st.booleans())
+    assert told(Heads(), connections, turns=turns) == told(Forgetful(), connections, turns=turns)
 
 
 def test_a_repeated_request_is_found() -> None:

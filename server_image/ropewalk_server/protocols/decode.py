@@ -39,6 +39,8 @@ class Decoder:
         self.floats_only = all(spec.dtype == "FLOAT" and len(spec.shape) == 1 for spec in self.specs)
         only = self.specs[0] if len(self.specs) == 1 else None
         self._tensor = only if only and only.dtype == "FLOAT" and len(only.shape) > 1 else None
+        self.vector = self._tensor.shape[1] if self._tensor and len(self._tensor.shape) == 2 else 0
+        """Numbers of a row where the one input is a vector of them, else 0."""
 
     def decode_numbers(self, body: bytes, max_rows: int) -> tuple[Batch, bool] | None:
         """As `decode`, from the bytes of a request of numbers only; None for one that needs the careful way."""

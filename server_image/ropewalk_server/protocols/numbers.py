@@ -32,7 +32,8 @@ _TYPES = ({int}, {float}, {int, float})
 def rows(body: bytes, key: str, shape: tuple[int, ...], max_rows: int) -> NDArray[np.float32] | None:
     """`{key: [row, ...]}` as float32 [N, *shape]; None unless every row is exactly so nested, of finite numbers."""
     if len(body) < SMALL:
-        return _few(body, key, shape[0], max_rows) if len(shape) == 1 else None
+        found = _lists(body, key, shape[0], max_rows) if len(shape) == 1 else None
+        return None if found is None else _packed(found)
     begin, end = body.find(b"["), body.rfind(b"]") + 1
     if begin < 0:
         return None
@@ -56,23 +57,54 @@ def rows(body: bytes, key: str, shape: tuple[int, ...], max_rows: int) -> NDArra
     return _narrowed(flat, count, *shape)
 
 
-def _few(body: bytes, key: str, width: int, max_rows: int) -> NDArray[np.float32] | None:
+def few(body: bytes, key: str, width: int, max_rows: int) -> list[list[int | float]] | NDArray[np.float32] | None:
+    """As `rows`, of vectors; a small body's as lists, to be `joined` with others."""
+    return _lists(body, key, width, max_rows) if len(body) < SMALL else rows(body, key, (width,), max_rows)
+
+
+def joined(found: Sequence[list[list[int | float]] | NDArray[np.float32]]) -> NDArray[np.float32] | None:
+    """What several bodies hold, one after the other; None if a number of theirs needs a second look."""
+    lists = [row for one in found if type(one) is list for row in one]
+    if not lists:
+        return np.concatenate(found)  # type: ignore[arg-type]
+    packed = _packed(lists)
+    if packed is None or len(packed) == sum(map(len, found)):
+        return packed
+    parts, at = [], 0
+    for one in found:
+        if isinstance(one, list):
+            parts.append(packed[at : at + len(one)])
+            at += len(one)
+        else:
+            parts.append(one)
+    return np.concatenate(parts)
+
+
+def _lists(body: bytes, key: str, width: int, max_rows: int) -> list[list[int | float]] | None:
     try:
         document = orjson.loads(body)
-        found = document[key]
+        found: list[list[int | float]] = document[key]
         if len(document) != 1 or body.count(b":") != 1 or not 0 < len(found) <= max_rows:
             return None
         for row in found:
             if type(row) is not list or len(row) != width or set(map(type, row)) not in _TYPES:
                 return None
-        flat = found[0] if len(found) == 1 else chain.from_iterable(found)
-        packed = _packer(len(found) * width).pack(*flat)
+    except _ERRORS:
+        return None
+    return found
+
+
+def _packed(lists: Sequence[Sequence[int | float]]) -> NDArray[np.float32] | None:
+    width = len(lists[0])
+    flat = lists[0] if len(lists) == 1 else chain.from_iterable(lists)
+    try:
+        packed = _packer(len(lists) * width).pack(*flat)
     except _ERRORS:
         return None
     # What was rounded to the largest float32 may have been larger; or those bytes lie across others (7.2e16 has them).
-    if _LARGEST in packed and np.abs(np.array(found, dtype=np.float64)).max() > _FLOAT_MAX:
+    if _LARGEST in packed and np.abs(np.array(lists, dtype=np.float64)).max() > _FLOAT_MAX:
         return None
-    return np.ndarray((len(found), width), "<f4", packed)
+    return np.ndarray((len(lists), width), "<f4", packed)
 
 
 def few_floats(flat: Sequence[int | float]) -> NDArray[np.float32] | None:
@@ -86,7 +118,7 @@ def few_floats(flat: Sequence[int | float]) -> NDArray[np.float32] | None:
     return None if _LARGEST in packed else np.ndarray((len(flat),), "<f4", packed)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _packer(count: int) -> struct.Struct:
     return struct.Struct(f"<{count}f")
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from ropewalk_model.signature import Signature, TensorSpec
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
+from ropewalk_server.protocols import together
 from ropewalk_server.protocols.answering import later, mistaken, not_allowed
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
@@ -91,6 +92,46 @@ class TensorFlowServing:
             return write_metadata(self._predictor.name, found.version, found.model.signature)
         return malformed(request)
 
+    def takes(self, request: Request) -> bool:
+        """Whether this request may be answered by `together`."""
+        return request.path == self._predict_path and request.method == b"POST"
+
+    def together(self, bodies: Sequence[bytes]) -> list[Response | None]:
+        """Answers to requests for predictions of the live version; None for one that must be handled alone."""
+        predictor = self._predictor
+        found = predictor.find(None)
+        most = 0 if found is None else predictor.most_together(found.model)
+        if found is None or most < 2:
+            return [None] * len(bodies)
+        most_each = predictor.most_rows(found.model)
+        answers: list[Response | None] = []
+        while len(answers) < len(bodies):
+            answers += self._group(found, bodies[len(answers) :], most_each, most)
+        return answers
+
+    def _group(self, found: Loaded, bodies: Sequence[bytes], most_each: int, most: int) -> list[Response | None]:
+        began = time.perf_counter()
+        batch, sizes = together.read(found.model.decoder, bodies, most_each, most)
+        counts = [size for size in sizes if size]
+
+        def write(core: Core) -> list[Response] | None:
+            bodies = together.write(found.model.signature, core, counts)
+            if bodies is None or found.model.signature.task == "Tensor":
+                return None if bodies is None else [Response(200, body) for body in bodies]
+            answers, at = [], 0
+            for body, count in zip(bodies, counts, strict=True):
+                answers.append(_predicted(body, self._predictor.receipt(found, core[at : at + count])))
+                at += count
+            return answers
+
+        answers = None if batch is None else self._predictor.predict_together(found, batch, counts, began, write)
+        if answers is None:
+            return [None] * len(sizes)
+        if len(answers) == len(sizes):
+            return [*answers]
+        left = iter(answers)
+        return [next(left) if size else None for size in sizes]
+
     def _other_method(self, request: Request, target: Target) -> Response:
         """Upstream's error: the signatures of these models are all for predict."""
         if request.method != b"POST":
@@ -141,14 +182,17 @@ class TensorFlowServing:
         signature = found.model.signature
 
         def write(core: Core, receipt: bytes | None) -> Response:
-            body = write_predict(signature, core, row_form)
-            return Response(200, body, JSON, ((RECEIPT, receipt),)) if receipt is not None else Response(200, body)
+            return _predicted(write_predict(signature, core, row_form), receipt)
 
         try:
             answer = self._predictor.predict(found, batch, began, write)
         except Refused as why:
             return error(why.status, str(why))
         return answer if type(answer) is Response else later(answer, error)
+
+
+def _predicted(body: bytes, receipt: bytes | None) -> Response:
+    return Response(200, body) if receipt is None else Response(200, body, JSON, ((RECEIPT, receipt),))
 
 
 def labelled(versions: Versions, label: str) -> int | None:

@@ -1,0 +1,107 @@
+"""Requests of one turn in TensorFlow Serving's row form as one batch, and the rows of its answer as their bodies.
+
+What comes out for a request is what it would be alone, to the byte; what cannot be read so is left to be read alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ropewalk_model.signature import Signature
+from ropewalk_server.protocols import numbers
+from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.decode import Decoder
+from ropewalk_server.protocols.images import Costly
+from ropewalk_server.protocols.jsonbody import BadRequest, parse_object
+
+ROWS = "instances"
+_NUMPY = orjson.OPT_SERIALIZE_NUMPY
+
+
+class Read(NamedTuple):
+    """The rows of the first `len(counts)` requests, and how many each has; 0: it must be read alone."""
+
+    batch: Batch | None
+    counts: Sequence[int]
+
+
+def read(decoder: Decoder, bodies: Sequence[bytes], most_each: int, most: int) -> Read:
+    """As many requests as have at most `most` rows together, at least one; none of them more than `most_each`."""
+    width = decoder.vector
+    found: list[Any] = []
+    counts: list[int] = []
+    rows = 0
+    for body in bodies:
+        own = numbers.few(body, ROWS, width, most_each) if width else _named_rows(body, most_each)
+        size = 0 if own is None else len(own)
+        if rows + size > most:
+            if counts:
+                break
+            size, own = 0, None
+        counts.append(size)
+        if own is not None:
+            found.append(own)
+            rows += size
+    if not found:
+        return Read(None, counts)
+    batch = _batch_of_numbers(decoder, found) if width else _batch(decoder, found)
+    return Read(batch, counts if batch is not None else [0] * len(counts))
+
+
+def _named_rows(body: bytes, most: int) -> list[Any] | None:
+    try:
+        document = parse_object(body)
+    except BadRequest:
+        return None
+    rows = document.get(ROWS)
+    return rows if len(document) == 1 and type(rows) is list and 0 < len(rows) <= most else None
+
+
+def _batch(decoder: Decoder, found: Sequence[list[Any]]) -> Batch | None:
+    rows = found[0] if len(found) == 1 else [row for rows in found for row in rows]
+    try:
+        batch, _ = decoder.decode({ROWS: rows}, None)
+    except (BadRequest, Costly):
+        return None
+    return batch
+
+
+def _batch_of_numbers(decoder: Decoder, found: Sequence[Any]) -> Batch | None:
+    matrix = numbers.joined(found)
+    return None if matrix is None else Batch(len(matrix), decoder.names, columns={decoder.names[0]: matrix})
+
+
+def write(signature: Signature, core: NDArray[np.float32], counts: Sequence[int]) -> list[bytes] | None:
+    """`{"predictions": [...]}` for each request that has rows; None where a value is not finite."""
+    if not np.isfinite(core).all():
+        return None
+    if len(core) == len(counts):
+        return [b'{"predictions":[%b]}' % row for row in row_texts(signature, core)]
+    ends = list(accumulate(counts))
+    spans = zip((end - count for end, count in zip(ends, counts, strict=True)), ends, strict=True)
+    if signature.task == "Tensor":
+        return [orjson.dumps({"predictions": core[start:end]}, option=_NUMPY) for start, end in spans]
+    rows = row_texts(signature, core)
+    return [b'{"predictions":[%b]}' % b",".join(rows[start:end]) for start, end in spans]
+
+
+def row_texts(signature: Signature, core: NDArray[np.float32]) -> list[bytes]:
+    """The JSON of each row of an answer; all values are finite."""
+    if signature.task == "Regression":
+        return orjson.dumps(core.reshape(-1), option=_NUMPY)[1:-1].split(b",")
+    vectors = orjson.dumps(core, option=_NUMPY)[2:-2].split(b"],[")
+    if signature.task == "Tensor":
+        return [b"[%b]" % vector for vector in vectors]
+    best = core.argmax(axis=1)
+    scores = orjson.dumps(core[np.arange(len(core)), best], option=_NUMPY)[1:-1].split(b",")
+    labels = [b'{"label":%b,"score":' % orjson.dumps(label) for label in signature.classes]
+    return [
+        b'%b%b,"probabilities":[%b]}' % (labels[index], score, vector)
+        for index, score, vector in zip(best.tolist(), scores, vectors, strict=True)
+    ]

@@ -1,0 +1,206 @@
+"""Requests of one turn: each gets what it would have got alone, and is counted so, whoever it came with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ropewalk_server.crashmarks import CrashMarks
+from ropewalk_server.credentials import Verdict
+from ropewalk_server.feedback import Receipts
+from ropewalk_server.http import Request, Response
+from ropewalk_server.limits import Limits
+from ropewalk_server.model import load
+from ropewalk_server.monitor import Monitor
+from ropewalk_server.predictor import Predictor
+from ropewalk_server.protocols.tfserving import RECEIPT
+from ropewalk_server.routes import Route
+from ropewalk_server.service import Service
+from ropewalk_server.versions import Held, Versions
+from tests.server import zoo
+
+PATH = b"/v1/models/zoo:predict"
+ROWS: dict[int, Any] = {
+    zoo.MIXED: {"x": 1.5, "n": 2, "ok": True, "plan": "free"},
+    zoo.IMAGE: [[[1], [2], [3], [4]]] * 4,
+    zoo.TENSOR: [0.5, -1, 2.25, 1e-3, 4, 5, 6, 7, 8, 9],
+    zoo.NUMBERS: {"a": 1.5, "b": -2},
+}
+OTHERS = [
+    b"", b"[]", b"{", b'{"instances":[]}', b'{"instances":{}}', b'{"instances":"x"}',
+    b'{"instances":[1],"instances":[2]}',
+    b'{"instances":[{"a":1,"b":2,"a":3}]}', b'{"instances":[{"a":1e39,"b":2}]}', b'{"instances":[{"a":NaN,"b":2}]}',
+    b'{"instances":[[1e39,0,0,0,0,0,0,0,0,0]]}', b'{"instances":[[true,0,0,0,0,0,0,0,0,0]]}',
+    b'{"instances":[[7.2e16,0,0,0,0,0,0,0,0,0]]}', b'{"instances":[[1,2],[3]]}', b'{"inputs":{"a":[1],"b":[2]}}',
+    b'{"instances":[{"a":1,"b":2}],"signature_name":"serving_default"}', b'{"instances":[{"a":1,"b":2}],"x":1}',
+    b'{"instances":[{"x":1,"n":1,"ok":false,"plan":"gold","note":null}]}',
+    b'{"instances":[{"x":1,"n":1,"ok":1,"plan":"a"}]}',
+    b'{"instances":[{"b64":"AAAA"}]}', b'{"instances":[[[[1]]]]}', b'{"instances":[null]}', b'{"instances":[{}]}',
+    b'{"instances":[{"a":1,"b":2}]},{"instances":[{"a":1,"b":2}]}', b'"',
+    b'{"instances":[{"a":1,"b":3.4028235677973366e38}]}',
+]  # fmt: skip
+
+
+class World:
+    """A server's handlers over the zoo, with one of its versions live and nothing counted yet."""
+
+    def __init__(self, held: dict[int, Held], live: int, root: Path) -> None:
+        versions = Versions(pod="zoo", root=root, marks=CrashMarks(root / "state"))
+        versions.held, versions.live = held, live
+        self.predictor = Predictor("zoo", versions, Monitor(), Receipts(b"a key of more than 16 bytes"))
+        self.predictor.limits = Limits(max_rows=40)
+        self.service = Service(self.predictor)
+
+    def counts(self) -> tuple[dict[int, int], int, int]:
+        """Answers by status, rows, and rows in the histogram of predictions."""
+        totals = dict(self.predictor.monitor.counted())
+        found = self.predictor.monitor.totals.get(self.predictor.versions.live or 0)
+        if found is None:
+            return {}, 0, 0
+        (counted,) = totals.values()
+        return dict(found.codes), found.rows, int(counted.predictions[1].sum())
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[int, Held], Path]:
+    """All versions of the zoo, loaded."""
+    root = tmp_path_factory.mktemp("zoo")
+    found = {}
+    for told in zoo.write(root):
+        number = told["version"]
+        model = load(root / "claims" / told["uri"].removeprefix("pvc://"), told["manifestDigest"])
+        route = Route(number, "", told["manifestDigest"], told["digest"])
+        found[number] = Held(route, "Auto", "Proved", model=model)
+    return found, root
+
+
+def post(body: bytes, path: bytes = PATH, **headers: bytes) -> Request:
+    """A request for predictions."""
+    return Request(b"POST", path, body, {name.encode(): value for name, value in headers.items()})
+
+
+def bodies(version: int) -> st.SearchStrategy[bytes]:
+    """Mostly rows as they should be, few or many, with other values in them; else one of OTHERS."""
+
+    def of(count: int, pad: int) -> bytes:
+        return json.dumps({"instances": [ROWS[version]] * count}).encode() + b" " * pad
+
+    good = st.builds(of, st.integers(1, 45), st.sampled_from([0, 0, 600]))
+    return st.one_of(good, good, st.sampled_from(OTHERS))
+
+
+def alike(one: Response, other: Response) -> bool:
+    """The same but for the last digits, which depend on the number of rows in a call."""
+    if one.status != 200 or other.status != 200:
+        return one == other
+    if [name for name, _ in one.headers] != [name for name, _ in other.headers]:
+        return False
+    return same(json.loads(one.body), json.loads(other.body))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, numbers to six digits."""
+    if isinstance(one, float):
+        return bool(np.isclose(one, other, rtol=1e-5, atol=1e-6))
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(map(same, one.values(), other.values()))
+    return bool(one == other)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_each_gets_what_it_would_have_got_alone(held: tuple[dict[int, Held], Path], data: st.DataObject) -> None:
+    version = data.draw(st.sampled_from(sorted(ROWS)))
+    asked = [post(body) for body in data.draw(st.lists(bodies(version), min_size=2, max_size=12))]
+
+    async def ask() -> None:
+        together, alone = World(held[0], version, held[1]), World(held[0], version, held[1])
+        answers = together.service.together(asked)
+        for request, answer in zip(asked, answers, strict=True):
+            expected = alone.service.handle(request)
+            one = answer if isinstance(answer, Response) else await answer
+            other = expected if isinstance(expected, Response) else await expected
+            assert alike(one, other), (request.body, one, other)
+        assert together.counts() == alone.counts()
+
+    asyncio.run(ask())
+
+
+def test_what_is_plain_is_computed_in_one_call(held: tuple[dict[int, Held], Path]) -> None:
+    """Or all of this would be for nothing."""
+    for version, row in ROWS.items():
+        world = World(held[0], version, held[1])
+        calls: list[int] = []
+        model = held[0][version].model
+        assert model is not None
+        predict = model.predict
+        model.predict = lambda batch, predict=predict, calls=calls: calls.append(batch.rows) or predict(batch)  # type: ignore[method-assign, func-returns-value, misc]
+        try:
+            answers = world.service.together([post(json.dumps({"instances": [row] * n}).encode()) for n in (1, 2, 3)])
+        finally:
+            model.predict = predict  # type: ignore[method-assign]
+        assert calls == [6]
+        assert [len(json.loads(one.body)["predictions"]) for one in answers if isinstance(one, Response)] == [1, 2, 3]
+
+
+def test_many_rows_are_computed_in_calls_that_are_bounded(held: tuple[dict[int, Held], Path]) -> None:
+    """However many requests come in one turn; what is held of them is bounded too."""
+    world = World(held[0], zoo.NUMBERS, held[1])
+    found = world.predictor.find(None)
+    assert found is not None
+    most = world.predictor.most_together(found.model)
+    body = json.dumps({"instances": [ROWS[zoo.NUMBERS]] * 40}).encode()
+    answers = world.service.together([post(body)] * (most // 10))
+    assert [len(json.loads(one.body)["predictions"]) for one in answers if isinstance(one, Response)] == [40] * (
+        most // 10
+    )
+    assert world.counts()[0] == {200: most // 10}
+
+
+def test_each_row_has_its_receipt(held: tuple[dict[int, Held], Path]) -> None:
+    """A receipt is bound to what its own request was answered."""
+    world = World(held[0], zoo.NUMBERS, held[1])
+    asked = [post(json.dumps({"instances": [{"a": value, "b": 0}]}).encode()) for value in (0, 5)]
+    answers = [one for one in world.service.together(asked) if isinstance(one, Response)]
+    digest = held[0][zoo.NUMBERS].route.manifest_digest
+    assert digest is not None
+    for answer in answers:
+        receipt = world.predictor.receipts.read(
+            dict(answer.headers)[RECEIPT].decode(), {zoo.NUMBERS: bytes.fromhex(digest.removeprefix("sha256:"))}
+        )
+        assert json.loads(answer.body)["predictions"] == [pytest.approx(receipt.value)]
+    assert answers[0].body != answers[1].body
+
+
+def test_strangers_are_refused_beside_friends(held: tuple[dict[int, Held], Path]) -> None:
+    """Whom a gate lets in decides each request by itself."""
+
+    class Friends:
+        def ask(self, authorization: bytes | None) -> Verdict:
+            return Verdict.ALLOWED if authorization == b"friend" else Verdict.UNKNOWN
+
+    world = World(held[0], zoo.NUMBERS, held[1])
+    service = Service(world.predictor, Friends())  # type: ignore[arg-type]
+    body = json.dumps({"instances": [ROWS[zoo.NUMBERS]]}).encode()
+    asked = [post(body, authorization=b"friend"), post(body), post(body, authorization=b"friend")]
+    answers = [one for one in service.together(asked) if isinstance(one, Response)]
+    assert [one.status for one in answers] == [200, 401, 200]
+
+
+def test_a_trace_goes_back_to_its_caller_alone(held: tuple[dict[int, Held], Path]) -> None:
+    world = World(held[0], zoo.NUMBERS, held[1])
+    body = json.dumps({"instances": [ROWS[zoo.NUMBERS]]}).encode()
+    trace = b"00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+    asked = [post(body), post(body, traceparent=trace), post(body, path=b"/v1/models/other:predict")]
+    answers = [one for one in world.service.together(asked) if isinstance(one, Response)]
+    assert [one.status for one in answers] == [200, 200, 404]
+    assert [b"traceresponse" in dict(one.headers) for one in answers] == [False, True, False]
