@@ -12,6 +12,7 @@ lock() {
 lock operator --extra operator
 lock trainer --extra trainer
 lock server --extra server
+lock build --extra build
 
 # server-tf stands on the trainer's libraries: what the server needs beyond them.
 python3 - <<'END'
@@ -31,4 +32,4 @@ assert not other, f"server and trainer are locked to different versions of {othe
 Path("locks/server-tf.txt").write_text("".join(one for one in wants if name(one) not in has))
 END
 
-lock dev --extra operator --extra trainer --extra server --extra test
+lock dev --extra operator --extra trainer --extra server --extra build --extra test

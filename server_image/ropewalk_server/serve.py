@@ -8,7 +8,7 @@ import signal
 import socket
 from pathlib import Path
 
-from ropewalk_server import reviews
+from ropewalk_server import native, reviews
 from ropewalk_server.access_log import TRACEPARENT
 from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.credentials import Certificate, FeedbackKey, Gate, Tokens
@@ -156,6 +156,8 @@ def main() -> int:
     if not name:
         log("error", "ROPEWALK_MODEL is not set: it names the model in /v1/models/NAME")
         return 64
+    if native.load() is None:
+        log("warning", "numbers.so was not built for this processor: large requests of numbers take three times as long")
     authentication = os.environ.get("ROPEWALK_AUTHENTICATION", AUTHENTICATIONS[0])
     if authentication not in AUTHENTICATIONS:  # an older server must not let everybody in
         log("error", f"ROPEWALK_AUTHENTICATION is {authentication!r}, not one of {', '.join(AUTHENTICATIONS)}")

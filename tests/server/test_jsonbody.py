@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ropewalk_server.protocols import numbers
+from ropewalk_server import native
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth
+from ropewalk_server.protocols.numbers import Reader
 
+READERS = (
+    Reader.of_rows("instances", (1,)),
+    Reader.of_names(native.NAMED_ROWS, "instances", ("a", "b")),
+    Reader.of_names(native.COLUMNS, "inputs", ("a", "b")),
+)
 ROWS = '{"instances": [{"a": 1, "b": 2}, {"a": 1, "b": "x:y"}]}'
 
 
@@ -33,7 +39,7 @@ def test_a_key_that_stands_twice_is_named(text: str, name: str) -> None:
     """Wherever it stands, and however it is written."""
     with pytest.raises(BadRequest, match=f'key "{name}" stands twice'):
         parse_object(text.encode())
-    assert numbers.rows(text.encode(), "instances", (1,), 10) is None
+    assert all(reader is None or reader.read(text.encode(), 10) is None for reader in READERS)
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,17 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ropewalk_model.signature import NUMPY_DTYPES, Signature
-from ropewalk_server.protocols import numbers
+from ropewalk_server import native
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.columns import FieldError, column
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
+from ropewalk_server.protocols.numbers import Reader
 
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 _NUMBERS = ({float}, {int}, {float, int})
-_FEW = 128
 
 
 class Decoder:
@@ -39,21 +40,30 @@ class Decoder:
         self.floats_only = all(spec.dtype == "FLOAT" and len(spec.shape) == 1 for spec in self.specs)
         only = self.specs[0] if len(self.specs) == 1 else None
         self._tensor = only if only and only.dtype == "FLOAT" and len(only.shape) > 1 else None
-        self.vector = self._tensor.shape[1] if self._tensor and len(self._tensor.shape) == 2 else 0
-        """Numbers of a row where the one input is a vector of them, else 0."""
+        self.row_reader, self._column_reader = self._readers()
+
+    def _readers(self) -> tuple[Reader | None, Reader | None]:
+        """For requests of numbers only in row form, and for others."""
+        if self._tensor is not None:
+            shape = self._tensor.shape[1:]
+            return Reader.of_rows("instances", shape), Reader.of_rows("inputs", shape)
+        if not self.floats_only:
+            return None, None
+        rows, columns = native.NAMED_ROWS, native.COLUMNS
+        return Reader.of_names(rows, "instances", self.names), Reader.of_names(columns, "inputs", self.names)
 
     def decode_numbers(self, body: bytes, max_rows: int) -> tuple[Batch, bool] | None:
         """As `decode`, from the bytes of a request of numbers only; None for one that needs the careful way."""
+        row_form = body.find(b"instances", 0, 16) >= 0
+        reader = self.row_reader if row_form else self._column_reader
+        matrix = None if reader is None else reader.read(body, max_rows)
+        return None if matrix is None else (self.batch_of(matrix), row_form)
+
+    def batch_of(self, numbers: NDArray[np.float32]) -> Batch:
+        """What a reader has found: float32 [rows, *shape]."""
         if self._tensor is not None:
-            row_form = body.find(b"instances", 0, 16) >= 0
-            matrix = numbers.rows(body, "instances" if row_form else "inputs", self._tensor.shape[1:], max_rows)
-            if matrix is not None:
-                return Batch(len(matrix), self.names, columns={self.names[0]: matrix}), row_form
-        elif self.floats_only and body.find(b"inputs", 0, 16) >= 0:
-            matrix = numbers.columns(body, "inputs", self.names, max_rows)
-            if matrix is not None:
-                return Batch(len(matrix), self.names, matrix=matrix), False
-        return None
+            return Batch(len(numbers), self.names, columns={self.names[0]: numbers})
+        return Batch(len(numbers), self.names, matrix=numbers)
 
     def decode(self, document: dict[str, Any], max_rows: int | None) -> tuple[Batch, bool]:
         """The batch, and whether the request was in row form; `max_rows` None: rows of our own. Raises BadRequest."""
@@ -152,10 +162,6 @@ class Decoder:
             flat = list(chain.from_iterable(rows))
         if set(map(type, flat)) not in _NUMBERS:
             return None
-        if len(flat) <= _FEW:
-            narrow = numbers.few_floats(flat)
-            if narrow is not None:
-                return Batch(len(rows), self.names, matrix=narrow.reshape(len(rows), -1))
         try:
             wide = np.fromiter(flat, dtype=np.float64, count=len(flat))
         except OverflowError:

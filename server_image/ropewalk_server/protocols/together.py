@@ -14,7 +14,6 @@ import orjson
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature
-from ropewalk_server.protocols import numbers
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.decode import Decoder
 from ropewalk_server.protocols.images import Costly
@@ -33,48 +32,38 @@ class Read(NamedTuple):
 
 def read(decoder: Decoder, bodies: Sequence[bytes], most_each: int, most: int) -> Read:
     """As many requests as have at most `most` rows together, at least one; none of them more than `most_each`."""
-    width = decoder.vector
+    if decoder.row_reader is not None:
+        matrix, sizes = decoder.row_reader.read_together(bodies, most_each, most)
+        return Read(decoder.batch_of(matrix) if len(matrix) else None, sizes)
     found: list[Any] = []
     counts: list[int] = []
-    rows = 0
     for body in bodies:
-        own = numbers.few(body, ROWS, width, most_each) if width else _named_rows(body, most_each)
-        size = 0 if own is None else len(own)
-        if rows + size > most:
-            if counts:
+        own = _rows(body, most_each)
+        if len(found) + len(own) > most:
+            if found:
                 break
-            size, own = 0, None
-        counts.append(size)
-        if own is not None:
-            found.append(own)
-            rows += size
-    if not found:
-        return Read(None, counts)
-    batch = _batch_of_numbers(decoder, found) if width else _batch(decoder, found)
+            own = []
+        counts.append(len(own))
+        found += own
+    batch = _batch(decoder, found) if found else None
     return Read(batch, counts if batch is not None else [0] * len(counts))
 
 
-def _named_rows(body: bytes, most: int) -> list[Any] | None:
+def _rows(body: bytes, most: int) -> list[Any]:
     try:
         document = parse_object(body)
     except BadRequest:
-        return None
+        return []
     rows = document.get(ROWS)
-    return rows if len(document) == 1 and type(rows) is list and 0 < len(rows) <= most else None
+    return rows if len(document) == 1 and type(rows) is list and len(rows) <= most else []
 
 
-def _batch(decoder: Decoder, found: Sequence[list[Any]]) -> Batch | None:
-    rows = found[0] if len(found) == 1 else [row for rows in found for row in rows]
+def _batch(decoder: Decoder, rows: list[Any]) -> Batch | None:
     try:
         batch, _ = decoder.decode({ROWS: rows}, None)
     except (BadRequest, Costly):
         return None
     return batch
-
-
-def _batch_of_numbers(decoder: Decoder, found: Sequence[Any]) -> Batch | None:
-    matrix = numbers.joined(found)
-    return None if matrix is None else Batch(len(matrix), decoder.names, columns={decoder.names[0]: matrix})
 
 
 def write(signature: Signature, core: NDArray[np.float32], counts: Sequence[int]) -> list[bytes] | None:
