@@ -83,24 +83,21 @@ static inline int take_number(Text *text, float *out)
 {
     skip_space(text);
     const uint8_t *at = text->at, *end = text->end;
-    int negative = at < end && *at == '-', whole = 1;
-    at += negative;
-    if (at == end || !is_digit(*at))
+    if (at == end)
         return 0;
+    int negative = *at == '-', whole = 1; /* no branch: signs cannot be foretold */
+    at += negative;
+    const uint8_t *first = at;
     uint64_t digits = 0;
     int64_t power = 0;
-    if (*at == '0') {
-        at++;
-        if (at < end && is_digit(*at))
-            return 0;
-    } else {
-        for (; at < end && is_digit(*at); at++) {
-            if (digits < ROOM)
-                digits = digits * 10 + (*at - '0');
-            else
-                power++;
-        }
+    for (; at < end && is_digit(*at); at++) {
+        if (digits < ROOM)
+            digits = digits * 10 + (*at - '0');
+        else
+            power++;
     }
+    if (at == first || (at - first > 1 && *first == '0'))
+        return 0;
     if (at < end && *at == '.') {
         at++;
         whole = 0;
@@ -140,7 +137,12 @@ static inline int take_number(Text *text, float *out)
     int exact = digits <= (1ull << 53) && power <= EXACT_POWER && power >= -EXACT_POWER;
     if (!exact && !rounds_the_same(value))
         return 0;
-    *out = (float)(negative ? -value : value);
+    union {
+        float value;
+        uint32_t bits;
+    } narrow = {(float)value};
+    narrow.bits |= (uint32_t)negative << 31;
+    *out = narrow.value;
     return 1;
 }
 
