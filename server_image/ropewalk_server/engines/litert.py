@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ropewalk_server.engines import EngineError, Session
 
-SIZES = (1024, 256, 32, 8, 1)
-"""Interpreters are allocated for these row counts and a batch is cut into them: resizing costs more than it saves."""
+SIZES = (1024, 512, 256, 128, 64, 32, 16, 8, 1)
+"""Interpreters are allocated for these row counts and a batch is cut into them: resizing costs more than it saves.
+Each is built when it is first wanted; all of them take twice the memory of the largest."""
 MAX_ARENA = 4 << 20
 """Bytes that all tensors of one interpreter may take: the larger sizes are for small networks."""
 FULL_ENOUGH = 0.6
