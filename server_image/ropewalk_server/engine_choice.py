@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-SECONDS = 60.0
+SECONDS = 20.0
 FEWEST = 100
 """Requests of a period that say something about the next."""
 

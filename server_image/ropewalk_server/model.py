@@ -29,7 +29,7 @@ MEASURED_ROWS = 256
 MEASURED_VALUES = 100_000
 """Rows of a measurement, and the numbers in them: a large image is measured with two rows."""
 MEASURED_TIMES = 3
-WORTH_CHANGING = 1.5
+WORTH_CHANGING = 1.25
 """How many times as fast another engine must be, by the publisher's measurement, to be loaded in place of this one."""
 
 

@@ -48,10 +48,13 @@ class Form(ctypes.Structure):
         return cls(kind, len(shape), size, sizes, word, len(word), b"".join(quoted), ends)
 
 
-def load(path: Path = LIBRARY) -> Any:
-    """`ropewalk_read_numbers` of numbers.c; None if there is no library that this processor can run."""
+def load(path: Path = LIBRARY, *, brief: bool = False) -> Any:
+    """`ropewalk_read_numbers` of numbers.c; None if there is no library that this processor can run.
+
+    `brief` calls keep Python's lock: to give it away and get it back is for those that take longer.
+    """
     try:
-        function = ctypes.CDLL(str(path)).ropewalk_read_numbers
+        function = (ctypes.PyDLL if brief else ctypes.CDLL)(str(path)).ropewalk_read_numbers
     except (OSError, AttributeError):
         return None
     integer, pointer = ctypes.c_int64, ctypes.c_void_p

@@ -43,12 +43,17 @@ static inline int is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
 
 static inline void skip_space(Text *text)
 {
-    while (text->at < text->end && (*text->at == ' ' || *text->at == '\n' || *text->at == '\r' || *text->at == '\t'))
+    while (text->at < text->end && *text->at <= ' ' &&
+           (*text->at == ' ' || *text->at == '\n' || *text->at == '\r' || *text->at == '\t'))
         text->at++;
 }
 
 static inline int take(Text *text, uint8_t wanted)
 {
+    if (text->at < text->end && *text->at == wanted) {
+        text->at++;
+        return 1;
+    }
     skip_space(text);
     if (text->at == text->end || *text->at != wanted)
         return 0;
@@ -146,10 +151,20 @@ static inline int take_number(Text *text, float *out)
     return 1;
 }
 
+static inline int take_list(Text *text, int64_t length, float **out)
+{
+    if (!take(text, '['))
+        return 0;
+    for (int64_t i = 0; i < length; i++)
+        if ((i && !take(text, ',')) || !take_number(text, (*out)++))
+            return 0;
+    return take(text, ']');
+}
+
 static int take_vector(Text *text, const int64_t *shape, int64_t rank, float **out)
 {
-    if (!rank)
-        return take_number(text, (*out)++);
+    if (rank == 1)
+        return take_list(text, *shape, out);
     if (!take(text, '['))
         return 0;
     for (int64_t i = 0; i < *shape; i++)
