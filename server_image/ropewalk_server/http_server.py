@@ -45,6 +45,8 @@ class HttpServer:
         self.handshakes: set[Handshake] = set()
         self.heads = Heads()
         self.buffered = 0
+        self.now = time.monotonic()
+        """As of the last look at the deadlines: a few tenths of a second old at most."""
         self.draining = False
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -86,6 +88,6 @@ class HttpServer:
         """Deadlines of all connections on one timer: a timer a request costs more than a small answer."""
         while True:
             await asyncio.sleep(0.25)
-            now = time.monotonic()
+            self.now = time.monotonic()
             for connection in list(self.connections):
-                connection.check_deadline(now)
+                connection.check_deadline(self.now)
