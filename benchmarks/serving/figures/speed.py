@@ -11,6 +11,8 @@ from benchmarks.serving.setups import SETUPS
 from benchmarks.serving.tools import ToolError
 
 WARM_SECONDS = 1.0
+SETTLED_SECONDS = 45.0
+"""Of a load on ours after which `Auto` has seen which requests come and has changed its engine if that pays."""
 OURS, NGINX = "Ropewalk", "nginx"
 REPLICAS = 2
 """As many as the machine has cores, and as many as the peers have workers where their documents say so."""
@@ -30,7 +32,7 @@ class Load:
 
 
 LOADS = (
-    Load("single", "mlp", 1, "MLP, 1 row"),
+    Load("single", "mlp", 1, "MLP, 1 row", connections=64),
     Load("rows100", "mlp", 100, "MLP, 100 rows"),
     Load("cnn", "cnn", 32, "CNN 28x28, 32 rows"),
 )
@@ -70,7 +72,7 @@ def _ours(run: Run) -> None:
             with run.bench.ours(model) as one, run.bench.ours(model) as other:
                 for load in _chosen(run, model):
                     body = one.body(model, load.rows)
-                    load_all([one, other], body, min(WARM_SECONDS, run.seconds), load.connections)
+                    load_all([one, other], body, _warm(run, load, AUTO), load.connections)
                     for _ in range(run.rounds):
                         sample = load_all([one, other], body, run.seconds, load.connections)
                         run.results.sample(OURS_TWICE, AUTO, load.name, load.rows, sample)
@@ -79,11 +81,16 @@ def _ours(run: Run) -> None:
 def _loads(run: Run, server: Server, engine: str, model: str) -> None:
     for load in _chosen(run, model):
         body = server.body(model, load.rows)
-        server.load(body, min(WARM_SECONDS, run.seconds), load.connections)
+        server.load(body, _warm(run, load, engine), load.connections)
         for _ in range(run.rounds):
             sample = server.load(body, run.seconds, load.connections)
             run.results.sample(server.name, engine, load.name, load.rows, sample)
     run.results.size(server.name, engine, model, server.first_answer, server.process.resident_mib())
+
+
+def _warm(run: Run, load: Load, engine: str) -> float:
+    """Seconds of load before the first measurement."""
+    return SETTLED_SECONDS if engine == AUTO and load.model == "cnn" else min(WARM_SECONDS, run.seconds)
 
 
 def _nginx(run: Run) -> None:
@@ -92,9 +99,10 @@ def _nginx(run: Run) -> None:
         body = server.body("mlp", 1)
         answer = server.post(body)[2]
     with run.bench.nginx(answer) as server:
-        server.load(body, min(WARM_SECONDS, run.seconds))
+        connections = next(load.connections for load in LOADS if load.name == "single")
+        server.load(body, min(WARM_SECONDS, run.seconds), connections)
         for _ in range(run.rounds):
-            run.results.sample(NGINX, "", "single", 1, server.load(body, run.seconds))
+            run.results.sample(NGINX, "", "single", 1, server.load(body, run.seconds, connections))
 
 
 def _ratios(run: Run) -> None:
