@@ -1,4 +1,4 @@
-"""PNG files in requests: every filter, bombs, and who unpacks them."""
+"""PNG and JPEG files in requests: every filter, bombs, and who unpacks them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import simplejpeg
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature, TensorSpec
@@ -19,6 +20,7 @@ from ropewalk_server.protocols.decode import Decoder
 from ropewalk_server.protocols.images import AT_ONCE, Costly, InvalidImage, decode_images
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.unfilter import by_diagonals, by_lines
+from ropewalk_trainer.readers import File, read_image_folder
 from tests.server.conftest import Server
 from tests.server.grpc_clients import connected
 from tests.server.zoo import IMAGE
@@ -75,8 +77,9 @@ def test_what_is_no_image_is_told_by_its_row() -> None:
     """And what to send instead."""
     good = png(np.zeros((4, 4, 1), np.uint8), (4,))
     for wrong, words in (
-        (b"\xff\xd8\xff" + bytes(40), "JPEG is not taken: send the picture as PNG, or its 16 raw bytes"),
-        (b"12345", "5 bytes"),
+        (b"\xff\xd8\xff" + bytes(40), "the JPEG is damaged"),
+        (simplejpeg.encode_jpeg(np.zeros((4, 5, 1), np.uint8), colorspace="GRAY"), r"a JPEG of \[4, 5\]"),
+        (b"12345", r"neither a PNG, a JPEG nor 16 raw bytes \(shape \[4, 4, 1\]\), but 5 bytes"),
         (good[:60], "damaged"),
         (png(np.zeros((4, 5, 1), np.uint8), (0,)), r"\[4, 5, 1\]"),
     ):
@@ -147,3 +150,56 @@ def test_many_images_are_answered_in_every_protocol(zoo: Server) -> None:
     with connected(zoo) as client:
         got = client.predict({"pixels": np.array(files, dtype=object)}, IMAGE)["probabilities"]
         assert np.array_equal(got, np.array(expected, dtype=np.float32))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("stored", ["444", "420"])
+def test_a_jpeg_becomes_what_training_saw(channels: int, stored: str) -> None:
+    """The trainer's reader and the server's, on one file; colour and greyscale become each other."""
+    pixels = np.random.default_rng(11).integers(0, 256, (23, 30, 3)).astype(np.uint8)
+    shape = (23, 30, channels)
+    for file in (
+        simplejpeg.encode_jpeg(pixels, colorsubsampling=stored),
+        simplejpeg.encode_jpeg(pixels[:, :, :1].copy(), colorspace="GRAY", colorsubsampling="Gray"),
+    ):
+        context = {"image": "picture", "label": "kind", "shape": shape}
+        seen = read_image_folder([File("cats/1.jpg", file)], ["picture", "kind"], context).columns["picture"]
+        assert np.array_equal(decode_images([file], shape), seen)
+
+
+def test_raw_pixels_may_begin_as_a_jpeg_does() -> None:
+    """And a JPEG may be as long as the pixels that it becomes."""
+    pixels = np.full((1, 16, 16, 1), 255, np.uint8)
+    pixels[0, 0, 1, 0] = 0xD8
+    assert np.array_equal(decode_images([pixels.tobytes()], (16, 16, 1)), pixels)
+    file = simplejpeg.encode_jpeg(np.full((30, 30, 1), 7, np.uint8), colorspace="GRAY", colorsubsampling="Gray")
+    file += bytes(900 - len(file))
+    assert decode_images([file], (30, 30, 1)).max() == 7
+
+
+def test_jpeg_files_are_answered_in_every_protocol(zoo: Server) -> None:
+    """As their pixels are; one that is cut off is refused by its row."""
+    random = np.random.default_rng(13)
+    pixels = random.integers(0, 256, (5, 4, 4, 1)).astype(np.uint8)
+    files = [simplejpeg.encode_jpeg(one, colorspace="GRAY", colorsubsampling="Gray") for one in pixels]
+    texts = [base64.b64encode(one).decode() for one in [*files, files[0][:-30]]]
+    v1, v2 = f"/v1/models/cancer/versions/{IMAGE}:predict", f"/v2/models/cancer/versions/{IMAGE}/infer"
+    seen = decode_images(files, (4, 4, 1)).tolist()
+    expected = zoo.post(v1, {"inputs": seen})[1]["outputs"]["probabilities"]
+
+    def infer(data: list[str]) -> dict[str, Any]:
+        given = {"name": "pixels", "datatype": "BYTES", "shape": [len(data)], "data": data}
+        outputs = [{"name": "probabilities"}]
+        return {"inputs": [{**given, "parameters": {"content_type": "base64"}}], "outputs": outputs}
+
+    assert zoo.post(v1, {"inputs": [{"b64": one} for one in texts[:5]]})[1]["outputs"]["probabilities"] == expected
+    rows = zoo.post(v1, {"instances": [{"pixels": {"b64": one}} for one in texts[:5]]})[1]["predictions"]
+    assert [row["probabilities"] for row in rows] == expected
+    got = zoo.post(v2, infer(texts[:5]))[1]["outputs"][0]["data"]
+    assert np.array_equal(np.reshape(got, (5, 3)), expected)
+    with connected(zoo) as client:
+        got = client.predict({"pixels": np.array(files, dtype=object)}, IMAGE)["probabilities"]
+        assert np.array_equal(got, np.array(expected, dtype=np.float32))
+    for path, document in ((v1, {"inputs": [{"b64": one} for one in texts]}), (v2, infer(texts))):
+        status, answer, _ = zoo.post(path, document)
+        assert (status, "5" in answer["error"], "the JPEG is damaged" in answer["error"]) == (400, True, True)

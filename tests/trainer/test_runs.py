@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import simplejpeg
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
@@ -104,7 +105,10 @@ def test_image_folder(pod: Pod) -> None:
     for index in range(120):
         kind, level = (("dark", 40), ("light", 200))[index % 2]
         picture = np.clip(random.normal(level, 20, (8, 8, 3)), 0, 255).astype(np.uint8)
-        pod.write(f"pictures/{kind}/{index}.png", tf.io.encode_png(picture).numpy())
+        if index % 3:
+            pod.write(f"pictures/{kind}/{index}.png", tf.io.encode_png(picture).numpy())
+        else:
+            pod.write(f"pictures/{kind}/{index}.jpg", simplejpeg.encode_jpeg(picture))
     spec = small("digits", 60, source={"uri": "pvc://data/pictures", "format": "ImageFolder"})
     spec["schema"] = {
         "label": {"name": "brightness", "type": "Category"},

@@ -1,7 +1,7 @@
-"""Images in base64: PNG (8 bits a channel, not interlaced) or the raw bytes of the declared shape.
+"""Images in base64: PNG (8 bits a channel, not interlaced), JPEG, or the raw bytes of the declared shape.
 
-A decoder of our own, because an image library weighs more than the server and most decoders will unpack a bomb:
-here the header is compared with the declared shape before anything is unpacked, and unpacking stops at that size.
+PNG has a decoder of our own and JPEG the trainer's (designs/0016). For both the header is compared with the declared
+shape before anything is unpacked, and unpacking stops at that size.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_model import jpeg
 from ropewalk_server.protocols.unfilter import unfilter
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """Channels by colour type (https://www.w3.org/TR/png-3/#table111); 3 is a palette, which is refused."""
 AT_ONCE = 16 * 1024
-"""Bytes of PNG files and their pixels that an event loop may unpack: about a millisecond."""
+"""Bytes of PNG and JPEG files and their pixels that an event loop may unpack: about a millisecond."""
 _TOGETHER = 1 << 20
 """Values that are unfiltered at a time: many images cost little more than one, and memory stays small."""
 
@@ -41,16 +42,21 @@ class Costly(Exception):
 def decode_images(files: Sequence[bytes], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """uint8 [files, *shape], shape = (height, width, channels). Raises InvalidImage, and Costly on an event loop."""
     size = math.prod(shape)
-    packed = [row for row, data in enumerate(files) if data.startswith(_MAGIC)]
-    if sum(len(files[row]) + size for row in packed) > AT_ONCE and _on_event_loop():
+    costly = sum(len(data) + size for data in files if data.startswith((_MAGIC, jpeg.MAGIC)))
+    if costly > AT_ONCE and _on_event_loop():
         raise Costly
+    packed = [row for row, data in enumerate(files) if data.startswith(_MAGIC)]
     found = np.empty((len(files), *shape), dtype=np.uint8)
     for row, data in enumerate(files):
         if data.startswith(_MAGIC):
             continue
-        if len(data) != size:
-            raise InvalidImage(row, _unknown(data, shape))
-        found[row] = np.frombuffer(data, dtype=np.uint8).reshape(shape)
+        if len(data) == size and not jpeg.fits(data, shape):  # pixels may begin as a JPEG, but not with its header
+            found[row] = np.frombuffer(data, dtype=np.uint8).reshape(shape)
+        elif data.startswith(jpeg.MAGIC):
+            found[row] = _from_jpeg(row, data, shape)
+        else:
+            wanted = f"{size} raw bytes (shape {list(shape)})"
+            raise InvalidImage(row, f"neither a PNG, a JPEG nor {wanted}, but {len(data)} bytes")
     together = max(1, _TOGETHER // size)
     for at in range(0, len(packed), together):
         rows = packed[at : at + together]
@@ -71,11 +77,11 @@ def _on_event_loop() -> bool:
     return True
 
 
-def _unknown(data: bytes, shape: tuple[int, ...]) -> str:
-    raw = f"{math.prod(shape)} raw bytes (shape {list(shape)})"
-    if data.startswith(b"\xff\xd8\xff"):
-        return f"JPEG is not taken: send the picture as PNG, or its {raw}"
-    return f"neither a PNG nor {raw}, but {len(data)} bytes"
+def _from_jpeg(row: int, data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    try:
+        return jpeg.decode(data, shape)
+    except ValueError as error:
+        raise InvalidImage(row, str(error)) from None
 
 
 def _lines(row: int, data: bytes, shape: tuple[int, ...]) -> bytes:

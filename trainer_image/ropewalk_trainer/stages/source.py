@@ -102,7 +102,7 @@ def read(spec: Spec, files: list[readers.File], found: list[Anomaly]) -> tuple[i
     context = {
         "image": spec.features[0].column,
         "label": label.column,
-        "channels": (spec.features[0].spec.shape or (0, 0, 0))[-1],
+        "shape": spec.features[0].spec.shape or (0, 0, 0),
     }
     raw = readers.READERS[spec.format](files, wanted, context)
     whole = raw.rows + len(raw.broken)
