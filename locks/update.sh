@@ -33,3 +33,4 @@ Path("locks/server-tf.txt").write_text("".join(one for one in wants if name(one)
 END
 
 lock dev --extra operator --extra trainer --extra server --extra build --extra test
+lock kserve --extra test-kserve
