@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ MIXED, IMAGE, TENSOR, NUMBERS = 1, 2, 3, 4
 """Version numbers: scalars of every type, an image, a plain tensor, and Numbers alone (a regression)."""
 SENSITIVE = ("plan",)
 ROWS = 32
+Core = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -49,23 +50,25 @@ def kinds() -> dict[int, tuple[FeatureSpec, ...]]:
 
 def write(root: Path) -> list[dict[str, Any]]:
     """All versions below `root`/claims/zoo; what the routes say of each."""
-    return [_version(root, number, features) for number, features in kinds().items()]
+    return [version(root, number, features, _signature(number, features)) for number, features in kinds().items()]
 
 
-def _version(root: Path, number: int, features: Sequence[FeatureSpec]) -> dict[str, Any]:
+def version(
+    root: Path, number: int, features: Sequence[FeatureSpec], signature: Signature, core: Core | None = None
+) -> dict[str, Any]:
+    """One version below `root`/claims/zoo; `core` takes encoded rows, a random layer if it is not given."""
     place = root / "claims" / "zoo" / str(number)
     (place / manifest.COMPILED).mkdir(parents=True)
     (place / "saved_model.pb").write_bytes(b"a placeholder: only the compiled form is loaded")
     columns = _columns(features)
     encoder = Encoder([_encoding(one) for one in features])
-    signature = _signature(number, features)
-    network = _network(encoder, signature)
+    network = _network(encoder, core or _layer(encoder, signature))
     encoded = encoder.encode(columns)
-    core = network.core(encoded).numpy()
+    answers = network.core(encoded).numpy()
     file = place / manifest.COMPILED / "litert.tflite"
     compiled.write_litert(network, file)  # type: ignore[arg-type]
-    outputs = signature.answer(core)
-    predicted = outputs["label"] if signature.classes else core.reshape(-1)
+    outputs = signature.answer(answers)
+    predicted = outputs["label"] if signature.classes else answers.reshape(-1)
     documents: dict[str, Any] = {
         manifest.FEATURES: encoder.document(),
         manifest.SIGNATURE: signature.document(),
@@ -116,14 +119,15 @@ def _columns(features: Sequence[FeatureSpec]) -> Columns:
     return found
 
 
-def _network(encoder: Encoder, signature: Signature) -> Network:
+def _layer(encoder: Encoder, signature: Signature) -> Core:
     tf = loader.tensorflow()
     size = int(np.prod(encoder.shape))
     weights = tf.constant(np.random.default_rng(8).normal(size=(size, signature.width)).astype(np.float32))
     last = tf.nn.softmax if signature.task == "Classification" else tf.identity
+    return lambda x: last(tf.linalg.matmul(tf.reshape(x, [-1, size]), weights))
+
+
+def _network(encoder: Encoder, core: Core) -> Network:
+    tf = loader.tensorflow()
     entry = tf.TensorSpec([None, *encoder.shape], tf.float32, name="x")
-
-    def core(x: Any) -> Any:
-        return last(tf.linalg.matmul(tf.reshape(x, [-1, size]), weights))
-
     return Network(tf.function(core, input_signature=[entry], autograph=False))
