@@ -1,9 +1,10 @@
 """Predictions that are too slow for the event loop: a queue, as many threads as processors, and batches where they pay.
 
-A batch is never waited for. While all threads compute, requests queue; the thread that becomes free takes what has
+A batch is not waited for. While all threads compute, requests queue; the thread that becomes free takes what has
 queued for the same model, up to MOST_ROWS. So a lone request starts at once, and under load batches grow until the
-queue is empty: the delay is bounded by one computation, and there is nothing to tune. The queue is first in, first
-out, so no request is overtaken for ever by smaller ones, and one whose deadline has passed is never computed.
+queue is empty: the delay is bounded by one computation, and there is nothing to tune. Who wants to tune it all the same
+(`Batching`) can have requests wait a bounded time while a thread is free. The queue is first in, first out, so no
+request is overtaken for ever by smaller ones, and one whose deadline has passed is never computed.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_server.batching import AUTO, OFF, Batching
 from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
 
 Core = NDArray[np.float32]
-MOST_ROWS, MOST_BYTES = 1024, 64 * 1024 * 1024
+MOST_BYTES = 64 * 1024 * 1024
 """Of a batch that is put together from several requests."""
 
 
@@ -31,15 +33,16 @@ class Job:
     """One request's rows, waiting or being computed; cancel `future` to give it up.
 
     `until` is the time.perf_counter() after which nobody wants the answer; `taken` is that when a thread took it (the
-    last time, if it was computed again), 0.0 before.
+    last time, if it was computed again), 0.0 before. Up to the time `ripe` it waits for others. `alone` is a request
+    that shares its call with no other.
     """
 
-    __slots__ = ("alone", "batch", "future", "model", "taken", "until")
+    __slots__ = ("alone", "batch", "future", "model", "ripe", "taken", "until")
 
     def __init__(self, model: Model, batch: Batch, future: asyncio.Future[Core], until: float) -> None:
         self.model, self.batch, self.future, self.until = model, batch, future, until
-        self.alone = not model.batches
-        self.taken = 0.0
+        self.alone = False
+        self.ripe = self.taken = 0.0
 
 
 class Batcher:
@@ -50,6 +53,8 @@ class Batcher:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="predict")
         self._queue: deque[Job] = deque()
         self._busy = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.batching = Batching()
         self.batches = 0
         """Computations so far; requests a computation is what batching gains."""
 
@@ -62,6 +67,10 @@ class Batcher:
         """Queue the rows; the job's future gets the core's output [rows, outputs], what the engine raised, or a
         TimeoutError where no thread was free before `until` by time.perf_counter()."""
         job = Job(model, batch, asyncio.get_running_loop().create_future(), until)
+        batching = self.batching
+        job.alone = batching.type == OFF or (batching.type == AUTO and not model.batches)
+        if batching.delay_seconds:
+            job.ripe = time.perf_counter() + batching.delay_seconds
         self._queue.append(job)
         self._start()
         return job
@@ -79,7 +88,8 @@ class Batcher:
             computing.add_done_callback(self._ended(jobs))
 
     def _take(self) -> list[Job]:
-        """The oldest requests that can be computed together; none that was given up or is too late.
+        """The oldest requests that can be computed together; none that was given up or is too late, and none yet
+        where others may still join them.
 
         The clock decides, not a timer: where the event loop is late, timers are too.
         """
@@ -91,16 +101,32 @@ class Batcher:
             if job.future.done() or job.until <= now:
                 _fail(self._queue.popleft(), TimeoutError())
                 continue
-            fits = not job.alone and rows + job.batch.rows <= min(MOST_ROWS, job.model.decoder.rows_in(MOST_BYTES))
+            most = min(self.batching.most_rows, job.model.decoder.rows_in(MOST_BYTES))
+            fits = not job.alone and rows + job.batch.rows <= most
             if taken and (not fits or job.model is not taken[0].model):
                 break
             taken.append(self._queue.popleft())
             rows += job.batch.rows
             if job.alone:
                 break
+        if taken and now < taken[0].ripe and not self._queue and not taken[0].alone and rows < most:
+            self._queue.extend(taken)
+            self._wait_for(taken[0], taken[0].ripe - now)
+            return []
         for job in taken:
             job.taken = now
         return taken
+
+    def _wait_for(self, job: Job, seconds: float) -> None:
+        """Look again when the job has waited long enough."""
+
+        def ripen() -> None:
+            self._timer = None
+            job.ripe = 0.0  # a timer may be early by the clock that is asked here
+            self._start()
+
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, ripen)
 
     def _ended(self, jobs: Sequence[Job]) -> Callable[[asyncio.Future[Any]], None]:
         def tell(computed: asyncio.Future[Core]) -> None:

@@ -30,7 +30,7 @@ def _process(predictor: Predictor, ready: bool) -> list[Family]:
         ),
         (Family(PREFIX + "queue_depth", "gauge", "Requests that no thread has taken yet."), predictor.waiting),
         (
-            Family(PREFIX + "batches_total", "counter", "Computations of slow models, each of one or more requests."),
+            Family(PREFIX + "batches_total", "counter", "Computations of requests that queued, each of one or more."),
             predictor.batches,
         ),
         (

@@ -15,7 +15,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_server.batcher import MOST_ROWS, Batcher
+from ropewalk_server.batcher import Batcher
+from ropewalk_server.batching import OFF, Batching
 from ropewalk_server.buckets import Yardstick
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.limits import REASONS, Limits
@@ -66,6 +67,12 @@ class Predictor:
         self._waiting_bytes = 0
         self.rejected = dict.fromkeys(REASONS, 0)
         self._batcher = Batcher(processors())
+        self._inline_micros = INLINE_MICROS
+
+    def batch_as(self, batching: Batching) -> None:
+        """Compute what comes from now on together as this says; who is to wait for others must queue."""
+        self._batcher.batching = batching
+        self._inline_micros = -1.0 if batching.delay_seconds else INLINE_MICROS
 
     def find(self, version: int | None) -> Loaded | None:
         """The version that is asked for, the live one where none is named; None if it is not loaded."""
@@ -87,7 +94,7 @@ class Predictor:
         """
         model = loaded.model
         decoded = time.perf_counter()
-        if model.curve.micros(batch.rows) <= INLINE_MICROS:
+        if model.curve.micros(batch.rows) <= self._inline_micros:
             try:
                 core = model.predict(batch)
                 return self._answer(loaded, batch, core, Times(began, decoded, decoded, time.perf_counter()), write)
@@ -133,10 +140,13 @@ class Predictor:
         return answer
 
     def most_together(self, model: Model) -> int:
-        """Rows of requests that are predicted together on the event loop; 0 where not even one is cheap enough."""
-        curve = model.curve
-        cheap = int((INLINE_MICROS - curve.fixed) / max(curve.row, 0.01))
-        return max(0, min(MOST_ROWS, cheap, model.decoder.rows_in(TOGETHER_BYTES)))
+        """Rows of requests that are predicted together on the event loop; 0 where not even one is cheap enough, or none
+        may be together."""
+        curve, batching = model.curve, self._batcher.batching
+        cheap = int((self._inline_micros - curve.fixed) / max(curve.row, 0.01))
+        if batching.type == OFF:
+            return 0
+        return max(0, min(batching.most_rows, cheap, model.decoder.rows_in(TOGETHER_BYTES)))
 
     def predict_together(
         self, loaded: Loaded, batch: Batch, counts: Sequence[int], began: float, write: Callable[[Core], T | None]

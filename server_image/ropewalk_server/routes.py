@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ropewalk_server.batching import Batching
 from ropewalk_server.limits import Limits
 
 MAX_BYTES = 1 << 20
@@ -33,6 +34,7 @@ class Routes:
     bucket_seconds: int = 60
     engine: str = "Auto"
     limits: Limits = field(default_factory=Limits)
+    batching: Batching = field(default_factory=Batching)
     retry: int = 0
     """What failed under another value is tried again."""
 
@@ -60,6 +62,7 @@ def parse(text: str | bytes) -> Routes:
             bucket_seconds=int(document.get("bucketSeconds", 60)),
             engine=str(document.get("engine", "Auto")),
             limits=Limits.from_document(document.get("limits") or {}),
+            batching=Batching.from_document(document.get("batching") or {}),
             retry=int(document.get("retry") or 0),
         )
     except InvalidRoutes:

@@ -119,6 +119,7 @@ class Server:
         if routes is not None:
             log("info", "routes", revision=routes.revision, live=routes.live, pilot=routes.pilot)
             self.predictor.limits = self.http.limits = self.grpc.limits = routes.limits
+            self.predictor.batch_as(routes.batching)
             self.predictor.monitor.follow(routes.bucket_seconds)
             self.versions.follow(routes)
         self.versions.tick()

@@ -182,6 +182,37 @@ def test_quantiles_are_interpolated_within_their_bucket() -> None:
     assert quantile((0.001, 0.01), (0, 0, 0), 0.5) is None
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"type": "Off"}, {"type": "Off"}),
+        ({"type": "Bounded"}, {"type": "Bounded", "maxRows": 256, "maxDelaySeconds": 0}),
+        (
+            {"type": "Bounded", "maxRows": 64, "maxDelay": "2ms"},
+            {"type": "Bounded", "maxRows": 64, "maxDelaySeconds": 0.002},
+        ),
+    ],
+)
+def test_batching_reaches_running_servers_by_their_routes(asked: dict[str, Any], told: dict[str, Any]) -> None:
+    """A new revision and no new pod; back at Auto, nothing is said of it, as before the field was there."""
+    world = serving()
+
+    def routes() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(world.objects["ConfigMap", "cancer-routes"]["data"]["routes.json"])
+        return found
+
+    before, template = routes(), world.objects["Deployment", "cancer-server"]["spec"]["template"]
+    assert "batching" not in before
+    world.owner["spec"]["serving"] = {"batching": asked}
+    world.settle()
+    assert routes()["batching"] == told
+    assert routes()["revision"] > before["revision"]
+    assert world.objects["Deployment", "cancer-server"]["spec"]["template"] == template
+    world.owner["spec"]["serving"] = {"batching": {"type": "Auto"}}
+    world.settle()
+    assert "batching" not in routes()
+
+
 @pytest.mark.parametrize(("limits", "grace"), [({}, 40), ({"deadline": "5s"}, 40), ({"deadline": "2m"}, 130)])
 def test_a_pod_outlives_the_longest_request_that_it_may_have(limits: dict[str, Any], grace: int) -> None:
     """It answers for a few seconds after it is asked to end, the last of them up to the deadline."""

@@ -272,6 +272,18 @@ DEPLOYMENTS = (
     ),
     refusal(
         deployment,
+        "spec.serving.batching",
+        "maxRows and maxDelay are for type Bounded",
+        spec__serving__batching__type="Off",
+    ),
+    refusal(
+        deployment,
+        "spec.serving.batching",
+        "maxDelay is at most 500ms, half of the shortest deadline",
+        spec__serving__batching__maxDelay="2s",
+    ),
+    refusal(
+        deployment,
         "spec.serving.limits",
         "deadline has at least 1s and at most 1h",
         spec__serving__limits__deadline="20ms",

@@ -132,6 +132,7 @@ def deployment() -> Manifest:
             "engine": "LiteRT",
             "authentication": {"type": "Token", "secret": "churn-tokens"},
             "tls": {"secret": "churn-tls"},
+            "batching": {"type": "Bounded", "maxRows": 64, "maxDelay": "2ms"},
             "limits": {"maxBodyBytes": "8Mi", "maxRows": 5000, "deadline": "10s", "maxConcurrency": 64},
             "resources": RESOURCES,
             **NODES,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ropewalk_server.batcher import MOST_ROWS, Batcher
+from ropewalk_server.batcher import Batcher
+from ropewalk_server.batching import BOUNDED, MOST_ROWS, OFF, Batching
 from ropewalk_server.model import Curve, Model, load
 from ropewalk_server.processors import THREADS, processors
 from ropewalk_server.protocols.batch import Batch
-from tests.server.conftest import row
+from tests.server.conftest import Published, Server, ready, row
 
 SLOW = 0.05
 
@@ -175,3 +179,89 @@ async def test_a_request_that_is_too_late_is_never_computed(model: Model, batche
         await late
     await asyncio.gather(first, last)
     assert model.calls == [1, 1]  # type: ignore[attr-defined]
+
+
+async def test_off_makes_every_request_a_call_of_its_own(model: Model, batcher: Batcher) -> None:
+    """Whatever the engine would gain."""
+    batcher.batching = Batching(OFF)
+    await asyncio.gather(*(batcher.submit(model, batch(model, row())).future for _ in range(4)))
+    assert model.calls == [1] * 4  # type: ignore[attr-defined]
+    assert batcher.batches == 4
+
+
+async def test_bounded_takes_no_more_rows_into_a_call(model: Model, batcher: Batcher) -> None:
+    """Also where the engine gains nothing; a request that is larger than the bound keeps its place and goes alone."""
+    batcher.batching = Batching(BOUNDED, 3)
+    model.curve = replace(model.curve, fixed=0.0)
+    sizes = [1, 2, 1, 1, 5, 1, 2]
+    await asyncio.gather(*(batcher.submit(model, batch(model, *[row()] * size)).future for size in sizes))
+    assert model.calls == [1, 3, 1, 5, 3]  # type: ignore[attr-defined]
+
+
+async def test_a_lone_request_waits_as_long_as_it_may(model: Model, batcher: Batcher) -> None:
+    """Then it is computed; what came meanwhile with it."""
+    batcher.batching = Batching(BOUNDED, 100, 0.2)
+    began = time.perf_counter()
+    first = batcher.submit(model, batch(model, row()))
+    await asyncio.sleep(0.05)
+    second = batcher.submit(model, batch(model, row(), row()))
+    await asyncio.gather(first.future, second.future)
+    assert 0.2 <= first.taken - began + 0.002 < 0.5
+    assert model.calls == [3]  # type: ignore[attr-defined]
+
+
+async def test_a_full_call_does_not_wait(model: Model, batcher: Batcher) -> None:
+    """Nor does one that nothing more can join: the next request does not fit, or is for another version."""
+    batcher.batching = Batching(BOUNDED, 3, 20.0)
+    began = time.perf_counter()
+    full = [batcher.submit(model, batch(model, row())).future for _ in range(3)]
+    cannot = [batcher.submit(model, batch(model, *[row()] * size)).future for size in (2, 3)]
+    await asyncio.gather(*full, *cannot)
+    assert time.perf_counter() - began < 10
+    assert model.calls == [3, 2, 3]  # type: ignore[attr-defined]
+
+
+async def test_who_gives_up_while_waiting_is_never_computed(model: Model, batcher: Batcher) -> None:
+    """And keeps nobody: those behind it wait by their own time."""
+    batcher.batching = Batching(BOUNDED, 100, 0.1)
+    gone = batcher.submit(model, batch(model, row(), row())).future
+    stays = batcher.submit(model, batch(model, row())).future
+    late = batcher.submit(model, batch(model, row(), row()), until=time.perf_counter() + 0.05).future
+    gone.cancel()
+    assert len(await stays) == 1
+    with pytest.raises(TimeoutError):
+        await late
+    assert model.calls == [1]  # type: ignore[attr-defined]
+
+
+def batches(server: Server) -> int:
+    """`ropewalk_server_batches_total`."""
+    text = server.get("/metrics", monitoring=True)[1]["text"]
+    found = re.search(r"ropewalk_server_batches_total\{[^}]*\} (\d+)", text)
+    assert found is not None
+    return int(found[1])
+
+
+def test_a_running_server_follows_the_routes(tmp_path: Path, published: Published) -> None:
+    """Requests wait for each other as long as the routes say so, over the network and for a cheap model too."""
+    with contextmanager(ready)(
+        tmp_path, published, batching={"type": "Bounded", "maxRows": 4, "maxDelaySeconds": 0.5}
+    ) as server:
+
+        def ask(count: int) -> float:
+            """Seconds until so many requests at once are answered."""
+            began = time.perf_counter()
+            with ThreadPoolExecutor(count) as pool:
+                assert [one[0] for one in pool.map(server.predict, [row()] * count)] == [200] * count
+            return time.perf_counter() - began
+
+        assert ask(1) > 0.45
+        before = batches(server)
+        ask(8)
+        assert batches(server) - before in (2, 3), "a slow machine may split them otherwise"
+        server.tell(1, published[1][:1], batching={"type": "Often"})
+        server.tell(1, published[1][:1], batching={"type": "Off"})
+        server.until(lambda: ask(1) < 0.3)
+        before = batches(server)
+        ask(8)
+        assert batches(server) == before, "a cheap model does not queue"

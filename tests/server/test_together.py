@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ropewalk_server.batching import BOUNDED, OFF, Batching
 from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.credentials import Verdict
 from ropewalk_server.feedback import Receipts
@@ -150,6 +151,27 @@ def test_what_is_plain_is_computed_in_one_call(held: tuple[dict[int, Held], Path
             model.predict = predict  # type: ignore[method-assign]
         assert calls == [6]
         assert [len(json.loads(one.body)["predictions"]) for one in answers if isinstance(one, Response)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("batching", "expected"),
+    [(Batching(OFF), [1, 2, 3]), (Batching(BOUNDED, 3), [3, 3]), (Batching(BOUNDED, 2), [1, 2, 3])],
+)
+def test_what_may_be_computed_together_follows_the_deployment(
+    held: tuple[dict[int, Held], Path], batching: Batching, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests of 1, 2 and 3 rows."""
+    world = World(held[0], zoo.NUMBERS, held[1])
+    world.predictor.batch_as(batching)
+    calls: list[int] = []
+    model = held[0][zoo.NUMBERS].model
+    assert model is not None
+    predict = model.predict
+    monkeypatch.setattr(model, "predict", lambda batch: calls.append(batch.rows) or predict(batch))  # type: ignore[func-returns-value]
+    asked = [post(json.dumps({"instances": [ROWS[zoo.NUMBERS]] * n}).encode()) for n in (1, 2, 3)]
+    answers = [one for one in world.service.together(asked) if isinstance(one, Response)]
+    assert [len(json.loads(one.body)["predictions"]) for one in answers] == [1, 2, 3]
+    assert calls == expected
 
 
 def test_many_rows_are_computed_in_calls_that_are_bounded(held: tuple[dict[int, Held], Path]) -> None:

@@ -143,6 +143,30 @@ class Limits(Model):
     """Most requests at one time in one pod; further ones get 429."""
 
 
+class Batching(Model):
+    """Which requests a pod computes in one call of the engine. A change reaches pods without a restart."""
+
+    rules = (
+        Rule(
+            rule="self.type == 'Bounded' || (!has(self.maxRows) && !has(self.maxDelay))",
+            message="maxRows and maxDelay are for type Bounded",
+        ),
+        Rule(
+            rule="!has(self.maxDelay) || duration(self.maxDelay) <= duration('500ms')",
+            message="maxDelay is at most 500ms, half of the shortest deadline",
+        ),
+    )
+
+    type: Literal["Auto", "Off", "Bounded"] = "Auto"
+    """Auto: requests that have come while the engine was busy, where that makes it faster; none waits for others.
+    Off: every request is a call of its own.
+    Bounded: as maxRows and maxDelay say, whatever the engine gains by it."""
+    max_rows: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Most rows of requests in one call (256 if absent). A request of more rows is a call of its own."""
+    max_delay: Duration | None = None
+    """Longest time that a request waits for others while the engine is free (absent: it does not wait)."""
+
+
 class Authentication(Model):
     """Who may ask for predictions."""
 
@@ -189,6 +213,8 @@ class Serving(Model):
     """Who may ask for predictions."""
     tls: TLS | None = None
     """Encrypts the port for predictions."""
+    batching: Batching = Batching()
+    """Which requests are computed together."""
     limits: Limits = Limits()
     """What one server takes on."""
     resources: Resources | None = None

@@ -48,6 +48,7 @@ def settings(wishes: Wishes) -> dict[str, Any]:
         "bucketSeconds": wishes.monitoring.bucket_seconds,
         "engine": wishes.engine,
         "limits": dict(wishes.limits),
+        **({"batching": dict(wishes.batching)} if wishes.batching else {}),
     }
 
 

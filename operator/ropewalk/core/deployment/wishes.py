@@ -68,6 +68,8 @@ class Wishes:
     replicas: int
     autoscaling: Autoscaling | None
     engine: str
+    batching: Json
+    """Empty for Auto."""
     limits: Json
     resources: Json
     """As asked for, without defaults."""
@@ -114,6 +116,7 @@ def read(owner: Json) -> Wishes:
         replicas=1 if spec.get("replicas") is None else int(spec["replicas"]),
         autoscaling=_autoscaling(scaling) if scaling else None,
         engine=str(serving.get("engine") or "Auto"),
+        batching=_batching(serving.get("batching") or {}),
         limits={
             "maxBodyBytes": size("spec.serving.limits.maxBodyBytes", limits["maxBodyBytes"]),
             "maxRows": int(limits["maxRows"]),
@@ -152,6 +155,18 @@ def resources_of(asked: Json, *, tensorflow: bool = False) -> Json:
         if name in requests and name not in (asked.get("requests") or {}):
             requests[name] = value if _less(value, requests[name]) else requests[name]
     return {"requests": requests, "limits": limits}
+
+
+def _batching(asked: Json) -> Json:
+    kind = str(asked.get("type") or "Auto")
+    if kind != "Bounded":
+        return {} if kind == "Auto" else {"type": kind}
+    delay = str(asked.get("maxDelay") or "0s")
+    try:
+        waits = duration(delay).total_seconds()
+    except ValueError as error:
+        raise InvalidSpec(f"spec.serving.batching.maxDelay: {delay!r} is not a duration such as 2ms") from error
+    return {"type": kind, "maxRows": _number(asked.get("maxRows"), 256), "maxDelaySeconds": waits}
 
 
 def seconds(field_name: str, value: object) -> int:
