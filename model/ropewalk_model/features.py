@@ -7,7 +7,7 @@ until one last rounding to float32, so that the two agree to the last bit.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -166,6 +166,11 @@ class Encoder:
     def specs(self) -> tuple[FeatureSpec, ...]:
         """The features in order."""
         return tuple(one.spec for one in self.encodings)
+
+    @property
+    def known_words(self) -> dict[str, Container[str]]:
+        """Of each Text, the words that have a token id of their own."""
+        return {one.name: self._codes[one.name].keys() for one in self.specs if one.type == "Text"}
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -13,7 +13,6 @@ The table comes from the database of Unicode 3.2 that Python keeps for ever (int
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from functools import cache
 
@@ -28,21 +27,20 @@ PADDING, UNKNOWN, FIRST_WORD = 0, 1, 2
 ALONE = "\u2190-\u2bff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U0001f000-\U0001faff\U00020000-\U000323af"
 """Characters that are words of their own, as ranges of a regular expression: the same in Python's and in RE2's."""
 SPACE = 32
-TABLE_SIZE = 0x323B0
+TABLE_SIZE = 0x323B1
 """No letter is known beyond; the last entry, a separator, stands for all that follow."""
 _SEPARATORS = (
     *((0x2000, 0x206F), (0x20A0, 0x20CF), (0x2E00, 0x2E7F), (0xE000, 0xF8FF), (0xFDD0, 0xFDEF), (0xFE00, 0xFE0F)),
     *((plane | 0xFFFE, plane | 0xFFFF) for plane in range(0, TABLE_SIZE - 0xFFFF, 0x10000)),
 )
 """Whatever Unicode 3.2 says of them: punctuation, currencies, private use, variation selectors, and no characters."""
-_ALONE = re.compile(f"[{ALONE}]")
 
 
 @cache
 def table() -> NDArray[np.int32]:
     """What each character becomes: itself, its folded form, or a space where it separates."""
     known = unicodedata.ucd_3_2_0
-    alone = _ALONE.fullmatch
+    alone = _stand_alone().tolist()
     found = np.full(TABLE_SIZE, SPACE, dtype=np.int32)
     for code in range(TABLE_SIZE - 1):
         character = chr(code)
@@ -50,7 +48,7 @@ def table() -> NDArray[np.int32]:
         if kind[0] in "LMN":
             folded = character.casefold() if kind in ("Lu", "Ll", "Lt") else character
             found[code] = ord(folded if len(folded) == 1 else character.lower()[0])
-        elif kind == "Cn" or alone(character):
+        elif kind == "Cn" or alone[code]:
             found[code] = code
     for first, last in _SEPARATORS:
         found[first : last + 1] = SPACE
@@ -60,7 +58,9 @@ def table() -> NDArray[np.int32]:
 
 @cache
 def _stand_alone() -> NDArray[np.bool_]:
-    found = np.fromiter(((_ALONE.fullmatch(chr(code)) is not None) for code in range(TABLE_SIZE)), np.bool_, TABLE_SIZE)
+    found = np.zeros(TABLE_SIZE, dtype=np.bool_)
+    for first, last in zip(ALONE[::3], ALONE[2::3], strict=True):
+        found[ord(first) : ord(last) + 1] = True
     found.flags.writeable = False
     return found
 

@@ -12,10 +12,9 @@ _NO_TIME = "1970-01-01T00:00:00Z"
 
 
 def vocabulary(tf: Any, words: list[str]) -> Any:
-    """Words to token ids."""
-    keys = tf.constant(words, tf.string, shape=[len(words)])
-    values = tf.range(text.FIRST_WORD, text.FIRST_WORD + len(words), dtype=tf.int64)
-    initializer = tf.lookup.KeyValueTensorInitializer(keys, values)
+    """Words to token ids. A table may not be empty, so that it holds a space, which is no word, in any case."""
+    values = [text.UNKNOWN, *range(text.FIRST_WORD, text.FIRST_WORD + len(words))]
+    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant([" ", *words]), tf.constant(values, tf.int64))
     return tf.lookup.StaticHashTable(initializer, default_value=text.UNKNOWN)
 
 
