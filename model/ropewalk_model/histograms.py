@@ -24,7 +24,7 @@ LENGTHS = 4
 SHARES = ("all words known", "a quarter unknown at most", "more unknown")
 SOME_UNKNOWN = 0.25
 """A text is counted by its length and by the share of its words that the model does not know."""
-LOOKED_AT, WORDS_LOOKED_AT = 512, 32
+LOOKED_AT, WORDS_LOOKED_AT = 256, 32
 """Characters and words of a text that the share is taken of: all would cost as much as the encoding does."""
 HOURS = tuple(float(hour) for hour in range(0, 25, 3))
 """Edges of a Timestamp's bins, hours of the day (UTC): dates move on by themselves, and say nothing of drift."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ropewalk_model.signature import INT64_MISSING
 
 PATTERN = (
-    r"([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)"
+    r"([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)"
     r"([.][0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 )
 """In the words of RE2 and Python alike; whether the month has the day is for the calendar."""
@@ -40,8 +40,10 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def seconds(text: str) -> int | None:
-    """Whole seconds since the epoch, fractions cut off; None if it is no time of RFC 3339. A leap second is the next
-    minute's first."""
+    """Whole seconds since the epoch, fractions cut off; None if it is no time of RFC 3339.
+
+    A leap second may only be a day's last in UTC, and is the next day's first.
+    """
     if len(text) > LONGEST:
         return None
     found = _PATTERN.fullmatch(text)
@@ -54,7 +56,8 @@ def seconds(text: str) -> int | None:
         return None
     offset = found[8]
     east = 0 if offset in "Zz" else int(offset[0] + "1") * (int(offset[1:3]) * 3600 + int(offset[4:6]) * 60)
-    return days * DAY + hour * 3600 + minute * 60 + second - east
+    moment = days * DAY + hour * 3600 + minute * 60 + second - east
+    return moment if second < 60 or moment % DAY == 0 else None
 
 
 def column_seconds(column: NDArray[Any]) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ ROW: dict[str, Any] = {
     "comment": "Good \u2013 very GOOD! \U0001f600",
     "reply": "bad",
     "sent": "2026-02-03T09:30:00+01:00",
-    "read": "2026-02-03 10:00:00.5z",
+    "read": "2026-02-03t10:00:00.5z",
     "x": 0.5,
 }
 
@@ -87,6 +87,7 @@ def test_a_missing_optional_one_is_null_or_empty_or_left_out(zoo: Server) -> Non
         ({"sent": ""}, ["key: sent", "missing"]),
         ({"sent": "yesterday"}, ["element: 1", "key: sent", '"yesterday" is no time of RFC 3339', "2026-01-31T"]),
         ({"sent": "2026-02-03T09:30:00"}, ["key: sent", "RFC 3339"]),
+        ({"sent": "2026-02-03 09:30:00Z"}, ["key: sent", "RFC 3339"]),
         ({"sent": "2026-02-30T09:30:00Z"}, ["key: sent", "RFC 3339"]),
         ({"read": "soon"}, ["key: read", '"soon"']),
         ({"sent": 1770000000}, ["key: sent", "string"]),

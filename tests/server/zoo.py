@@ -16,8 +16,8 @@ from ropewalk_model.signature import INT64_MISSING, Signature, TensorSpec
 from ropewalk_trainer import compiled, loader
 
 CLASSES = ("low", "middle", "high")
-MIXED, IMAGE, TENSOR, NUMBERS, WORDS = 1, 2, 3, 4, 5
-"""Version numbers: scalars of every type, an image, a plain tensor, Numbers alone (a regression), texts and times."""
+MIXED, IMAGE, TENSOR, WORDS, NUMBERS = 1, 2, 3, 4, 5
+"""Version numbers: scalars of every type, an image, a plain tensor, texts and times, Numbers alone (a regression)."""
 SENSITIVE = ("plan", "comment")
 SAID = ("Good \u2013 very GOOD!", "not good", "bad caf\u00e9 \U0001f600", "whatever")
 ROWS = 32

@@ -121,15 +121,19 @@ def category(value: Any) -> str | None:
 
 
 def timestamp(value: Any) -> str | None:
-    """A time of RFC 3339 as it stands, or a date or time that is one already, in UTC; None if missing."""
+    """A time of RFC 3339 (a space for the T is put right), or a date or time that is one already, in UTC; None if
+    missing."""
     if isinstance(value, date):
         return timestamps.text_of(value)
     text = category(value)
     if text is None or text.strip().lower() in MISSING_WORDS:
         return None
-    if timestamps.seconds(text.strip()) is None:
+    text = text.strip()
+    if text[10:11] == " ":
+        text = f"{text[:10]}T{text[11:]}"
+    if timestamps.seconds(text) is None:
         raise Unreadable
-    return text.strip()
+    return text
 
 
 def _is_text(word: str) -> bool:

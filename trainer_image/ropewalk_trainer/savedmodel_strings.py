@@ -52,10 +52,11 @@ def _seconds(tf: Any, column: Any) -> tuple[Any, Any]:
     def number(at: int, digits: int) -> Any:
         return tf.strings.to_number(tf.strings.substr(plain, at, digits), tf.int64)
 
-    year, month, day = number(0, 4), number(5, 2), number(8, 2)
+    year, month, day, second = number(0, 4), number(5, 2), number(8, 2), number(17, 2)
     east = number(20, 2) * 3600 + number(23, 2) * 60
     east = tf.where(tf.equal(tf.strings.substr(plain, 19, 1), "-"), -east, east)
-    moments = _days(year, month, day, tf) * DAY + number(11, 2) * 3600 + number(14, 2) * 60 + number(17, 2) - east
+    moments = _days(year, month, day, tf) * DAY + number(11, 2) * 3600 + number(14, 2) * 60 + second - east
+    there &= (second < 60) | tf.equal(moments % DAY, 0)
     there &= (year > 0) & (day <= _last_day(year, month, tf))
     return tf.where(there, moments, tf.zeros_like(moments)), there
 
