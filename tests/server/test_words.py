@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,15 @@ from grpc import StatusCode
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from examples.feedback import make_data
 from ropewalk_model import manifest, text
 from ropewalk_model.features import Encoder
+from ropewalk_server import smoke_test
 from ropewalk_server.model import Model, load
 from tests.server.conftest import Server
 from tests.server.grpc_clients import connected, refused, request
 from tests.server.zoo import SAID, WORDS
+from tests.trainer.support import EXAMPLES, Pod, example
 
 SHOWN = ("metrics", "windows", "baseline", "status")
 ROW: dict[str, Any] = {
@@ -179,7 +181,16 @@ def test_the_words_of_a_text_are_in_no_document_that_leaves_the_pod(zoo: Server,
     assert Encoder.from_document(json.loads((directory / manifest.FEATURES).read_text())).known_words["comment"]
 
 
-@pytest.fixture(autouse=True)
-def _alive(zoo: Server) -> Iterator[None]:
-    yield
-    assert zoo.get("/v2/health/live")[0] == 200
+def test_the_example_of_feedback_is_proved_by_the_smoke_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On every engine of this image, and answers the example's request."""
+    pod = Pod(tmp_path, monkeypatch)
+    pod.write("feedback/feedback.jsonl", "\n".join(json.dumps(one) for one in make_data.rows()))
+    assert pod.run(example("feedback")).code == 0
+    assert smoke_test.main() == 0
+    said = json.loads((tmp_path / "termination-log").read_text())
+    assert {"LiteRT", "OpenVINO", "ONNXRuntime"} <= set(said["engines"])
+    version = load(tmp_path / "claims" / said["uri"].removeprefix("pvc://"), said["manifestDigest"])
+    request = json.loads((EXAMPLES / "feedback" / "request.json").read_text())
+    batch, _ = version.decoder.decode(request, max_rows=2)
+    answer = version.signature.answer(version.predict(batch))
+    assert answer["label"].tolist() == ["complaint", "praise"]
