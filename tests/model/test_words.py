@@ -142,7 +142,14 @@ def test_drift_of_a_text_is_told_from_its_length_and_its_unknown_words() -> None
     encoder = fit(specs, train)
     stored = baseline.build(specs, train, np.array(["a"] * 2000), classes=("a",), known=encoder.known_words)
     assert "word" not in json.dumps(stored["features"][0]["bins"])
-    inside, outside = Baseline.from_document(stored, encoder.known_words), Baseline.from_document(stored)
+    inside = Baseline.from_document(stored, encoder.known_words)
+    hidden = baseline.build(
+        specs, train, np.array(["a"] * 2000), classes=("a",), known=encoder.known_words, sensitive=("comment", "at")
+    )
+    shown = baseline.public(hidden, None)
+    outside = Baseline.from_document(shown)
+    assert outside.bins["comment"].edges == (0.0, 1.0, 2.0), "no length of a sensitive text is told"
+    assert len(inside.bins["comment"].names) == inside.bins["comment"].size == 4 * 3 + 1
 
     def verdict(columns: dict[str, np.ndarray]) -> drift.DriftVerdict:
         counts = {name: tuple(inside.bins[name].count(column).tolist()) for name, column in columns.items()}
