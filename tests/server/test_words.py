@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -192,5 +193,17 @@ def test_the_example_of_feedback_is_proved_by_the_smoke_test(tmp_path: Path, mon
     version = load(tmp_path / "claims" / said["uri"].removeprefix("pvc://"), said["manifestDigest"])
     request = json.loads((EXAMPLES / "feedback" / "request.json").read_text())
     batch, _ = version.decoder.decode(request, max_rows=2)
-    answer = version.signature.answer(version.predict(batch))
-    assert answer["label"].tolist() == ["complaint", "praise"]
+    few = version.predict(batch)
+    assert version.signature.answer(few)["label"].tolist() == ["complaint", "praise"]
+    for engine in ("LiteRT", "OpenVINO", "ONNXRuntime"):
+        same = load(tmp_path / "claims" / said["uri"].removeprefix("pvc://"), said["manifestDigest"], engine)
+        session, encoded = same.session(), np.tile(same.encode(batch), (30_000, 1))
+        before = resident()
+        answers = session(encoded)
+        assert np.allclose(answers, np.tile(few, (30_000, 1)), atol=1e-5)
+        assert resident() - before < 100 << 20, f"{engine}: vectors of all words at once are 190 MB"
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

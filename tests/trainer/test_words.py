@@ -20,6 +20,7 @@ from examples.feedback.make_data import rows
 from ropewalk_model import features, manifest, operations, text, timestamps
 from ropewalk_model.features import Encoder, FeatureSpec
 from ropewalk_trainer import loader, savedmodel, savedmodel_strings
+from ropewalk_trainer.trained import ROWS_AT_ONCE
 from tests.trainer.support import Pod, Result, example
 from tests.trainer.test_runs import check_version
 
@@ -61,6 +62,18 @@ def test_a_saved_model_of_words_only_computes(pod: Pod) -> None:
     directory = feedback(pod, list(rows(300)), evaluate={}).candidate().directory
     saved = SavedModel.FromString((directory / "saved_model.pb").read_bytes())
     assert operations.forbidden(saved) is None
+
+
+def test_a_champion_of_words_is_compared_with_on_the_same_rows(pod: Pod) -> None:
+    """It reads them with its own vocabulary, and as many at once as fit into memory."""
+    metric = {"name": "accuracy", "maxRegression": "0.05"}
+    first = feedback(pod, list(rows(300)), evaluate={})
+    champion = pod.promote(first, 1)
+    pod.write("feedback/feedback.jsonl", lines(list(rows(9000, seed=8))))
+    spec = copy.deepcopy(example("feedback")) | {"evaluate": {"metrics": [metric]}}
+    result = pod.run(spec, run=2, champion=champion)
+    assert (result.code, result.message["blessing"]) == (0, "Blessed"), result.message
+    assert result.message["rows"]["test"] > ROWS_AT_ONCE
 
 
 def test_times_of_every_kind_of_file(pod: Pod) -> None:

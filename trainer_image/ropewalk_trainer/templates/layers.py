@@ -96,6 +96,7 @@ class Stack:
             tables.append(len(self._weights))
             self._kernels.append(len(self._weights))
             table = self._random.uniform(-SMALL, SMALL, (text.ids, size))
+            table[PADDING] = 0.0
             self._weights.append(table.astype(np.float32))
             starts.append(text.last)
         others = [
@@ -110,8 +111,12 @@ class Stack:
             for text, table in zip(texts, weights, strict=True):
                 ids = tf.cast(x[:, text.first : text.last], tf.int32)
                 there = tf.cast(ids > PADDING, tf.float32)
-                summed = tf.reduce_sum(tf.gather(table, ids) * there[:, :, None], axis=1)
-                parts.append(summed / tf.maximum(tf.reduce_sum(there, axis=1, keepdims=True), 1.0))
+                vectors = tf.gather(table, ids)
+                if seed is not None:  # without a gradient the vector of padding stays zero, and is in no sum
+                    vectors *= there[:, :, None]
+                parts.append(
+                    tf.reduce_sum(vectors, axis=1) / tf.maximum(tf.reduce_sum(there, axis=1, keepdims=True), 1.0)
+                )
             return tf.concat(parts, axis=1)
 
         self._layers.append((layer, tables[0], tables[-1] + 1))
