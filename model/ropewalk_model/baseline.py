@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,11 +27,15 @@ class Baseline:
     """Which class counts as the positive one, where the model's author named one."""
 
     @staticmethod
-    def from_document(document: Mapping[str, Any]) -> Baseline:
-        """Parse baseline.json. ValueError for another format or counts that do not fit their bins."""
+    def from_document(document: Mapping[str, Any], known: Mapping[str, Container[str]] | None = None) -> Baseline:
+        """Parse baseline.json. ValueError for another format or counts that do not fit their bins.
+
+        To count texts, and not only to compare counts of them, `known` are the words of each that the model knows.
+        """
         if document.get("formatVersion") != FORMAT_VERSION:
             raise ValueError(f"baseline.json has formatVersion {document.get('formatVersion')!r}, not 1")
         bins = {one["name"]: Bins.from_document(one["bins"]) for one in document["features"]}
+        bins |= {name: replace(bins[name], known=words) for name, words in (known or {}).items() if name in bins}
         counts = {one["name"]: tuple(int(n) for n in one["counts"]) for one in document["features"]}
         for name, one in bins.items():
             if len(counts[name]) != one.size:
@@ -56,16 +60,20 @@ def build(
     *,
     classes: Sequence[str] = (),
     sensitive: Collection[str] = (),
+    known: Mapping[str, Container[str]] | None = None,
 ) -> dict[str, Any]:
     """baseline.json of these rows and their predictions (labels if there are classes, else values).
 
+    `known` are the words of each Text that the model knows. The column of a Text may be one of other rows, those that
+    no word was learnt from: among the others there are fewer unknown ones than there will be in traffic.
     Of `sensitive` features it holds values too, or nothing could be counted, and says that they are.
     """
     described = []
     for spec in features:
         if spec.type == "Tensor":  # a place in a tensor has no name that anyone could act on
             continue
-        bins = replace(feature_bins(spec, columns[spec.name]), sensitive=spec.name in sensitive)
+        bins = feature_bins(spec, columns[spec.name], (known or {}).get(spec.name, ()))
+        bins = replace(bins, sensitive=spec.name in sensitive)
         counts = bins.count(columns[spec.name]).tolist()
         described.append({"name": spec.name, "type": spec.type, "bins": bins.document(), "counts": counts})
     predicted = np.asarray(predictions, dtype=object) if classes else predictions

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_model import text, timestamps
 from ropewalk_model.features import Columns, FeatureSpec
 from ropewalk_model.signature import INT64_MISSING
 
@@ -17,7 +19,15 @@ VALUE_BINS = 20
 MAX_CATEGORIES = 100
 _MAX_SAMPLED = 200_000
 
-Kind = Literal["Number", "Integer", "Category", "Boolean", "Image"]
+Kind = Literal["Number", "Integer", "Category", "Boolean", "Image", "Text", "Timestamp"]
+LENGTHS = 4
+SHARES = ("all words known", "a quarter unknown at most", "more unknown")
+SOME_UNKNOWN = 0.25
+"""A text is counted by its length and by the share of its words that the model does not know."""
+LOOKED_AT, WORDS_LOOKED_AT = 256, 32
+"""Characters and words of a text that the share is taken of: all would cost as much as the encoding does."""
+HOURS = tuple(float(hour) for hour in range(0, 25, 3))
+"""Edges of a Timestamp's bins, hours of the day (UTC): dates move on by themselves, and say nothing of drift."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,9 @@ class Bins:
 
     Numeric kinds (Number, Integer, Image by mean intensity in [0, 1]): [under, one for each pair of neighbouring
     edges, over, missing]; a bin holds edge <= x < next edge, the last one its upper edge too.
+    A Timestamp is its hour of the day, in [0, 24].
     Words (Category, Boolean): [one for each value, other, missing].
+    Text: [for each length, which ends at an edge, one for each of SHARES; missing].
     """
 
     kind: Kind
@@ -34,6 +46,8 @@ class Bins:
     values: tuple[str, ...] = ()
     sensitive: bool = False
     """Whether edges and values, which come from training rows, must not leave the store and the server's memory."""
+    known: Container[str] = field(default=(), compare=False, repr=False)
+    """Words that the model knows: what counting a Text needs, and no document of bins has."""
     _codes: Mapping[Any, int] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -46,16 +60,23 @@ class Bins:
     @property
     def numeric(self) -> bool:
         """Whether the bins have edges."""
-        return self.kind in ("Number", "Integer", "Image")
+        return self.kind in ("Number", "Integer", "Image", "Timestamp")
 
     @property
     def size(self) -> int:
         """How many counts there are."""
+        if self.kind == "Text":
+            return (len(self.edges) + 1) * len(SHARES) + 1
         return len(self.edges) + 2 if self.numeric else len(self.values) + 2
 
     @property
     def names(self) -> list[str]:
         """A name for each count, for people; of a sensitive feature it does not tell what is counted."""
+        if self.kind == "Text":
+            lengths = [f"at most {edge:g} characters" for edge in self.edges] + ["longer"]
+            if self.sensitive:
+                lengths = [f"length {n}" for n in range(1, len(self.edges) + 2)]
+            return [*(f"{length}, {share}" for length in lengths for share in SHARES), "(missing)"]
         if not self.numeric:
             values = [f"value {n}" for n in range(1, len(self.values) + 1)] if self.sensitive else self.values
             return [*values, "(other)", "(missing)"]
@@ -69,6 +90,8 @@ class Bins:
         return np.bincount(self._indices(column), minlength=self.size)
 
     def _indices(self, column: NDArray[Any]) -> NDArray[np.int64]:
+        if self.kind == "Text":
+            return np.fromiter(map(self._cell, column), np.int64, len(column))
         if not self.numeric:
             other = len(self.values)
             items = column.tolist()
@@ -79,6 +102,14 @@ class Bins:
         indices[numbers == last] = len(self.edges) - 1
         indices[missing] = len(self.edges) + 1
         return indices
+
+    def _cell(self, value: str) -> int:
+        if not value:
+            return self.size - 1
+        words = text.words(value[:LOOKED_AT], WORDS_LOOKED_AT)
+        unknown = sum(word not in self.known for word in words)
+        share = 0 if not unknown else 1 if unknown <= SOME_UNKNOWN * len(words) else 2
+        return bisect_left(self.edges, len(value)) * len(SHARES) + share
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -106,6 +137,9 @@ def as_numbers(kind: Kind, column: NDArray[Any]) -> tuple[NDArray[np.float64], N
         rows = len(column)
         means = column.reshape(rows, -1).mean(axis=1, dtype=np.float64) / 255.0 if rows else np.zeros(0)
         return means, np.zeros(rows, dtype=np.bool_)
+    if kind == "Timestamp":
+        moments = timestamps.column_seconds(column)
+        return moments % timestamps.DAY / 3600, moments == INT64_MISSING
     numbers = np.asarray(column, dtype=np.float64)
     missing = np.isnan(numbers)
     if kind == "Integer":
@@ -130,8 +164,15 @@ def numeric_bins(kind: Kind, column: NDArray[Any], bins: int = QUANTILE_BINS) ->
     return Bins(kind, edges=tuple(float(edge) for edge in edges))
 
 
-def feature_bins(spec: FeatureSpec, column: NDArray[Any]) -> Bins:
-    """The bins of a feature, learnt from training rows."""
+def feature_bins(spec: FeatureSpec, column: NDArray[Any], known: Container[str] = ()) -> Bins:
+    """The bins of a feature, learnt from these rows; `known` are the words of a Text that the model knows."""
+    if spec.type == "Timestamp":
+        return Bins("Timestamp", edges=HOURS)
+    if spec.type == "Text":
+        lengths = np.array([len(value) for value in column if value], dtype=np.float64)
+        shares = np.linspace(0, 1, LENGTHS + 1)[1:-1]
+        edges = np.unique(np.quantile(lengths, shares, method="lower")) if len(lengths) else np.zeros(0)
+        return Bins("Text", edges=tuple(float(edge) for edge in edges), known=known)
     if spec.type in ("Number", "Integer", "Image"):
         return numeric_bins(spec.type, column)
     if spec.type == "Boolean":

@@ -18,6 +18,9 @@ Dtype = Literal["FLOAT", "INT64", "BOOL", "STRING", "UINT8"]
 INT64_MISSING = -(2**63)
 """Missing Integer on the wire (a missing FLOAT is NaN, a missing STRING is "")."""
 
+TIME_FORMAT = "date-time"
+"""JSON Schema's word for RFC 3339."""
+
 NUMPY_DTYPES: Mapping[str, Any] = {
     "FLOAT": np.float32,
     "INT64": np.int64,
@@ -29,21 +32,23 @@ NUMPY_DTYPES: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One named tensor; `shape` starts with -1, the number of rows."""
+    """One named tensor; `shape` starts with -1, the number of rows. `time`: a STRING that must be RFC 3339."""
 
     name: str
     dtype: Dtype
     shape: tuple[int, ...] = (-1,)
     optional: bool = False
+    time: bool = False
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
-        return {
+        document = {
             "name": self.name,
             "dtype": self.dtype,
             "shape": list(self.shape),
             "optional": self.optional,
         }
+        return {**document, "format": TIME_FORMAT} if self.time else document
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> TensorSpec:
@@ -53,6 +58,7 @@ class TensorSpec:
             dtype=document["dtype"],
             shape=tuple(document["shape"]),
             optional=bool(document.get("optional", False)),
+            time=document.get("format") == TIME_FORMAT,
         )
 
     @property

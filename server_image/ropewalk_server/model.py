@@ -133,12 +133,13 @@ def read_parts(directory: Path, manifest_digest: str | None) -> Parts:
     try:
         verified = manifest.verify(directory, manifest_digest)
         baseline_document = verified.read_json(manifest.BASELINE)
+        encoder = Encoder.from_document(verified.read_json(manifest.FEATURES))
         return Parts(
             manifest=verified,
             signature=Signature.from_document(verified.read_json(manifest.SIGNATURE)),
-            encoder=Encoder.from_document(verified.read_json(manifest.FEATURES)),
+            encoder=encoder,
             baseline_document=baseline_document,
-            baseline=Baseline.from_document(baseline_document),
+            baseline=Baseline.from_document(baseline_document, encoder.known_words),
             examples=verified.read_json(manifest.EXAMPLES),
         )
     except manifest.TamperedModel as error:

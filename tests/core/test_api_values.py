@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from ropewalk.api.common import parse_decimal, parse_duration, parse_quantity
-from ropewalk.api.data import UNSAVEABLE
+from ropewalk.api.data import UNSAVEABLE, Feature
 from ropewalk.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
 from ropewalk.api.pipeline import Pipeline
 
@@ -43,6 +43,15 @@ def test_decimals_are_exact_and_finite() -> None:
     for text in ("inf", "nan", "0,5"):
         with pytest.raises(ValueError, match="not a"):
             parse_decimal(text)
+
+
+def test_a_text_says_how_much_of_it_is_read_within_bounds() -> None:
+    feature = {"name": "comment", "type": "Text", "maxVocabulary": 5000, "maxTokens": 50}
+    assert Feature.model_validate(feature).document() == {**feature, "optional": False, "sensitive": False}
+    assert "maxTokens" not in Feature.model_validate({"name": "comment", "type": "Text"}).document()
+    for wrong in ({"maxTokens": 0}, {"maxTokens": 1001}, {"maxVocabulary": 100_001}):
+        with pytest.raises(ValidationError):
+            Feature.model_validate({**feature, **wrong})
 
 
 def test_no_feature_has_the_name_of_a_word_of_python() -> None:

@@ -16,9 +16,10 @@ from tritonclient.http._utils import _get_inference_request
 
 from tests.server.grpc_clients import columns, request
 from tests.server.openinference import ROW, tensors
-from tests.server.zoo import IMAGE, MIXED, NUMBERS, TENSOR
+from tests.server.zoo import IMAGE, MIXED, NUMBERS, TENSOR, WORDS
 
 CORPUS = Path(__file__).parent / "corpus"
+SAID = {"comment": "Good \u2013 GOOD!", "reply": "bad", "sent": "2026-02-03T09:30:00+01:00", "read": None, "x": 0.5}
 PIXELS = np.arange(16).reshape(4, 4, 1)
 
 
@@ -33,6 +34,7 @@ def rest() -> dict[str, bytes]:
         "numbers": (v1.format(NUMBERS, "predict"), {"instances": [{"a": 1, "b": 2.5}] * 3}),
         "tensor": (v1.format(TENSOR, "predict"), {"instances": [[0.5] * 10] * 2}),
         "tensor-columns": (v1.format(TENSOR, "predict"), {"inputs": [[1e3] * 10] * 40}),
+        "words": (v1.format(WORDS, "predict"), {"instances": [SAID, {**SAID, "reply": None, "read": ""}]}),
         "pixels": (v1.format(IMAGE, "predict"), {"instances": [PIXELS.tolist()]}),
         "png": (v1.format(IMAGE, "predict"), {"instances": [{"b64": png}]}),
         "jpeg": (v1.format(IMAGE, "predict"), {"inputs": [{"b64": jpeg}]}),

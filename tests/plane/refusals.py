@@ -7,7 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.plane.samples import Manifest, deployment, image_pipeline, imported_deployment, pipeline, short_pipeline
+from tests.plane.samples import (
+    Manifest,
+    deployment,
+    image_pipeline,
+    imported_deployment,
+    pipeline,
+    short_pipeline,
+    text_pipeline,
+)
 
 ABSENT = object()
 LONG = "pvc://models/a/../b"
@@ -54,7 +62,8 @@ _SOURCE = "must be pvc://CLAIM/PATH (globs allowed, such as *.csv) or configmap:
 _CLIMB = "the path may not contain '..': it stays inside its claim"
 _BUCKETS = "a window of traffic is a multiple of 10s, from 10m on of 1m: pods count in buckets of that length"
 _LIMIT = "a request may not be greater than its limit"
-_TEMPLATE = "template Image takes exactly one feature, of type Image; template Tabular takes none of that type"
+_TEMPLATE = "template Image takes exactly one feature, of type Image; other templates take none of that type"
+_TEXT = "template Text takes at least one feature of type Text; other templates take none of that type"
 _FOLDER = "an ImageFolder needs train.template Image and a label of type Category (the folders' names)"
 _SUIT = (
     "evaluate.metrics must suit the label: accuracy, precision, recall, f1, auc, logLoss for a Category; "
@@ -168,7 +177,15 @@ PIPELINES = (
         "a Boolean or an Image cannot be optional: declare an optional Boolean as a Category",
         spec__schema__features__2__optional=True,
     ),
+    refusal(
+        pipeline,
+        "spec.schema.features[3]",
+        "maxVocabulary and maxTokens are for features of type Text",
+        spec__schema__features__3__maxTokens=50,
+    ),
     refusal(pipeline, "spec", _TEMPLATE, spec__train__template="Image"),
+    refusal(pipeline, "spec", _TEXT, spec__train__template="Text"),
+    refusal(text_pipeline, "spec", _TEXT, spec__train__template="Tabular"),
     refusal(
         image_pipeline,
         "spec",

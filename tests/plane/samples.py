@@ -120,6 +120,30 @@ def image_pipeline() -> Manifest:
     return manifest("Pipeline", "cats", spec)
 
 
+def text_pipeline() -> Manifest:
+    """Texts and times, one of them with every field that is theirs."""
+    spec = {
+        "artifacts": {"uri": "pvc://models/ropewalk"},
+        "source": {"uri": "pvc://data/feedback/*.jsonl", "format": "JSONLines"},
+        "schema": {
+            "label": {"name": "verdict", "type": "Category"},
+            "features": [
+                {"name": "sent", "type": "Timestamp", "optional": True},
+                {
+                    "name": "comment",
+                    "type": "Text",
+                    "maxVocabulary": 100_000,
+                    "maxTokens": 1000,
+                    "optional": True,
+                    "sensitive": True,
+                },
+            ],
+        },
+        "train": {"template": "Text", "hyperparameters": [{"name": "embedding", "value": "16"}]},
+    }
+    return manifest("Pipeline", "feedback", spec)
+
+
 def deployment() -> Manifest:
     """A pinned version with every field."""
     spec = {
@@ -157,4 +181,4 @@ def imported_deployment() -> Manifest:
     return manifest("ModelDeployment", "imported", spec)
 
 
-ALL = (pipeline, short_pipeline, image_pipeline, deployment, imported_deployment)
+ALL = (pipeline, short_pipeline, image_pipeline, text_pipeline, deployment, imported_deployment)

@@ -314,7 +314,7 @@ def test_status_of_all_versions_and_of_one(client: TensorFlowServing) -> None:
     listed = client.model.GetModelStatus(wanted, timeout=5).model_version_status
     available = get_model_status_pb2.ModelVersionStatus.AVAILABLE
     assert [(one.version, one.state, one.status.error_code) for one in listed] == [
-        (version, available, 0) for version in (4, 3, 2, 1)
+        (version, available, 0) for version in (5, 4, 3, 2, 1)
     ]
     wanted.model_spec.version.value = 2
     assert [one.version for one in client.model.GetModelStatus(wanted, timeout=5).model_version_status] == [2]

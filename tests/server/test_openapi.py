@@ -33,7 +33,7 @@ def test_paths_are_those_of_the_loaded_versions(zoo: Server, server: Server) -> 
     """And without a version the document is there all the same."""
     document = zoo.get("/openapi.json")[1]
     assert document["openapi"] == "3.1.0"
-    for version in (1, 2, 3, 4):
+    for version in (1, 2, 3, 4, 5):
         assert f"/v1/models/cancer/versions/{version}:predict" in document["paths"]
     content = document["paths"]["/v2/models/cancer/versions/3/infer"]["post"]["requestBody"]["content"]
     assert content["application/json"]["example"]["inputs"][0]["shape"] == [1, 10]

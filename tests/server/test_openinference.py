@@ -205,6 +205,10 @@ def test_metadata_and_health(client: triton.InferenceServerClient) -> None:
     server = client.get_server_metadata()
     assert (server["name"], server["extensions"]) == ("ropewalk", ["binary_tensor_data"])
     found = client.get_model_metadata("cancer", str(IMAGE))
-    assert (found["name"], found["versions"], found["platform"]) == ("cancer", ["1", "2", "3", "4"], "ropewalk_litert")
+    assert (found["name"], found["versions"], found["platform"]) == (
+        "cancer",
+        ["1", "2", "3", "4", "5"],
+        "ropewalk_litert",
+    )
     assert found["inputs"] == [{"name": "pixels", "datatype": "UINT8", "shape": [-1, 4, 4, 1]}]
     assert found["outputs"][2] == {"name": "probabilities", "datatype": "FP32", "shape": [-1, 3]}

@@ -16,9 +16,10 @@ from ropewalk_model.signature import INT64_MISSING, Signature, TensorSpec
 from ropewalk_trainer import compiled, loader
 
 CLASSES = ("low", "middle", "high")
-MIXED, IMAGE, TENSOR, NUMBERS = 1, 2, 3, 4
-"""Version numbers: scalars of every type, an image, a plain tensor, and Numbers alone (a regression)."""
-SENSITIVE = ("plan",)
+MIXED, IMAGE, TENSOR, WORDS, NUMBERS = 1, 2, 3, 4, 5
+"""Version numbers: scalars of every type, an image, a plain tensor, texts and times, Numbers alone (a regression)."""
+SENSITIVE = ("plan", "comment")
+SAID = ("Good \u2013 very GOOD!", "not good", "bad caf\u00e9 \U0001f600", "whatever")
 ROWS = 32
 Core = Callable[[Any], Any]
 
@@ -44,6 +45,13 @@ def kinds() -> dict[int, tuple[FeatureSpec, ...]]:
         ),
         IMAGE: (FeatureSpec("pixels", "Image", shape=(4, 4, 1)),),
         TENSOR: (FeatureSpec("x", "Tensor", shape=(10,)),),
+        WORDS: (
+            FeatureSpec("comment", "Text", max_tokens=6),
+            FeatureSpec("reply", "Text", optional=True, max_tokens=4),
+            FeatureSpec("sent", "Timestamp"),
+            FeatureSpec("read", "Timestamp", optional=True),
+            FeatureSpec("x", "Number"),
+        ),
         NUMBERS: (FeatureSpec("a", "Number"), FeatureSpec("b", "Number")),
     }
 
@@ -72,7 +80,14 @@ def version(
     documents: dict[str, Any] = {
         manifest.FEATURES: encoder.document(),
         manifest.SIGNATURE: signature.document(),
-        manifest.BASELINE: baseline.build(features, columns, predicted, classes=signature.classes, sensitive=SENSITIVE),
+        manifest.BASELINE: baseline.build(
+            features,
+            columns,
+            predicted,
+            classes=signature.classes,
+            sensitive=SENSITIVE,
+            known=encoder.known_words,
+        ),
         manifest.EVALUATION: {},
         manifest.EXAMPLES: examples.build(signature, columns, outputs),
     }
@@ -97,6 +112,10 @@ def _signature(number: int, features: Sequence[FeatureSpec]) -> Signature:
 def _encoding(feature: FeatureSpec) -> Encoding:
     if feature.type in ("Number", "Integer"):
         return Encoding(feature, mean=1.5, scale=0.5)
+    if feature.type == "Timestamp":
+        return Encoding(feature, mean=1.7e9, scale=1e-7)
+    if feature.type == "Text":
+        return Encoding(feature, vocabulary=("good", "bad", "caf\u00e9", "\U0001f600"))
     return Encoding(feature, vocabulary=feature.values or ())
 
 
@@ -112,6 +131,11 @@ def _columns(features: Sequence[FeatureSpec]) -> Columns:
             found[one.name] = random.integers(0, 2, size=ROWS).astype(np.bool_)
         elif one.type == "Image":
             found[one.name] = random.integers(0, 256, size=(ROWS, *one.shape)).astype(np.uint8)
+        elif one.type == "Timestamp":
+            days = random.integers(1, 29, size=ROWS)
+            found[one.name] = np.array([f"2026-02-{day:02}T{day % 24:02}:30:00Z" for day in days], dtype=object)
+        elif one.type == "Text":
+            found[one.name] = np.array([SAID[i] for i in random.integers(0, len(SAID), size=ROWS)], dtype=object)
         else:
             found[one.name] = np.array([one.values[i] for i in random.integers(0, 2, size=ROWS)], dtype=object)  # type: ignore[index]
         if one.optional:

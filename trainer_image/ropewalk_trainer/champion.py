@@ -13,6 +13,7 @@ from ropewalk_trainer import compiled, store
 from ropewalk_trainer.errors import PASSED_ON
 from ropewalk_trainer.run_document import Champion
 from ropewalk_trainer.table import Table
+from ropewalk_trainer.trained import ROWS_AT_ONCE
 
 
 class Unusable(Exception):
@@ -61,5 +62,7 @@ def _run(verified: manifest.Manifest, encoded: NDArray[np.float32]) -> NDArray[n
     for engine in verified.engines:
         load = compiled.LOADERS.get(engine.name)
         if load is not None:
-            return load(verified.directory / engine.file)(encoded)
+            run = load(verified.directory / engine.file)
+            starts = range(0, len(encoded), ROWS_AT_ONCE)
+            return np.concatenate([run(encoded[at : at + ROWS_AT_ONCE]) for at in starts])
     raise Unusable("none of its engines is known here")

@@ -9,11 +9,13 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_model import timestamps
 from ropewalk_model.features import FeatureSpec
 from ropewalk_model.signature import INT64_MISSING
 
@@ -98,7 +100,7 @@ def boolean(value: Any) -> bool | None:
 
 
 def category(value: Any) -> str | None:
-    """A word as it stands; whole numbers without a decimal point, truth as true/false; None if missing."""
+    """A word or a text as it stands; whole numbers without a decimal point, truth as true/false; None if missing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool):
@@ -116,6 +118,22 @@ def category(value: Any) -> str | None:
     if not word.isascii() and not _is_text(word):
         raise Unreadable
     return word or None
+
+
+def timestamp(value: Any) -> str | None:
+    """A time of RFC 3339 (a space for the T is put right), or a date or time that is one already, in UTC; None if
+    missing."""
+    if isinstance(value, date):
+        return timestamps.text_of(value)
+    text = category(value)
+    if text is None or text.strip().lower() in MISSING_WORDS:
+        return None
+    text = text.strip()
+    if text[10:11] == " ":
+        text = f"{text[:10]}T{text[11:]}"
+    if timestamps.seconds(text) is None:
+        raise Unreadable
+    return text
 
 
 def _is_text(word: str) -> bool:
@@ -184,8 +202,10 @@ def _parser(spec: FeatureSpec) -> tuple[Callable[[Any], Any], Any, Any]:
         return _boolean_word, "", object
     if spec.type == "Boolean":
         return boolean, False, np.bool_
-    if spec.type == "Category":
+    if spec.type in ("Category", "Text"):
         return category, "", object
+    if spec.type == "Timestamp":
+        return timestamp, "", object
     return (lambda value: image(value, spec.shape)), np.zeros(spec.shape, dtype=np.uint8), object
 
 

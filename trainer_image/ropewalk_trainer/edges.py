@@ -13,6 +13,17 @@ from ropewalk_model.signature import INT64_MISSING, NUMPY_DTYPES
 GREATEST = float(np.finfo(np.float32).max)
 NUMBERS = (0.0, -0.0, 1.0, GREATEST, -GREATEST, 1e-45, np.inf, -np.inf, np.nan)
 INTEGERS = (0, -1, 2**53 + 1, 2**63 - 1, INT64_MISSING + 1, INT64_MISSING)
+TIMES = (
+    *("", " ", "now", "2024-02-29", "2024-02-29T12:00:00", "2023-02-29T12:00:00Z", "0000-01-01T00:00:00Z"),
+    *(
+        "0001-01-01t00:00:00z",
+        "9999-12-31T23:59:59-23:59",
+        "2016-12-31T23:59:60.5Z",
+        "2016-12-31T23:59:60+05:30",
+        "1969-12-31T23:59:59Z",
+    ),
+)
+TEXTS = ("Don\u2019t!  \u201cSHOUT\u201d", "\u65e5\u672c\u8a9e \u03a3\u03c2 a\u0000b", "word " * 2000)
 WORDS = (
     "",
     " ",
@@ -40,6 +51,10 @@ def of(one: Encoding) -> list[Any]:
         return [*INTEGERS, round(min(max(one.mean, -(2.0**62)), 2.0**62))]
     if one.spec.dtype == "BOOL":
         return [False, True]
+    if one.spec.type == "Timestamp":
+        return list(TIMES)
+    if one.spec.type == "Text":
+        return [*WORDS, *TEXTS, " ".join(one.vocabulary[:50]).upper(), " ".join(reversed(one.vocabulary[-50:]))]
     return [*WORDS, *one.vocabulary[:1], *one.vocabulary[-1:]]
 
 

@@ -120,8 +120,9 @@ def _adam(tf: Any, weights: list[Any], rate: float) -> tuple[Callable[[list[Any]
         count = tf.cast(steps.assign_add(1), tf.float32)
         size = rate * tf.sqrt(1.0 - tf.pow(second, count)) / (1.0 - tf.pow(first, count))
         for weight, mean, square, gradient in zip(weights, means, squares, gradients, strict=True):
-            m = mean.assign(first * mean + (1.0 - first) * gradient)
-            v = square.assign(second * square + (1.0 - second) * tf.square(gradient))
+            dense = tf.convert_to_tensor(gradient)  # of words' vectors it comes in slices
+            m = mean.assign(first * mean + (1.0 - first) * dense)
+            v = square.assign(second * square + (1.0 - second) * tf.square(dense))
             weight.assign_sub(size * m / (tf.sqrt(v) + epsilon))
 
     return update, steps

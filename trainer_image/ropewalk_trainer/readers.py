@@ -97,11 +97,21 @@ def read_parquet(files: Iterable[File], wanted: Sequence[str], context: Mapping[
             opened = parquet.ParquetFile(io.BytesIO(file.data))
             header = opened.schema_arrow.names
             table = opened.read(columns=[name for name in wanted if name in header])
-            columns = {name: table[name].to_pylist() for name in table.column_names}
+            columns = {name: _whole_micros(table[name]).to_pylist() for name in table.column_names}
         except (ArrowException, OSError, UnicodeDecodeError) as error:
             raise DataError("WrongFormat", f"{file.path} is no Parquet file: {str(error)[:200]}") from error
         _append(raw, columns, table.num_rows, header, wanted)
     return raw
+
+
+def _whole_micros(column: Any) -> Any:
+    """Times in nanoseconds cut to what Python's own can hold; other columns as they are."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return column.cast(pa.timestamp("us", kind.tz), safe=False)
+    return column
 
 
 def read_json_lines(files: Iterable[File], wanted: Sequence[str], context: Mapping[str, Any]) -> Raw:

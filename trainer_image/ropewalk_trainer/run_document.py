@@ -13,7 +13,7 @@ from typing import Any, cast
 from ropewalk_model.features import FeatureSpec, FeatureType
 from ropewalk_trainer.errors import InvalidSpec
 
-FEATURE_TYPES = ("Number", "Integer", "Boolean", "Category", "Image")
+FEATURE_TYPES = ("Number", "Integer", "Boolean", "Category", "Text", "Timestamp", "Image")
 FORMATS = ("CSV", "Parquet", "JSONLines", "ImageFolder")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -214,6 +214,8 @@ def _feature(one: Mapping[str, Any], index: int) -> Column:
         optional=optional,
         values=tuple(str(value) for value in values) if values else None,
         shape=shape,
+        max_vocabulary=int(one.get("maxVocabulary") or FeatureSpec.max_vocabulary),
+        max_tokens=int(one.get("maxTokens") or FeatureSpec.max_tokens),
     )
     return Column(
         spec=spec,

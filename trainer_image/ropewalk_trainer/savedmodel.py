@@ -11,7 +11,7 @@ from typing import Any
 
 from ropewalk_model.features import CLIP, IMAGE_SCALE, Encoder, Encoding
 from ropewalk_model.signature import INT64_MISSING, Signature
-from ropewalk_trainer import loader
+from ropewalk_trainer import loader, savedmodel_strings
 from ropewalk_trainer.trained import Trained
 
 CORE = "core"
@@ -42,11 +42,14 @@ def write(trained: Trained, encoder: Encoder, signature: Signature, directory: P
 def tables(encoder: Encoder) -> dict[str, Any]:
     """Words to codes, by the index of the feature."""
     tf = loader.tensorflow()
-    return {f"{i}": _table(tf, one) for i, one in enumerate(encoder.encodings) if one.spec.dtype == "STRING"}
+    worded = [(i, one) for i, one in enumerate(encoder.encodings) if one.spec.dtype == "STRING"]
+    return {f"{i}": _table(tf, one) for i, one in worded if one.spec.type != "Timestamp"}
 
 
 def _table(tf: Any, one: Encoding) -> Any:
     words = list(one.vocabulary)
+    if one.spec.type == "Text":
+        return savedmodel_strings.vocabulary(tf, words)
     codes = list(range(len(words)))
     if one.spec.optional:
         words, codes = [*words, ""], [*codes, len(one.vocabulary) + 1]
@@ -68,6 +71,10 @@ def encode(encoder: Encoder, tables: Mapping[str, Any], columns: Mapping[str, An
             parts += _standardize(tf, one, column)
         elif one.spec.dtype == "BOOL":
             parts.append(tf.cast(column, tf.float32)[:, None])
+        elif one.spec.type == "Text":
+            parts.append(savedmodel_strings.tokens(tf, one, tables[str(index)], column))
+        elif one.spec.type == "Timestamp":
+            parts += savedmodel_strings.cycles(tf, one, column)
         else:
             parts.append(tf.one_hot(tables[str(index)].lookup(column), one.width, dtype=tf.float32))
     return tf.concat(parts, axis=1)

@@ -157,14 +157,19 @@ class Feature(Model):
             rule="!(self.type in ['Boolean', 'Image']) || !self.optional",
             message="a Boolean or an Image cannot be optional: declare an optional Boolean as a Category",
         ),
+        Rule(
+            rule="self.type == 'Text' || (!has(self.maxVocabulary) && !has(self.maxTokens))",
+            message="maxVocabulary and maxTokens are for features of type Text",
+        ),
     )
 
     name: FeatureName
     """The input's name in requests, letters, digits and _ only; two may not differ in upper and lower case alone."""
     column: ColumnName | None = None
     """The column of the data, any name at all; absent: `name`."""
-    type: Literal["Number", "Integer", "Boolean", "Category", "Image"]
-    """Number (float), Integer (int64), Boolean, Category (string), or Image (uint8)."""
+    type: Literal["Number", "Integer", "Boolean", "Category", "Text", "Timestamp", "Image"]
+    """Number (float), Integer (int64), Boolean, Category (one of a few strings), Text (words in any language),
+    Timestamp (RFC 3339 with a zone, as in 2026-01-31T09:30:00Z), or Image (uint8)."""
     min: Decimal | None = None
     """Smallest valid value; a smaller one is the anomaly OutOfRange."""
     max: Decimal | None = None
@@ -175,6 +180,11 @@ class Feature(Model):
     """Whether a value may be missing, in training and in requests."""
     sensitive: bool = False
     """Its values never leave the store: no example of them in status, Events or logs."""
+    max_vocabulary: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Words of a Text that are learnt, the most frequent of the training rows first, each found there twice at least;
+    others count as one unknown word. Absent: 20000. Each takes `embedding` numbers of the model."""
+    max_tokens: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Words of a Text that are read, from its beginning. Absent: 200. A row takes four bytes for each in memory."""
     shape: (
         Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=3, max_length=3), ListAtomic()]
         | None

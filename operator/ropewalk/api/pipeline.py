@@ -78,7 +78,11 @@ class PipelineSpec(Model):
             rule="self.train.template == 'Image' ? "
             "(self.schema.features.size() == 1 && self.schema.features[0].type == 'Image') : "
             "!self.schema.features.exists(feature, feature.type == 'Image')",
-            message="template Image takes exactly one feature, of type Image; template Tabular takes none of that type",
+            message="template Image takes exactly one feature, of type Image; other templates take none of that type",
+        ),
+        Rule(
+            rule="(self.train.template == 'Text') == self.schema.features.exists(feature, feature.type == 'Text')",
+            message="template Text takes at least one feature of type Text; other templates take none of that type",
         ),
         Rule(
             rule="self.source.format != 'ImageFolder' || "

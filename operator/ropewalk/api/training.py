@@ -28,7 +28,7 @@ class Hyperparameter(Model):
     """One setting of the template."""
 
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][A-Za-z0-9]*$")]
-    """For instance epochs, batchSize, learningRate, hidden, dropout."""
+    """For instance epochs, batchSize, learningRate, hidden, dropout; embedding (template Text)."""
     value: Annotated[str, Field(min_length=1, max_length=256)]
     """Its value as a string: "30", "0.001", "64,32"."""
 
@@ -45,9 +45,9 @@ class EarlyStopping(Model):
 class Train(Model):
     """How the model is trained."""
 
-    template: Literal["Tabular", "Image"]
-    """The network: Tabular (dense, over Number, Integer, Boolean and Category features)
-    or Image (convolutional, over one Image)."""
+    template: Literal["Tabular", "Text", "Image"]
+    """The network: Tabular (dense, over features of all types but Text and Image), Text (the same, with one or more
+    Texts among the features as the mean of learnt vectors of their words), or Image (convolutional, over one Image)."""
     hyperparameters: Annotated[tuple[Hyperparameter, ...], Field(max_length=32), ListMap()] = ()
     """Settings of the template; each has a good default."""
     early_stopping: EarlyStopping = EarlyStopping()

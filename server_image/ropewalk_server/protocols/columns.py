@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_model import timestamps
 from ropewalk_model.signature import INT64_MISSING, TensorSpec
 from ropewalk_server.protocols.images import InvalidImage, decode_images
 from ropewalk_server.protocols.jsonbody import shown
@@ -100,7 +101,16 @@ def _strings(spec: TensorSpec, values: Sequence[Any], types: set[type]) -> NDArr
         raise FieldError(list(values).index(""), f"required input {spec.name} is missing (empty string)")
     words = np.empty(len(values), dtype=object)
     words[:] = values
+    if spec.time:
+        refuse_no_time(words)
     return words
+
+
+def refuse_no_time(words: NDArray[Any]) -> None:
+    """FieldError for the first text that is no time; an empty one is a missing time."""
+    for row, word in enumerate(words):
+        if word and timestamps.seconds(word) is None:
+            raise FieldError(row, f"{shown(word)} is no time of RFC 3339, such as {timestamps.EXAMPLE}")
 
 
 def _text(spec: TensorSpec, row: int, value: Any) -> str:

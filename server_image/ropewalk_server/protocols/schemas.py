@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ropewalk_model.signature import INT64_MISSING, Signature, TensorSpec
+from ropewalk_model import timestamps
+from ropewalk_model.signature import INT64_MISSING, TIME_FORMAT, Signature, TensorSpec
 from ropewalk_server.protocols.labels import MAX_LABELS
 from ropewalk_server.protocols.openinference_messages import MAX_ID
 from ropewalk_server.protocols.tensor_columns import DATATYPES
@@ -63,7 +64,10 @@ def value(spec: TensorSpec) -> Schema:
     elif spec.dtype == "UINT8":
         one = {"type": "integer", "minimum": 0, "maximum": 255}
     else:
-        one = {"anyOf": [{"type": "string", "minLength": 0 if spec.optional else 1}, _B64]}
+        text: Schema = {"type": "string", "minLength": 0 if spec.optional else 1}
+        if spec.time:
+            text = {"type": "string", "format": TIME_FORMAT, "pattern": f"^({timestamps.PATTERN})$"}
+        one = {"anyOf": [text, *([{"const": ""}] if spec.time and spec.optional else []), _B64]}
     for size in reversed(spec.shape[1:]):
         one = array(one, minItems=size, maxItems=size)
     if spec.dtype == "UINT8" and len(spec.shape) == 4:
@@ -124,7 +128,7 @@ def predict_example(signature: Signature) -> Schema:
         one: Any = only[spec.dtype]
         for size in reversed(spec.shape[1:]):
             one = [one] * size
-        row[spec.name] = one
+        row[spec.name] = timestamps.EXAMPLE if spec.time else one
     return {"instances": [row]}
 
 

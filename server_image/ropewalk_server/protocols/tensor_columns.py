@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import INT64_MISSING, NUMPY_DTYPES, Dtype, TensorSpec
-from ropewalk_server.protocols.columns import FieldError
+from ropewalk_server.protocols.columns import FieldError, refuse_no_time
 from ropewalk_server.protocols.images import InvalidImage, decode_images
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.nested import flattened
@@ -244,6 +244,8 @@ def _strings(spec: TensorSpec, values: NDArray[Any], missing: Mask | None) -> ND
             raise FieldError(row, "is not UTF-8 text") from None
         if not words[row] and not spec.optional:
             raise FieldError(row, f"required input {spec.name} is missing (empty string)")
+    if spec.time:
+        refuse_no_time(words)
     return words
 
 

@@ -20,6 +20,7 @@ from ropewalk_model.signature import Signature
 from ropewalk_trainer import compiled, edges, facts, proof, savedmodel, store
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import PASSED_ON, RunFailure
+from ropewalk_trainer.table import concatenate
 from ropewalk_trainer.trained import Trained
 
 log = logging.getLogger(__name__)
@@ -119,12 +120,22 @@ def _write_documents(context: Context, signature: Signature, directory: Path) ->
     train = context.splits["train"]
     predicted = signature.answer(context.trained.predict(context.encoded["train"]))
     specs = [column.spec for column in context.spec.features]
+    # Texts of rows that no word was learnt from: among those of training there are fewer unknown words than in traffic.
+    held = concatenate([context.splits["evaluate"], test]).columns
+    counted_columns = train.columns | {one.name: held[one.name] for one in specs if one.type == "Text"}
     counted = predicted["label"] if context.classes else predicted["value"]
     hidden = [column.spec.name for column in context.spec.features if column.sensitive]
     documents = {
         manifest.FEATURES: context.encoder.document(),
         manifest.SIGNATURE: signature.document(),
-        manifest.BASELINE: baseline.build(specs, train.columns, counted, classes=context.classes, sensitive=hidden),
+        manifest.BASELINE: baseline.build(
+            specs,
+            counted_columns,
+            counted,
+            classes=context.classes,
+            sensitive=hidden,
+            known=context.encoder.known_words,
+        ),
         manifest.EVALUATION: context.evaluation,
         manifest.EXAMPLES: examples.build(signature, chosen.columns, answers),
     }

@@ -31,7 +31,7 @@ def run(context: Context) -> str:
     values = hyperparameters.parse(spec.hyperparameters, template.hyperparameters)
     assert context.encoder is not None
     outputs = len(context.classes) if spec.label.classification else 1
-    network = template.build(context.encoder.shape, outputs, values, spec.seed)
+    network = template.build(context.encoder, outputs, values, spec.seed)
     scale = _scale(context)
     directory = context.directory / "train"
     if (directory / NOTES).exists():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_model import timestamps
 from ropewalk_model.signature import INT64_MISSING
 from ropewalk_trainer import store
 from ropewalk_trainer.context import Context
@@ -140,6 +141,16 @@ def _describe(column: Column, values: NDArray[Any], sensitive: bool) -> dict[str
         return facts | ({} if sensitive else {"quantiles": [float(q) for q in quantiles]})
     if column.spec.type == "Image":
         return {"count": len(values), "meanIntensity": float(values.mean() / 255.0)}
+    if column.spec.type == "Text":
+        lengths = [len(text) for text in values if text]
+        facts = {"count": len(values), "missing": len(values) - len(lengths)}
+        return facts | {"meanLength": float(np.mean(lengths)) if lengths else 0.0}
+    if column.spec.type == "Timestamp":
+        moments = timestamps.column_seconds(values)
+        order = np.flatnonzero(moments != INT64_MISSING)[np.argsort(moments[moments != INT64_MISSING])]
+        facts = {"count": len(values), "missing": len(values) - len(order)}
+        span = {} if sensitive or not len(order) else {"first": values[order[0]], "last": values[order[-1]]}
+        return facts | span
     words, counts = np.unique(values.astype(str), return_counts=True)
     order = np.argsort(-counts)[:20]
     top = {} if sensitive else {"top": {str(words[i]): int(counts[i]) for i in order}}

@@ -3,20 +3,22 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ropewalk_model.features import Encoder
 from ropewalk_trainer.hyperparameters import Kind, Values
-from ropewalk_trainer.templates import image, tabular
+from ropewalk_trainer.templates import image, tabular, text
 from ropewalk_trainer.templates.layers import Network
 
 
 @dataclass(frozen=True)
 class Template:
-    """`build(shape of one encoded row, outputs, values, seed)` gives a network that ends in logits or values."""
+    """`build(encoder, outputs, values, seed)` gives a network of encoded rows that ends in logits or values."""
 
     hyperparameters: Mapping[str, Kind]
-    build: Callable[[tuple[int, ...], int, Values, int], Network]
+    build: Callable[[Encoder, int, Values, int], Network]
 
 
 TEMPLATES: Mapping[str, Template] = {
     "Tabular": Template(tabular.HYPERPARAMETERS, tabular.build),
+    "Text": Template(text.HYPERPARAMETERS, text.build),
     "Image": Template(image.HYPERPARAMETERS, image.build),
 }

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from ropewalk_model.features import Encoder
 from ropewalk_trainer.hyperparameters import COMMON, Sizes, Values
 from ropewalk_trainer.templates.layers import Network, Stack
 
 HYPERPARAMETERS = {**COMMON, "filters": Sizes((32, 64)), "hidden": Sizes((64,))}
 
 
-def build(shape: tuple[int, ...], outputs: int, values: Values, seed: int) -> Network:
+def build(encoder: Encoder, outputs: int, values: Values, seed: int) -> Network:
     """`[N, H, W, C]` to `[N, outputs]`."""
-    stack = Stack(shape, seed)
+    stack = Stack(encoder.shape, seed)
     filters, hidden, dropout = values["filters"], values["hidden"], values["dropout"]
     assert isinstance(filters, tuple)
     assert isinstance(hidden, tuple)

@@ -8,16 +8,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_model.text import PADDING
 from ropewalk_trainer import loader
 
+SMALL = 0.05
+"""Bound of words' vectors before training: one that is hardly ever seen stays near to nothing."""
 Weights = list[NDArray[np.float32]]
 Layer = Callable[[Any, Sequence[Any], Any], Any]
 """(tensor, this layer's weights, seed or None) -> tensor. A seed, int32 [2], means that dropout is on."""
+
+
+class Span(NamedTuple):
+    """The columns of an encoded row, from `first` to before `last`, that hold a text's token ids, below `ids`."""
+
+    first: int
+    last: int
+    ids: int
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,40 @@ class Stack:
 
         self._add(layer, (3, 3, channels, filters), 9 * channels, 9 * filters)
         self.shape = (height // 2, width // 2, filters) if halve else (height, width, filters)
+
+    def words(self, texts: Sequence[Span], size: int) -> None:
+        """Token ids become vectors of `size` that are learnt, and each text the mean of its words' (zeros without any);
+        they follow the other columns."""
+        tables, starts = [], [0]
+        for text in texts:
+            tables.append(len(self._weights))
+            self._kernels.append(len(self._weights))
+            table = self._random.uniform(-SMALL, SMALL, (text.ids, size))
+            table[PADDING] = 0.0
+            self._weights.append(table.astype(np.float32))
+            starts.append(text.last)
+        others = [
+            (first, last)
+            for first, last in zip(starts, [*(text.first for text in texts), self.shape[0]], strict=True)
+            if first < last
+        ]
+
+        def layer(x: Any, weights: Sequence[Any], seed: Any) -> Any:
+            tf = loader.tensorflow()
+            parts = [x[:, first:last] for first, last in others]
+            for text, table in zip(texts, weights, strict=True):
+                ids = tf.cast(x[:, text.first : text.last], tf.int32)
+                there = tf.cast(ids > PADDING, tf.float32)
+                vectors = tf.gather(table, ids)
+                if seed is not None:  # without a gradient the vector of padding stays zero, and is in no sum
+                    vectors *= there[:, :, None]
+                parts.append(
+                    tf.reduce_sum(vectors, axis=1) / tf.maximum(tf.reduce_sum(there, axis=1, keepdims=True), 1.0)
+                )
+            return tf.concat(parts, axis=1)
+
+        self._layers.append((layer, tables[0], tables[-1] + 1))
+        self.shape = (sum(last - first for first, last in others) + size * len(texts),)
 
     def flatten(self) -> None:
         """One row of numbers."""

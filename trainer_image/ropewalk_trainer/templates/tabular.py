@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from ropewalk_model.features import Encoder
 from ropewalk_trainer.hyperparameters import COMMON, Sizes, Values
 from ropewalk_trainer.templates.layers import Network, Stack
 
 HYPERPARAMETERS = {**COMMON, "hidden": Sizes((64, 32))}
 
 
-def build(shape: tuple[int, ...], outputs: int, values: Values, seed: int) -> Network:
+def build(encoder: Encoder, outputs: int, values: Values, seed: int) -> Network:
     """`[N, width]` to `[N, outputs]`."""
-    stack = Stack(shape, seed)
+    return top(Stack(encoder.shape, seed), outputs, values)
+
+
+def top(stack: Stack, outputs: int, values: Values) -> Network:
+    """Dense layers on what is stacked already."""
     hidden, dropout = values["hidden"], values["dropout"]
     assert isinstance(hidden, tuple)
     assert isinstance(dropout, float)
