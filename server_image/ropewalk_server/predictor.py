@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ropewalk_server.batcher import Batcher
 from ropewalk_server.buckets import Yardstick
+from ropewalk_server.engines import Uncomputable
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.limits import REASONS, Limits
 from ropewalk_server.log import log, place
@@ -29,6 +30,9 @@ from ropewalk_server.versions import Versions
 
 T = TypeVar("T")
 Core = NDArray[np.float32]
+UNTOLD = ("Tensor", "Tensors")
+"""Tasks whose answers mean nothing to us: no label could be compared with them, so there are no receipts."""
+_NOTHING = np.zeros((1 << 20, 0), dtype=np.float32)
 INLINE_MICROS = 300.0
 """A request that costs less is computed on the event loop: handing it to a thread and back costs about 100 us."""
 
@@ -126,9 +130,11 @@ class Predictor:
     ) -> T:
         version, model = loaded
         receipt = None
-        if model.signature.task != "Tensor":
+        if model.signature.task not in UNTOLD:
             receipt = self.receipts.issue(version, digest_bytes(model), core, len(model.classes))
         answer = write(core, receipt)
+        if isinstance(core, dict):  # named tensors: rows are counted, and nothing of what they hold
+            batch, core = Batch(batch.rows, (), matrix=_NOTHING[: batch.rows]), _NOTHING[: batch.rows]
         self.monitor.answered(version, model, times, time.perf_counter(), batch, core)
         return answer
 
@@ -139,6 +145,8 @@ class Predictor:
         return self.failed(loaded, began, Refused(429, message))
 
     def _broken(self, loaded: Loaded, began: float, error: Exception) -> Refused:
+        if isinstance(error, Uncomputable):
+            return self.failed(loaded, began, Refused(400, str(error)))
         log("error", "prediction failed", version=loaded.version, error=place(error))
         return self.failed(loaded, began, Refused(500, "The model failed to compute this prediction"))
 

@@ -26,6 +26,7 @@ from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth, shown
 from ropewalk_server.protocols.labels import Labels
+from ropewalk_server.protocols.named_tensors import written
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.versions import Held, Versions
 
@@ -33,8 +34,6 @@ _PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,18})|/labels/([^/:
 STABLE, CANARY = "stable", "canary"
 """Labels, as upstream's documents name them: what is live, and the newest other version that is loaded."""
 OTHER_METHODS = {"classify": "classification signature", "regress": "a regression signature"}
-SIGNATURE_NAME = "serving_default"
-_DTYPES = {"FLOAT": "DT_FLOAT", "INT64": "DT_INT64", "BOOL": "DT_BOOL", "STRING": "DT_STRING", "UINT8": "DT_UINT8"}
 _STATES = {"Loading": "LOADING", "Proved": "AVAILABLE", "Failed": "END", "Skipped": "END"}
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 PREFIX = b"/v1/"
@@ -48,6 +47,14 @@ class Target:
 
     def __init__(self, name: str, version: int | None, verb: str, label: str | None = None) -> None:
         self.name, self.version, self.verb, self.label = name, version, verb, label
+
+
+class Elsewhere(Exception):
+    """A request names another signature than the default one, which is for `model`."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
 
 
 class TensorFlowServing:
@@ -113,13 +120,18 @@ class TensorFlowServing:
         found = predictor.find(target.version)
         if found is None:
             return self._absent(target)
-        began = time.perf_counter()
+        return self._predicted(request, found, time.perf_counter())
+
+    def _predicted(self, request: Request, found: Loaded, began: float) -> Answer:
+        predictor = self._predictor
         try:
             batch, row_form = read_predict(found.model, request.body, predictor.most_rows(found.model))
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
         except Costly:
             return asyncio.ensure_future(self._unpacked(request, found, began))
+        except Elsewhere as named:
+            return self._predicted(request, found._replace(model=named.model), began)
         return self._ask(found, began, batch, row_form)
 
     async def _unpacked(self, request: Request, found: Loaded, began: float) -> Response:
@@ -141,6 +153,8 @@ class TensorFlowServing:
         signature = found.model.signature
 
         def write(core: Core, receipt: bytes | None) -> Response:
+            if isinstance(core, dict):
+                return written(core, row_form)
             body = write_predict(signature, core, row_form)
             return Response(200, body, JSON, ((RECEIPT, receipt),)) if receipt is not None else Response(200, body)
 
@@ -193,9 +207,9 @@ def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]
     if plain is not None:
         return plain
     document = parse_object(body)
-    name = document.get("signature_name", SIGNATURE_NAME)
-    if name not in (SIGNATURE_NAME, ""):
-        raise BadRequest(f'Serving signature name: {shown(name)} not found in signature def; use "{SIGNATURE_NAME}"')
+    name = document.get("signature_name", "")
+    if name not in ("", model.signature.name):
+        raise elsewhere(model, name)
     try:
         found = model.decoder.decode(document, max_rows)
     except BadRequest:
@@ -204,6 +218,19 @@ def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]
     if len(document) > 1:  # what was decoded is as deep as its shape
         refuse_depth(document, "instances", "inputs")
     return found
+
+
+def elsewhere(model: Model, name: Any) -> Exception:
+    """What to raise for a request that names another signature of the version."""
+    other = model.named.get(name) if type(name) is str else None
+    if other is not None:
+        return Elsewhere(other)
+    return BadRequest(f"Serving signature name: {shown(name)} not found in signature def; use {known(model)}")
+
+
+def known(model: Model) -> str:
+    """The signatures that there are, for an error's words."""
+    return " or ".join(f'"{name}"' for name in sorted(model.named))[:500]
 
 
 def write_predict(signature: Signature, core: NDArray[np.float32], row_form: bool) -> bytes:
@@ -265,20 +292,23 @@ def write_status(held: Mapping[int, Held], target: Target) -> Response:
 
 
 def write_metadata(name: str, version: int, signature: Signature) -> Response:
-    """The signature as upstream's `signature_def`."""
-    definition = {
-        "inputs": {one.name: _tensor(one) for one in signature.inputs},
-        "outputs": {one.name: _tensor(one) for one in signature.outputs},
-        "method_name": "tensorflow/serving/predict",
-    }
+    """The signatures as upstream's `signature_def`."""
     document = {
         "model_spec": {"name": name, "signature_name": "", "version": str(version)},
-        "metadata": {"signature_def": {"signature_def": {SIGNATURE_NAME: definition}}},
+        "metadata": {"signature_def": {"signature_def": {one.name: _definition(one) for one in signature.all}}},
     }
     return Response(200, orjson.dumps(document))
 
 
-def _tensor(spec: TensorSpec) -> dict[str, Any]:
+def _definition(signature: Signature) -> dict[str, Any]:
+    return {
+        "inputs": {one.name: _tensor(signature.name, one) for one in signature.inputs},
+        "outputs": {one.name: _tensor(signature.name, one) for one in signature.outputs},
+        "method_name": signature.method,
+    }
+
+
+def _tensor(signature: str, spec: TensorSpec) -> dict[str, Any]:
     dimensions = [{"size": str(size), "name": ""} for size in spec.shape]
     shape = {"dim": dimensions, "unknown_rank": False}
-    return {"dtype": _DTYPES[spec.dtype], "tensor_shape": shape, "name": f"{SIGNATURE_NAME}_{spec.name}:0"}
+    return {"dtype": f"DT_{spec.dtype}", "tensor_shape": shape, "name": f"{signature}_{spec.name}:0"}

@@ -20,7 +20,7 @@ from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_protos import DTYPES, float_vector, read_tensor, write_tensor
 from ropewalk_server.protocols.tensors import batch_of, names_of_outputs
-from ropewalk_server.protocols.tfserving import RECEIPT, SIGNATURE_NAME, labelled
+from ropewalk_server.protocols.tfserving import RECEIPT, labelled
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
@@ -86,10 +86,10 @@ class TensorFlowServing:
             return refusal(why.status, str(why))
         except Wrong as why:
             return failure(why.code, str(why))
-        signature = found.model.signature
         try:
-            _check_signature(request.model_spec)
-            outputs = names_of_outputs(signature, request.output_filter)
+            if request.model_spec.signature_name not in ("", found.model.signature.name):
+                found = found._replace(model=_named(found.model, request.model_spec.signature_name))
+            outputs = names_of_outputs(found.model.signature, request.output_filter)
             batch = read_predict(found.model, request.inputs, predictor.most_rows(found.model))
         except Wrong as why:
             predictor.failed(found, began, Refused(400, str(why)))
@@ -127,8 +127,8 @@ class TensorFlowServing:
     def _written(self, found: Loaded, outputs: tuple[str, ...], core: Core) -> bytes:
         response = pb.PredictResponse()
         self._name(response.model_spec, found.version)
-        response.model_spec.signature_name = SIGNATURE_NAME
         signature = found.model.signature
+        response.model_spec.signature_name = signature.name
         answer = signature.answer(core)
         for spec in signature.outputs:
             if spec.name in outputs:
@@ -168,8 +168,8 @@ class TensorFlowServing:
 
         def method(given: bytes) -> Reply:
             spec = packed.parse(pb.ExamplesRequest, given).model_spec
-            self._find(spec)
-            if spec.signature_name not in ("", SIGNATURE_NAME):
+            model = self._find(spec).model
+            if spec.signature_name and spec.signature_name not in model.named:
                 words = f"No signature was found with the name: {spec.signature_name[:80]}"
                 raise Wrong(Code.INVALID_ARGUMENT, words)
             raise Wrong(
@@ -224,25 +224,28 @@ def read_predict(model: Model, inputs: Mapping[str, pb.TensorProto], max_rows: i
     return batch_of(model, {name: read_tensor(name, proto) for name, proto in inputs.items()}, max_rows)
 
 
-def _check_signature(spec: pb.ModelSpec) -> None:
-    if spec.signature_name not in ("", SIGNATURE_NAME):
-        words = f'Serving signature key "{spec.signature_name[:80]}" not found.'
-        raise Wrong(Code.FAILED_PRECONDITION, words)
-
-
-def signature_map(signature: Signature) -> pb.SignatureDefMap:
-    """The signature as upstream's SignatureDefMap."""
-    found = pb.SignatureDefMap()
-    definition = found.signature_def[SIGNATURE_NAME]
-    definition.method_name = METHOD_NAME
-    for specs, infos in ((signature.inputs, definition.inputs), (signature.outputs, definition.outputs)):
-        for spec in specs:
-            _describe(infos[spec.name], spec)
+def _named(model: Model, name: str) -> Model:
+    """What answers for that signature. Raises Wrong."""
+    found = model.named.get(name)
+    if found is None:
+        raise Wrong(Code.FAILED_PRECONDITION, f'Serving signature key "{name[:80]}" not found.')
     return found
 
 
-def _describe(info: pb.TensorInfo, spec: TensorSpec) -> None:
-    info.name = f"{SIGNATURE_NAME}_{spec.name}:0"
+def signature_map(signature: Signature) -> pb.SignatureDefMap:
+    """The signatures as upstream's SignatureDefMap."""
+    found = pb.SignatureDefMap()
+    for one in signature.all:
+        definition = found.signature_def[one.name]
+        definition.method_name = one.method
+        for specs, infos in ((one.inputs, definition.inputs), (one.outputs, definition.outputs)):
+            for spec in specs:
+                _describe(infos[spec.name], one.name, spec)
+    return found
+
+
+def _describe(info: pb.TensorInfo, signature: str, spec: TensorSpec) -> None:
+    info.name = f"{signature}_{spec.name}:0"
     info.dtype = DTYPES[spec.dtype]
     for size in spec.shape:
         info.tensor_shape.dim.add(size=size)

@@ -38,7 +38,7 @@ def made(place: Path, digest: str) -> dict[str, Any]:
             child.kill()
     if not said.endswith(b"\n") or len(said) > MAX_BYTES:
         if child.returncode == -signal.SIGALRM:
-            raise UserError("TooSlow", "the model took more than a minute to answer a few generated rows, or never does")
+            raise UserError("TooSlow", "the model takes more than a minute for a few generated rows, or never ends")
         text = (
             f"TensorFlow died of the SavedModel, or took more than {WALL_SECONDS} s or too much memory for it, in the "
             f"process that tries it (exit code {child.returncode}); the pod's log may say more"
