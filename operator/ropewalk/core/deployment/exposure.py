@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .pods import GRPC_PORT, HTTP_PORT, MONITORING_PORT, metadata, server_name
+from .pods import GRPC_PORT, HTTP_PORT, MONITORING_PORT, metadata, server_labels, server_name
 from .wishes import Autoscaling, Wishes
 
 API_SERVER_PORTS = (443, 6443)
@@ -22,7 +22,7 @@ def service(wishes: Wishes) -> dict[str, Any]:
         "kind": "Service",
         "metadata": metadata(wishes, wishes.name),
         "spec": {
-            "selector": wishes.labels,
+            "selector": server_labels(wishes),
             "ports": [
                 {"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"},
                 {"name": "grpc", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TCP", "appProtocol": grpc_is},
@@ -43,7 +43,7 @@ def network_policy(wishes: Wishes, operator_namespace: str) -> dict[str, Any]:
         "kind": "NetworkPolicy",
         "metadata": metadata(wishes, server_name(wishes)),
         "spec": {
-            "podSelector": {"matchLabels": wishes.labels},
+            "podSelector": {"matchLabels": server_labels(wishes)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
                 {"ports": [{"protocol": "TCP", "port": port} for port in (HTTP_PORT, GRPC_PORT)]},
@@ -66,7 +66,7 @@ def disruption_budget(wishes: Wishes) -> dict[str, Any]:
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": metadata(wishes, server_name(wishes)),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": wishes.labels}},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": server_labels(wishes)}},
     }
 
 

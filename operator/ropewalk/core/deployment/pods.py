@@ -13,6 +13,7 @@ from ..plan import Json, Ref
 from .versions import CLAIMS_ROOT
 from .wishes import Wishes, resources_of
 
+NAME_LABEL, SERVER = "app.kubernetes.io/name", "ropewalk-server"
 GRPC_PORT = 8500
 HTTP_PORT = 8501
 MONITORING_PORT = 8502
@@ -41,6 +42,11 @@ def routes_name(wishes: Wishes) -> str:
     return bounded(wishes.name, "-routes")
 
 
+def server_labels(wishes: Wishes) -> dict[str, str]:
+    """Of the servers alone, where `Wishes.labels` are of all its pods: an import's pod answers nothing."""
+    return {**wishes.labels, NAME_LABEL: SERVER}
+
+
 def metadata(wishes: Wishes, name: str) -> dict[str, Any]:
     """Metadata of a child: found by its label, collected with its owner."""
     return {
@@ -48,7 +54,7 @@ def metadata(wishes: Wishes, name: str) -> dict[str, Any]:
         "namespace": wishes.namespace,
         "labels": {
             **wishes.labels,
-            "app.kubernetes.io/name": "ropewalk-server",
+            NAME_LABEL: SERVER,
             MANAGED_BY_LABEL: "ropewalk",
         },
         "ownerReferences": [
