@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
+from ropewalk_trainer import loader
 
+tf = loader.tensorflow()  # as the trainer sets it up, before anything of it is used
 TREE = "find . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
 
 

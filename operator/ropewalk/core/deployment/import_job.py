@@ -61,10 +61,9 @@ def body(wanted: Wishes, record: Import, config: Config, *, one_node: bool) -> d
     return job.errand_job(meta, pod, seconds=SECONDS)
 
 
-def errand_of(child: Json) -> int:
-    """The import that a Job or ConfigMap belongs to by its label; 0 for none."""
-    text = str(get(child, "metadata", "labels", names.ERRAND_LABEL) or "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+def is_of_one(child: Json) -> bool:
+    """Whether a child belongs to an import, by its label."""
+    return bool(get(child, "metadata", "labels", names.ERRAND_LABEL))
 
 
 def _metadata(wanted: Wishes, record: Import) -> dict[str, Any]:

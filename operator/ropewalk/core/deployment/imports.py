@@ -49,14 +49,15 @@ def step(
     """The next step of an import, if the wanted version needs one."""
     status = observed.owner.get("status") or {}
     before = import_record.read(get(status, "imported"))
-    if not wanted.uri or aim.version is None or "Job" in observed.unknown:
-        kept = before if before is not None and before.is_of(wanted.uri, wanted.digest) else None
-        return Step(kept, aim if kept is None or not wanted.uri else _target(kept, aim))
-    edited = get(status, "observedGeneration") != wanted.generation
     record = before if before is not None and before.is_of(wanted.uri, wanted.digest) else None
+    if "Job" in observed.unknown:
+        return Step(record, aim if record is None else _target(record, aim))
+    if not wanted.uri or aim.version is None:
+        return Step(None, aim, _stale(wanted, observed, None))
+    edited = get(status, "observedGeneration") != wanted.generation
     if record is not None and edited and _is_spent(record, status):
         record = None
-    stale = _stale(observed, record)
+    stale = _stale(wanted, observed, record)
     if record is None:
         if not _says(pods, aim.version, api.NOT_IMPORTED):
             return Step(None, aim, stale)
@@ -209,19 +210,19 @@ def _version(said: Mapping[str, Any]) -> Version | None:
     return Version.from_document(names)
 
 
-def _stale(observed: Observed, record: Import | None) -> tuple[Effect, ...]:
+def _stale(wanted: Wishes, observed: Observed, record: Import | None) -> tuple[Effect, ...]:
     """Jobs and ConfigMaps of imports before this one."""
-    last = record.id if record is not None else 0
+    last = import_job.name(wanted, record) if record is not None else ""
     found: list[Effect] = []
     for child in _of_imports(owned(observed.owner, observed.children)):
-        if import_job.errand_of(child) != last and not metadata(child).get("deletionTimestamp"):
+        if name_of(child) != last and not metadata(child).get("deletionTimestamp"):
             ref = Ref(str(child["apiVersion"]), str(child["kind"]), name_of(child))
             found.append(Delete(ref, str(metadata(child).get("uid", ""))))
     return tuple(found)
 
 
 def _of_imports(children: Iterable[Json]) -> list[Json]:
-    return [one for one in children if one.get("kind") in ("Job", "ConfigMap") and import_job.errand_of(one)]
+    return [one for one in children if one.get("kind") in ("Job", "ConfigMap") and import_job.is_of_one(one)]
 
 
 def requeue(found: Step, now: datetime) -> float | None:

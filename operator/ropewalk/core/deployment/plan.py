@@ -108,10 +108,11 @@ def plan(observed: Observed, now: datetime) -> Plan:
         return Plan(status=document, events=events, requeue_after=0.0 if after.routes else MINUTE)
     more = kept.bodies(wanted, after.live, stored, seen.baseline_document, seen.ledger)
     claims = {version.claim for version in held}
+    idle = importing.record is not None and after.live is None
     stood = (owner.get("status") or {}).get("conditions")
     given_up = waiting.given_up(stood, fleet_now, now) if after.candidate is not None else frozenset()
     effects = [
-        *children.effects(observed, wanted, after.routes, chosen.image, claims, one_node, more),
+        *children.effects(observed, wanted, after.routes, chosen.image, claims, one_node, more, idle=idle),
         *nudges.effects(fleet_now, after.routes, told, replicas, now, given_up),
         *importing.effects,
     ]

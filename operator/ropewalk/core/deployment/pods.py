@@ -81,17 +81,28 @@ def service_account(wishes: Wishes) -> dict[str, Any]:
 
 
 def deployment(
-    wishes: Wishes, *, image: str, tensorflow: bool, claims: Iterable[str], one_node: bool, replicas: int | None
+    wishes: Wishes,
+    *,
+    image: str,
+    tensorflow: bool,
+    claims: Iterable[str],
+    one_node: bool,
+    replicas: int | None,
+    idle: bool = False,
 ) -> dict[str, Any]:
     """The Deployment, of an image with or without TensorFlow.
 
-    `replicas` None leaves the number alone; `one_node` keeps pods where a ReadWriteOnce claim is.
+    `replicas` None leaves the number alone; `one_node` keeps pods where a ReadWriteOnce claim is. Where they are
+    `idle`, because nothing can be served yet, those of another image go before better ones are ready: these wait for it.
     """
     mounted = sorted(set(claims))
     container = _container(wishes, image, tensorflow, mounted)
     spec: dict[str, Any] = {
         "selector": {"matchLabels": wishes.labels},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxUnavailable": "100%" if idle else 0, "maxSurge": 1},
+        },
         "revisionHistoryLimit": 2,
         "template": {
             "metadata": {"labels": metadata(wishes, "")["labels"]},
