@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tritonclient.grpc as triton
+from tensorflow_serving.apis import classification_pb2, regression_pb2
 
 from ropewalk_model import manifest
 from ropewalk_server import model as models
@@ -260,3 +261,109 @@ def test_tritons_client_gets_every_type(server: Server) -> None:
         answer = client.infer("cancer", inputs, model_version=str(SEVERAL))
         assert answer.as_numpy("even").tolist() == [True]
         assert answer.as_numpy("sum").tolist() == [[8.0, 10.0]]
+
+
+FEATURES = [{"x": [0.0, 1.0]}, {"x": [3.0, 0.5]}]
+
+
+def expected(versions: tuple[Path, Numbered], name: str) -> Any:
+    """What TensorFlow answers for FEATURES."""
+    serialized = [
+        tf.train.Example(
+            features=tf.train.Features(feature={"x": tf.train.Feature(float_list=tf.train.FloatList(value=one["x"]))})
+        ).SerializeToString()
+        for one in FEATURES
+    ]
+    return original(versions, EXAMPLES).signatures[name](inputs=tf.constant(serialized))
+
+
+def test_classify_and_regress_take_examples(server: Server, versions: tuple[Path, Numbered]) -> None:
+    """In upstream's form, for the signatures that have those methods."""
+    scores = expected(versions, "serving_default")["scores"].numpy()
+    status, said = ask(server, EXAMPLES, {"examples": FEATURES}, "classify")
+    assert status == 200, said
+    assert [[label for label, _ in one] for one in said["results"]] == [["no", "yes"]] * 2
+    assert np.allclose([[score for _, score in one] for one in said["results"]], scores)
+    status, said = ask(server, EXAMPLES, {"examples": FEATURES, "signature_name": "value"}, "regress")
+    assert (status, said) == (200, {"results": [1.0, 3.5]})
+    status, said = ask(
+        server, EXAMPLES, {"context": FEATURES[1], "examples": [{}], "signature_name": "value"}, "regress"
+    )
+    assert (status, said) == (200, {"results": [3.5]})
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "words"),
+    [
+        ("classify", {"examples": []}, "at least one element"),
+        ("classify", {}, "'examples' key is required"),
+        ("classify", {"examples": [1]}, "Example must be JSON object but got JSON Number"),
+        ("classify", {"examples": [{"x": None}]}, "Feature: x has element with unexpected JSON type: Null"),
+        ("classify", {"examples": [{"x": [1.5, 2]}]}, "Unexpected element type in feature: x expecting type: float"),
+        ("classify", {"examples": [{"x": 2**63}]}, "Only int64 is supported"),
+        ("classify", {"examples": [{"x": ["a", "b"]}]}, "The model does not take these inputs"),
+        ("classify", {"examples": FEATURES, "signature_name": "nobody"}, 'name: "nobody" not found in signature def'),
+        (
+            "classify",
+            {"examples": FEATURES, "signature_name": "value"},
+            "Expected classification signature method_name to be tensorflow/serving/classify. Was: "
+            "tensorflow/serving/regress",
+        ),
+        (
+            "regress",
+            {"examples": FEATURES},
+            "Expected a regression signature method_name to be tensorflow/serving/regress. Was: "
+            "tensorflow/serving/classify",
+        ),
+    ],
+)
+def test_examples_that_are_none_are_refused(server: Server, verb: str, body: Any, words: str) -> None:
+    """In upstream's words where it has some."""
+    status, said = ask(server, EXAMPLES, body, verb)
+    assert (status, words in said["error"]) == (400, True), said
+
+
+def test_upstreams_stubs_classify_and_regress(server: Server, versions: tuple[Path, Numbered]) -> None:
+    """With a list of Examples, and with one that has a context."""
+    scores = expected(versions, "serving_default")["scores"].numpy()
+    with connected(server) as client:
+        asked = classification_pb2.ClassificationRequest()
+        asked.model_spec.name = "cancer"
+        asked.model_spec.version.value = EXAMPLES
+        for one in FEATURES:
+            example = asked.input.example_list.examples.add()
+            example.features.feature["x"].float_list.value.extend(one["x"])
+        answer = client.prediction.Classify(asked, timeout=10)
+        assert answer.model_spec.signature_name == "serving_default"
+        assert [[one.label for one in row.classes] for row in answer.result.classifications] == [["no", "yes"]] * 2
+        assert np.allclose([[one.score for one in row.classes] for row in answer.result.classifications], scores)
+        regress = regression_pb2.RegressionRequest()
+        regress.model_spec.CopyFrom(asked.model_spec)
+        regress.model_spec.signature_name = "value"
+        listed = regress.input.example_list_with_context
+        listed.context.features.feature["x"].float_list.value.extend([3.0, 0.5])
+        listed.examples.add()
+        said = client.prediction.Regress(regress, timeout=10)
+        assert [one.value for one in said.result.regressions] == [3.5]
+        asked.input.Clear()
+        assert refused(client.prediction.Classify, asked) == (grpc.StatusCode.INVALID_ARGUMENT, "Input is empty.")
+        asked.model_spec.signature_name = "none"
+        code, words = refused(client.prediction.Classify, asked)
+        assert words == "No signature was found with the name: none"
+        asked.model_spec.signature_name = "plain"
+        code, words = refused(client.prediction.Classify, asked)
+        assert (code, "Was: tensorflow/serving/predict" in words) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+
+
+def test_predict_takes_a_signature_of_any_method(server: Server, versions: tuple[Path, Numbered]) -> None:
+    """As upstream does: Examples are serialized by the client then."""
+    wanted = expected(versions, "value")["outputs"].numpy()
+    example = tf.train.Example()
+    example.features.feature["x"].float_list.value.extend([3.0, 0.5])
+    value = base64.b64encode(example.SerializeToString()).decode()
+    body = {"signature_name": "value", "instances": [{"b64": value}]}
+    assert ask(server, EXAMPLES, body) == (200, {"predictions": [wanted[1].tolist()]})
+    assert ask(server, EXAMPLES, {"signature_name": "plain", "instances": [[1, 2]]}) == (
+        200,
+        {"predictions": [[1.0, 4.0]]},
+    )

@@ -17,10 +17,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_model.signature import METHOD, Signature, TensorSpec
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
+from ropewalk_server.protocols import classifying
 from ropewalk_server.protocols.answering import later, mistaken, not_allowed
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
@@ -33,7 +34,6 @@ from ropewalk_server.versions import Held, Versions
 _PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,18})|/labels/([^/:]{1,63}))?(?:(:[a-z]+)|(/metadata))?/?")
 STABLE, CANARY = "stable", "canary"
 """Labels, as upstream's documents name them: what is live, and the newest other version that is loaded."""
-OTHER_METHODS = {"classify": "classification signature", "regress": "a regression signature"}
 _STATES = {"Loading": "LOADING", "Proved": "AVAILABLE", "Failed": "END", "Skipped": "END"}
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 PREFIX = b"/v1/"
@@ -83,7 +83,7 @@ class TensorFlowServing:
             target = Target(target.name, version, target.verb)
         if target.verb == "predict":
             return self._predict(request, target)
-        if target.verb in OTHER_METHODS:
+        if target.verb in classifying.TITLES:
             return self._other_method(request, target)
         if target.verb == "feedback":
             return self._labels.handle(request)
@@ -98,14 +98,44 @@ class TensorFlowServing:
             return write_metadata(self._predictor.name, found.version, found.model.signature)
         return malformed(request)
 
-    def _other_method(self, request: Request, target: Target) -> Response:
-        """Upstream's error: the signatures of these models are all for predict."""
+    def _other_method(self, request: Request, target: Target) -> Answer:
+        """Classify and Regress, for signatures that have the method; upstream's error for all others."""
         if request.method != b"POST":
             return not_allowed(request, "POST")
-        if self._predictor.find(target.version) is None:
+        found = self._predictor.find(target.version)
+        if found is None:
             return self._absent(target)
-        expected, method = OTHER_METHODS[target.verb], f"tensorflow/serving/{target.verb}"
-        return error(400, f"Expected {expected} method_name to be {method}. Was: tensorflow/serving/predict")
+        if not classifying.takes(found.model, target.verb):
+            title = classifying.TITLES[target.verb][0]
+            return error(400, classifying.wrong_method(found.model.signature, target.verb, title))
+        return self._examples(request, found, target.verb, time.perf_counter())
+
+    def _examples(self, request: Request, found: Loaded, verb: str, began: float) -> Answer:
+        predictor = self._predictor
+        try:
+            document = parse_object(request.body)
+            refuse_depth(document)
+            name = document.get("signature_name", "")
+            if name not in ("", found.model.signature.name):
+                other = elsewhere(found.model, name)
+                if not isinstance(other, Elsewhere):
+                    raise other
+                found = found._replace(model=other.model)
+            signature = found.model.signature
+            if signature.method != f"{METHOD}{verb}":
+                raise BadRequest(classifying.wrong_method(signature, verb, classifying.TITLES[verb][0]))
+            serialized = classifying.examples(document)
+            batch = classifying.batch(found.model, serialized, predictor.most_rows(found.model))
+        except BadRequest as why:
+            return error(*mistaken(predictor, found, began, why))
+
+        def write(core: Any, receipt: bytes | None) -> Response:
+            return classifying.written(verb, core, batch.rows)
+
+        try:
+            return later(predictor.predict(found, batch, began, write), error)
+        except Refused as why:
+            return error(why.status, str(why))
 
     def _absent(self, target: Target) -> Response:
         if target.version is None:

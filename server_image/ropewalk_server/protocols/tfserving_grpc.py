@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_model.signature import METHOD, Signature, TensorSpec
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols import packed
+from ropewalk_server.protocols import classifying, packed
 from ropewalk_server.protocols.answering import mistaken
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
@@ -27,7 +28,6 @@ from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
 
 PREDICTION = "/tensorflow.serving.PredictionService/"
 MODEL = "/tensorflow.serving.ModelService/"
-METHOD_NAME = "tensorflow/serving/predict"
 _STATES = {"Loading": 20, "Proved": 30, "Failed": 50, "Skipped": 50}
 """tensorflow.serving.ModelVersionStatus.State."""
 _UNKNOWN = 2
@@ -53,11 +53,12 @@ class TensorFlowServing:
         """Handlers by path."""
         return {
             PREDICTION + "Predict": self._predict,
-            PREDICTION + "Classify": lambda body: self._examples(body, "classification", "classify"),
-            PREDICTION + "Regress": lambda body: self._examples(body, "regression", "regress"),
+            PREDICTION + "Classify": lambda body: self._examples(body, "classify"),
+            PREDICTION + "Regress": lambda body: self._examples(body, "regress"),
             PREDICTION + "GetModelMetadata": self._refusing(self._metadata),
             PREDICTION + "MultiInference": lambda _: failure(
-                Code.UNIMPLEMENTED, "MultiInference runs classify and regress signatures; this model has none"
+                Code.UNIMPLEMENTED,
+                "MultiInference is not supported: call Classify and Regress, each for a signature of its method",
             ),
             MODEL + "GetModelStatus": self._refusing(self._status),
             MODEL + "HandleReloadConfigRequest": lambda _: failure(
@@ -163,21 +164,41 @@ class TensorFlowServing:
             return version
         return spec.version.value if choice == "version" else None
 
-    def _examples(self, body: bytes, title: str, verb: str) -> Reply:
-        """Classify and Regress, for which our models have no signature."""
+    def _examples(self, body: bytes, verb: str) -> Answer:
+        """Classify and Regress, for signatures that have the method; upstream's error for all others."""
+        began = time.perf_counter()
+        predictor = self._predictor
+        try:
+            request = packed.parse(pb.ExamplesRequest, body)
+            found = self._find(request.model_spec)
+        except BadRequest as why:
+            return refusal(why.status, str(why))
+        except Wrong as why:
+            return failure(why.code, str(why))
+        try:
+            name = request.model_spec.signature_name
+            if name not in ("", found.model.signature.name):
+                if name not in found.model.named:
+                    raise BadRequest(f"No signature was found with the name: {name[:80]}")
+                found = found._replace(model=found.model.named[name])
+            signature = found.model.signature
+            if signature.method != f"{METHOD}{verb}":
+                title = f"{classifying.TITLES[verb][1]} signature"
+                raise BadRequest(classifying.wrong_method(signature, verb, title))
+            batch = classifying.batch(found.model, classifying.given(request), predictor.most_rows(found.model))
+        except BadRequest as why:
+            return refusal(*mistaken(predictor, found, began, why))
 
-        def method(given: bytes) -> Reply:
-            spec = packed.parse(pb.ExamplesRequest, given).model_spec
-            model = self._find(spec).model
-            if spec.signature_name and spec.signature_name not in model.named:
-                words = f"No signature was found with the name: {spec.signature_name[:80]}"
-                raise Wrong(Code.INVALID_ARGUMENT, words)
-            raise Wrong(
-                Code.INVALID_ARGUMENT,
-                f"Expected {title} signature method_name to be tensorflow/serving/{verb}. Was: {METHOD_NAME}",
-            )
+        def write(core: Any, receipt: bytes | None) -> Reply:
+            try:
+                response = classifying.message(verb, core, batch.rows)
+            except classifying.Unusable as why:
+                return failure(Code.INVALID_ARGUMENT, str(why))
+            self._name(response.model_spec, found.version)
+            response.model_spec.signature_name = found.model.signature.name
+            return Reply(response.SerializeToString())
 
-        return self._refusing(method)(body)
+        return answered(lambda: predictor.predict(found, batch, began, write))
 
     def _metadata(self, body: bytes) -> Reply:
         request = packed.parse(pb.GetModelMetadataRequest, body)
