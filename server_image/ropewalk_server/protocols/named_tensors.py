@@ -155,7 +155,7 @@ def _typed(spec: TensorSpec, flat: Sequence[Any]) -> NDArray[Any]:
 def _too_large(spec: TensorSpec, flat: Sequence[Any], dtype: np.dtype[Any]) -> BadRequest:
     limits: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
     low, high = limits.min, limits.max
-    wrong = next(one for one in flat if not math.isnan(one) and not low <= one <= high and abs(one) != math.inf)
+    wrong = next(one for one in flat if one == one and not low <= one <= high and abs(one) != math.inf)
     return BadRequest(f"input {spec.name}: {shown(wrong)} does not fit {dtype.name}")
 
 

@@ -34,7 +34,8 @@ def service(wishes: Wishes) -> dict[str, Any]:
 def network_policy(wishes: Wishes, operator_namespace: str) -> dict[str, Any]:
     """Predictions from anywhere, monitoring from this namespace and the operator's, nothing outward.
 
-    But for servers that ask the API server: no selector can name that one, so its usual ports are open.
+    But for servers that ask the API server: no selector can name that one, so its usual ports are open. An import's
+    pod, in which a stranger's model is tried, is under it too.
     """
     asks = wishes.authentication.type == "Kubernetes"
     outward = [{"ports": [{"protocol": "TCP", "port": port} for port in API_SERVER_PORTS]}]
@@ -43,7 +44,7 @@ def network_policy(wishes: Wishes, operator_namespace: str) -> dict[str, Any]:
         "kind": "NetworkPolicy",
         "metadata": metadata(wishes, server_name(wishes)),
         "spec": {
-            "podSelector": {"matchLabels": server_labels(wishes)},
+            "podSelector": {"matchLabels": wishes.labels},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
                 {"ports": [{"protocol": "TCP", "port": port} for port in (HTTP_PORT, GRPC_PORT)]},

@@ -93,7 +93,7 @@ def deployment(
     """The Deployment, of an image with or without TensorFlow.
 
     `replicas` None leaves the number alone; `one_node` keeps pods where a ReadWriteOnce claim is. Where they are
-    `idle`, because nothing can be served yet, those of another image go before better ones are ready, which wait for it.
+    `idle`, with nothing to serve yet, those of another image go before better ones are ready, which wait for that.
     """
     mounted = sorted(set(claims))
     container = _container(wishes, image, tensorflow, mounted)
