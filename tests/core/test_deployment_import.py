@@ -199,6 +199,8 @@ def test_what_serves_goes_on_serving_while_another_model_is_imported() -> None:
     assert found.status["live"]["version"] == 1
     assert (found.condition("Ready")["status"], found.condition("Stalled")["reason"]) == ("True", "ForbiddenOp")
     assert set(found.lives) - {None} == {1}
+    assert "candidate" not in found.status
+    assert [one["uri"] for one in found.status["routes"]["versions"]] == [found.status["live"]["uri"]]
     found.objects = {key: one for key, one in found.objects.items() if key[0] != "Pod"}
     found.owner["metadata"]["generation"] = 3
     found.settle()

@@ -42,6 +42,11 @@ class Step:
     begun: bool = False
     """An intent that has to be stored before anything follows from it."""
 
+    @property
+    def given_up(self) -> bool:
+        """It failed, and is not tried again by itself."""
+        return self.record is not None and self.record.state == FAILED and self.record.final
+
 
 def step(
     wanted: Wishes, aim: Target, observed: Observed, pods: Sequence[Pod], *, one_node: bool, now: datetime

@@ -74,6 +74,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
     aim = image.held_back(aim, wanted, remembered, fleet_now, observed.config)
     replicas = children.replicas(observed, wanted)
     arrived = imports.arrived(remembered, aim, importing.record, fleet_now, now)
+    if importing.given_up and arrived.candidate is not None and arrived.routes is not None:
+        arrived = rollout.without_candidate(arrived, arrived.routes, now)
     step = rollout.advance(arrived, aim, fleet_now, replicas, now)
     after = _told_anew(step.memory, remembered, wanted, told, now)
     stored = kept.read(wanted.name, observed.children)
