@@ -17,12 +17,14 @@ STATEFUL = frozenset(
         "AnonymousHashTable",
         "AssignVariableOp",
         "Assert",
+        "Assign",
         "Case",
         "DisableCopyOnRead",
         "EmptyTensorList",
         "HashTableV2",
         "If",
         "InitializeTableV2",
+        "IsVariableInitialized",
         "LookupTableExportV2",
         "LookupTableFindV2",
         "LookupTableImportV2",
@@ -41,11 +43,14 @@ STATEFUL = frozenset(
         "TensorListReserve",
         "VarHandleOp",
         "VarIsInitializedOp",
+        "VariableV2",
         "While",
     }
 )
 """Operations with a state, or calls of functions, that live and die with the process."""
 ALLOWED = COMPUTING | STATEFUL
+INITIALIZERS = frozenset({"saved_model_main_op", "legacy_init_op"})
+"""Collections of TensorFlow 1 that name what is run as a model is loaded; TensorFlow 2 has a signature for it."""
 
 
 def forbidden(saved_model: Any) -> str | None:
@@ -59,7 +64,9 @@ def forbidden(saved_model: Any) -> str | None:
         savers = {graph.saver_def.save_tensor_name.split(":")[0], graph.saver_def.restore_op_name} - {""}
         nodes = list(graph.graph_def.node)
         by_saver = _reached((node for node in nodes if node.name in savers), functions)
-        called = [node for node in nodes if node.name not in savers]
+        # A saver of TensorFlow 1 stands in the graph itself: its nodes are run by nobody but the loader.
+        asked = _needed(graph, {node.name: node for node in nodes})
+        called = [n for n in nodes if n.name not in savers and (n.op not in CHECKPOINT or n.name in asked)]
         by_others = _reached(called, functions, [*graph.object_graph_def.concrete_functions])
         by_others |= functions.keys() - by_saver
         ops = {node.op for node in called} | {node.op for name in by_others for node in functions[name]}
@@ -84,6 +91,22 @@ def _reached(nodes: Iterable[Any], functions: dict[str, Any], names: Iterable[st
         if name in functions and name not in seen:
             seen.add(name)
             waiting += [called for node in functions[name] for called in _called(node)]
+    return seen
+
+
+def _needed(graph: Any, nodes: dict[str, Any]) -> set[str]:
+    """Names of all nodes that an answer, or what is run once as the model is loaded, is computed from."""
+    tensors = [one.name for signature in graph.signature_def.values() for one in signature.outputs.values()]
+    starts = [
+        name for key, value in graph.collection_def.items() if key in INITIALIZERS for name in value.node_list.value
+    ]
+    waiting = [*tensors, *starts]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop().removeprefix("^").split(":")[0]
+        if name in nodes and name not in seen:
+            seen.add(name)
+            waiting += nodes[name].input
     return seen
 
 

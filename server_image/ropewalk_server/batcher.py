@@ -154,6 +154,10 @@ def compute(model: Model, batches: Sequence[Batch]) -> Core:
 
 
 def _share(jobs: Sequence[Job], core: Core) -> None:
+    if len(jobs) == 1:  # all of it, which of named tensors has no rows to be cut
+        if not jobs[0].future.done():
+            jobs[0].future.set_result(core)
+        return
     at = 0
     for job in jobs:
         if not job.future.done():

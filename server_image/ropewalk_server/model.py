@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,8 @@ class Model:
         self.curve = Curve.published(latency_micros)
         self.offers: Sequence[manifest.Engine] = ()
         """The engines that Auto may choose from for this version, this one among them."""
+        self.named: Mapping[str, Model] = {parts.signature.name: self}
+        """What answers for each of the version's signatures; this is the default one's."""
         self._encoder = parts.encoder
         self._matrix_encoder = MatrixEncoder.of(parts.encoder, self.decoder.names)
         self._engine = engine
@@ -120,6 +123,12 @@ class Model:
         best = min(costs, key=costs.__getitem__, default=self.engine_name)
         return best if costs.get(self.engine_name, 0.0) > WORTH_CHANGING * costs.get(best, 1.0) else None
 
+    def under(self, signature: Signature) -> Model:
+        """This model under another name of its signature."""
+        other = copy.copy(self)
+        other.signature = signature
+        return other
+
     @property
     def batches(self) -> bool:
         """Whether requests are worth being computed together: a call costs much beside its rows."""
@@ -130,6 +139,8 @@ def read_parts(directory: Path, manifest_digest: str | None) -> Parts:
     """Verify every file and parse what the server needs. Raises LoadError."""
     if not directory.is_dir():
         raise LoadError("ModelNotFound", "The version's directory does not exist in the store")
+    if (directory / "saved_model.pb").is_file() and not (directory / manifest.MANIFEST).exists():
+        raise LoadError("NotImported", "This is a SavedModel without Ropewalk's manifest, which has to be imported")
     try:
         verified = manifest.verify(directory, manifest_digest)
         baseline_document = verified.read_json(manifest.BASELINE)
@@ -160,6 +171,10 @@ def offered(parts: Parts, wanted: str, rows: float = 1.0) -> list[manifest.Engin
 
 def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
     """Load one engine, replay the examples through the whole path and warm up. Raises LoadError."""
+    if parts.signature.task == "Tensors":
+        from ropewalk_server.tensors_model import load_tensors
+
+        return load_tensors(parts, offer)
     try:
         engine = ENGINES[offer.name](parts.manifest, offer.file)
         model = Model(parts, offer.name, engine, dict(offer.latency_micros))
@@ -182,6 +197,7 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
     if difference is not None:
         raise LoadError("ExamplesDisagree", f"{offer.name}: {difference}")
     model.curve = measure(model, rows)
+    model.named = {one.name: model if one is parts.signature else model.under(one) for one in parts.signature.all}
     return model
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ropewalk_server.batcher import Batcher
 from ropewalk_server.batching import OFF, Batching
 from ropewalk_server.buckets import Yardstick
+from ropewalk_server.engines import Uncomputable
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.limits import REASONS, Limits
 from ropewalk_server.log import log, place
@@ -30,6 +31,9 @@ from ropewalk_server.versions import Versions
 
 T = TypeVar("T")
 Core = NDArray[np.float32]
+UNTOLD = ("Tensor", "Tensors")
+"""Tasks whose answers mean nothing to us: no label could be compared with them, so there are no receipts."""
+_NOTHING = np.zeros((1 << 20, 0), dtype=np.float32)
 INLINE_MICROS = 300.0
 """A request that costs less is computed on the event loop: handing it to a thread and back costs about 100 us."""
 
@@ -136,6 +140,8 @@ class Predictor:
     ) -> T:
         version, model = loaded
         answer = write(core, self.receipt(loaded, core))
+        if isinstance(core, dict):  # named tensors: rows are counted, and nothing of what they hold
+            batch, core = Batch(batch.rows, (), matrix=_NOTHING[: batch.rows]), _NOTHING[: batch.rows]
         self.monitor.answered(version, model, times, time.perf_counter(), batch, core)
         return answer
 
@@ -144,7 +150,7 @@ class Predictor:
         may be together."""
         curve, batching = model.curve, self._batcher.batching
         cheap = int((self._inline_micros - curve.fixed) / max(curve.row, 0.01))
-        if batching.type == OFF:
+        if batching.type == OFF or model.signature.task == "Tensors":
             return 0
         return max(0, min(batching.most_rows, cheap, model.decoder.rows_in(TOGETHER_BYTES)))
 
@@ -171,7 +177,7 @@ class Predictor:
     def receipt(self, loaded: Loaded, core: Core) -> bytes | None:
         """The id of a request with this answer, if it gets one."""
         version, model = loaded
-        if model.signature.task == "Tensor":
+        if model.signature.task in UNTOLD:
             return None
         return self.receipts.issue(version, digest_bytes(model), core, len(model.classes))
 
@@ -182,6 +188,8 @@ class Predictor:
         return self.failed(loaded, began, Refused(429, message))
 
     def _broken(self, loaded: Loaded, began: float, error: Exception) -> Refused:
+        if isinstance(error, Uncomputable):
+            return self.failed(loaded, began, Refused(400, str(error)))
         log("error", "prediction failed", version=loaded.version, error=place(error))
         return self.failed(loaded, began, Refused(500, "The model failed to compute this prediction"))
 

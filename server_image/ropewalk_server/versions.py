@@ -22,7 +22,7 @@ from ropewalk_server.model import LoadError, Model, load_from, read_parts
 from ropewalk_server.routes import Route, Routes
 
 State = Literal["Loading", "Proved", "Failed", "Skipped"]
-RETRIED = {"ModelNotFound", "StoreUnreadable", "InsufficientMemory"}
+RETRIED = {"ModelNotFound", "StoreUnreadable", "InsufficientMemory", "NotImported"}
 """Reasons that may pass by themselves (a claim that is not synced yet, memory that an old version gives back)."""
 RETRY_SECONDS = 5.0
 LIVE_TRIES = 2

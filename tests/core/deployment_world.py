@@ -19,7 +19,20 @@ import yaml
 from ropewalk.api.modeldeployment import ModelDeploymentStatus
 from ropewalk.core.deployment import peers, plan, related, scrapes
 from ropewalk.core.deployment.fleet import BASELINE_PATH, MAY_PASS, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
-from ropewalk.core.plan import Annotate, Apply, Config, Delete, Effect, Event, Json, Observed, Plan, Ref, Scraped
+from ropewalk.core.plan import (
+    Annotate,
+    Apply,
+    Config,
+    Create,
+    Delete,
+    Effect,
+    Event,
+    Json,
+    Observed,
+    Plan,
+    Ref,
+    Scraped,
+)
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC)
@@ -276,6 +289,10 @@ class World:
             case Annotate(ref, _, key, value):
                 assert key == NUDGE_ANNOTATION
                 next(s for s in self.servers if s.name == ref.name).annotations[key] = value
+            case Create(body):
+                made = json.loads(json.dumps(body))
+                made["metadata"]["uid"] = f"uid-{body['metadata']['name']}"
+                self.objects.setdefault((body["kind"], body["metadata"]["name"]), made)
             case Delete(ref, _):
                 self.objects.pop((ref.kind, ref.name), None)
                 self.servers = [s for s in self.servers if s.name != ref.name]
@@ -309,7 +326,8 @@ class World:
             self.born += 1
             self.on_new_server(server)
             self.servers.append(server)
-        if len(self.servers) > wanted and all(server.ready for server in self.servers):
+        spare = deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == "100%"
+        if len(self.servers) > wanted and (spare or all(server.ready for server in self.servers)):
             self.servers.remove(old[0] if old else self.servers[-1])
         for server in self.servers:
             if not server.silent:

@@ -14,7 +14,9 @@ from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from ropewalk_model import manifest
+from ropewalk_model.features import Encoder, Encoding, FeatureSpec
 from ropewalk_model.operations import forbidden_in
+from ropewalk_model.signature import Signature
 from ropewalk_server import engines, smoke_test
 from ropewalk_server.engines import EngineError, freezer
 from ropewalk_server.engines.tensorflow import TensorFlow
@@ -242,6 +244,33 @@ def test_a_model_that_breaks_tensorflow_breaks_another_process(edit: Any, tmp_pa
 def test_a_model_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the time that a network has for its first answer."""
     files = saved(Spinner(), tmp_path)
+    monkeypatch.setattr(freezer, "WALL_SECONDS", 12)
+    with pytest.raises(EngineError, match="took more than") as caught:
+        TensorFlow(files)
+    assert caught.value.reason == "CrashedWhileLoading"
+
+
+class Choosy(tf.Module):
+    """A model that ends for zeros and for nothing else."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def core(self, x: Any) -> dict[str, Any]:
+        return {"y": tf.while_loop(lambda one: tf.reduce_sum(one) > 0.0, lambda one: one * 1.0, [x])[0]}
+
+
+def test_examples_are_replayed_where_a_loop_can_be_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the server replays them itself, in which nothing could end it."""
+    files = saved(Choosy(), tmp_path)
+    assert TensorFlow(files).session()(np.zeros((1, 2), np.float32)).tolist() == [[0, 0]]
+    features = [FeatureSpec(name, "Number") for name in ("a", "b")]
+    documents = {
+        manifest.FEATURES: Encoder([Encoding(one) for one in features]).document(),
+        manifest.SIGNATURE: Signature.for_task("Regression", [one.tensor for one in features]).document(),
+        manifest.EXAMPLES: {"examples": [{"instance": {"a": 1.0, "b": 2.0}, "expected": {"value": 0.0}}]},
+    }
+    for path, document in documents.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(json.dumps(document))
     monkeypatch.setattr(freezer, "WALL_SECONDS", 12)
     with pytest.raises(EngineError, match="took more than") as caught:
         TensorFlow(files)

@@ -12,12 +12,12 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_trainer import loader, savedmodel
-from ropewalk_trainer.trained import Trained
 
 Floats = NDArray[np.float32]
 Run = Callable[[Floats], Floats]
@@ -30,7 +30,15 @@ ENOUGH_SECONDS = 0.2
 """From then on a measurement ends after its fifth call: a batch of large images takes seconds otherwise."""
 
 
-def write_litert(trained: Trained, path: Path) -> None:
+class Network(Protocol):
+    """What is compiled."""
+
+    @property
+    def core(self) -> Any:
+        """A tf.function of float32 `[N, ...]`, its weights constants: one tensor in, one out."""
+
+
+def write_litert(trained: Network, path: Path) -> None:
     """`litert.tflite`; the weights are constants, so that nothing has to be initialised before the first call."""
     tf = loader.tensorflow()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([trained.core.get_concrete_function()], tf.Module())
@@ -38,7 +46,7 @@ def write_litert(trained: Trained, path: Path) -> None:
 
 
 @contextmanager
-def _litert_form(trained: Trained, directory: Path) -> Iterator[Path]:
+def _litert_form(trained: Network, directory: Path) -> Iterator[Path]:
     """The file that `write_litert` left in this directory, or one made for now."""
     beside = directory / "litert.tflite"
     if beside.exists():
@@ -50,14 +58,14 @@ def _litert_form(trained: Trained, directory: Path) -> Iterator[Path]:
         yield made
 
 
-def write_openvino(trained: Trained, path: Path) -> None:
+def write_openvino(trained: Network, path: Path) -> None:
     """`openvino.xml` and `openvino.bin`, weights kept in float32. Read from LiteRT's form: a tenth of the time."""
     ov = loader.openvino()
     with _litert_form(trained, path.parent) as source:
         ov.save_model(ov.Core().read_model(str(source)), str(path), compress_to_fp16=False)
 
 
-def write_onnxruntime(trained: Trained, path: Path) -> None:
+def write_onnxruntime(trained: Network, path: Path) -> None:
     """`onnxruntime.onnx`, weights inside. Read from LiteRT's form: of a function tf2onnx leaves constants as inputs."""
     convert = loader.tf2onnx()
     with _litert_form(trained, path.parent) as source, warnings.catch_warnings():
@@ -133,7 +141,7 @@ CALL_BYTES = 1 << 18
 SILENT = 4
 """onnxruntime's level of fatal errors alone; others are raised, and need not be printed, too."""
 TENSORFLOW = "TensorFlow"
-WRITERS: Mapping[str, tuple[str, Callable[[Trained, Path], None]]] = {
+WRITERS: Mapping[str, tuple[str, Callable[[Network, Path], None]]] = {
     "LiteRT": ("litert.tflite", write_litert),
     "OpenVINO": ("openvino.xml", write_openvino),
     "ONNXRuntime": ("onnxruntime.onnx", write_onnxruntime),

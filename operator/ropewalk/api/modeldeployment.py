@@ -90,8 +90,11 @@ class ModelSource(Model):
     """A model's directory, pvc://CLAIM/PATH, in place of a Pipeline."""
     digest: Digest | None = None
     """Proves every file of the model at `uri`: sha256: and the sha256 of its assets.extra/ropewalk/manifest.json.
-
     A Pipeline shows it as manifestDigest, at status.champion and at status.history.
+
+    A SavedModel from elsewhere has no such file, and is imported. Then it is what its directory gives for
+    `find . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum`; a wrong one is answered with
+    the right one in status.imported.message.
     """
 
 

@@ -77,6 +77,35 @@ class Candidate(ServedVersion):
     """What it waits for."""
 
 
+class Imported(StatusModel):
+    """The import of the SavedModel at spec.model.uri, which has no manifest of Ropewalk's."""
+
+    id: Count | None = None
+    """Grows with every try."""
+    uri: Uri | None = None
+    """Where the SavedModel lies. It stays as it is."""
+    digest: Fingerprint | None = None
+    """Digest of its files, the one in spec.model.digest."""
+    state: Short | None = None
+    """Running, Succeeded or Failed."""
+    reason: Reason | None = None
+    """One word why it failed, for instance ForbiddenOp, NoSignature, UnsupportedSignature or DigestMismatch."""
+    message: Message | None = None
+    """The same for people; of one that succeeded, what it runs on."""
+    waiting: Reason | None = None
+    """One word why its pod does not run although it should."""
+    final: bool | None = None
+    """Whether it is not tried again until the spec changes."""
+    started_at: Time | None = None
+    """When it began."""
+    finished_at: Time | None = None
+    """When it ended."""
+    version: ServedVersion | None = None
+    """The version that was made of it, a copy in the same claim, which is what servers load."""
+    engines: Annotated[tuple[Short, ...], Field(max_length=5), ListAtomic()] | None = None
+    """Engines that it was proved on."""
+
+
 class Routes(StatusModel):
     """What the servers are told to load and to answer with."""
 
@@ -246,6 +275,8 @@ class ModelDeploymentStatus(StatusModel):
     """How far live data are from those of training."""
     performance: Performance | None = None
     """How good predictions were."""
+    imported: Imported | None = None
+    """The import of a SavedModel that has no manifest."""
     last_failure: LastFailure | None = None
     """The latest thing that went wrong."""
     history: Annotated[tuple[ModelDeploymentHistoryEntry, ...], Field(max_length=10), ListAtomic()] | None = None

@@ -74,7 +74,7 @@ CORES = {
         deployment.scrapes,
         deployment.peers,
         names.MODEL_DEPLOYMENT_LABEL,
-        (("apps/v1", "Deployment"), ("v1", "ConfigMap"), ("v1", "Pod")),
+        (("apps/v1", "Deployment"), ("v1", "ConfigMap"), ("v1", "Pod"), ("batch/v1", "Job")),
         (
             ("v1", "ServiceAccount"),
             ("v1", "Service"),

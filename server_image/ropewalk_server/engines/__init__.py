@@ -32,6 +32,10 @@ class EngineError(Exception):
         self.reason = reason
 
 
+class Uncomputable(RuntimeError):
+    """The engine cannot compute these very inputs; its words are for who sent them."""
+
+
 class Files(Protocol):
     """A version's files, each checked as it is read: what is checked is what is used."""
 

@@ -20,13 +20,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model import examples, manifest
+from ropewalk_model.features import Encoder
 from ropewalk_model.operations import forbidden
+from ropewalk_model.signature import Signature
 from ropewalk_server import memory
 from ropewalk_server.engines import EngineError, Files
 from ropewalk_server.processors import THREADS
 
 CORE = "core"
 """The SavedModel's signature of the network alone: `x`, encoded rows, to `y`."""
+CRASHED = "CrashedWhileLoading"
+DOCUMENTS = (manifest.EXAMPLES, manifest.SIGNATURE, manifest.FEATURES)
 CPU_SECONDS = 300
 WALL_SECONDS = 600
 MAX_FILES = 256
@@ -55,15 +63,15 @@ def freeze(files: Files) -> Frozen:
     The process works on a copy: nobody can change what was checked before TensorFlow reads it.
     """
     with tempfile.TemporaryDirectory(prefix="savedmodel-") as place:
-        size = _copy(files, Path(place))
+        size = copy(files, Path(place), documents=True)
         return _run(Path(place), most=COPIES * size + SPARE_BYTES, graph_bytes=2 * size + GRAPH_BYTES)
 
 
-def _copy(files: Files, place: Path) -> int:
-    """Everything but what is Ropewalk's own; returns the bytes."""
+def copy(files: Files, place: Path, *, documents: bool = False) -> int:
+    """Everything but what is Ropewalk's own, of which with `documents` the JSON; returns the bytes."""
     size = 0
     for path in files.paths:
-        if path.startswith("assets.extra/"):
+        if path.startswith("assets.extra/") and not (path in DOCUMENTS and documents):
             continue
         target = place / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,9 +80,15 @@ def _copy(files: Files, place: Path) -> int:
 
 
 def _run(place: Path, most: int, graph_bytes: int) -> Frozen:
+    head, graph = told(__name__, place, most=most, rest_bytes=graph_bytes)
+    return _read(head, graph)
+
+
+def told(module: str, place: Path, *, most: int, rest_bytes: int) -> tuple[bytes, bytes]:
+    """What the module, run as a process for the model at `place`, writes: a line, and the rest. Raises EngineError."""
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}  # no secret of the server's
     environment |= {"MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", __name__, str(place), str(most)]
+    command = [sys.executable, "-m", module, str(place), str(most)]
     with subprocess.Popen(
         command, env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
@@ -83,21 +97,21 @@ def _run(place: Path, most: int, graph_bytes: int) -> Frozen:
         timer.start()
         try:
             head = process.stdout.readline(MAX_HEAD_BYTES)
-            graph = process.stdout.read(graph_bytes + 1)
+            rest = process.stdout.read(rest_bytes + 1)
             process.stdout.close()  # it has nothing more to say
             process.wait()
         finally:
             timer.cancel()
             process.kill()
-    if len(graph) > graph_bytes:
-        raise EngineError(f"the network's graph has more than {graph_bytes >> 20} MiB", "CrashedWhileLoading")
+    if len(rest) > rest_bytes:
+        raise EngineError(f"the network's graph has more than {rest_bytes >> 20} MiB", CRASHED)
     if not head.endswith(b"\n"):
         raise EngineError(
             f"TensorFlow died of the network, or took more than {CPU_SECONDS} s or {most >> 20} MiB for it, in the "
             f"process that tries it (exit code {process.returncode})",
-            "CrashedWhileLoading",
+            CRASHED,
         )
-    return _read(head, graph)
+    return head, rest
 
 
 def _read(head: bytes, graph: bytes) -> Frozen:
@@ -107,7 +121,7 @@ def _read(head: bytes, graph: bytes) -> Frozen:
             raise EngineError(str(said["message"])[:1000], str(said["reason"])[:64])
         return Frozen(graph, str(said["entry"]), str(said["exit"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise EngineError("the process that tries a network said nothing sensible", "CrashedWhileLoading") from error
+        raise EngineError("the process that tries a network said nothing sensible", CRASHED) from error
 
 
 def refuse(operation: str) -> EngineError:
@@ -135,7 +149,17 @@ def tensorflow() -> Any:
 
 
 def main(place: Path, most: int, write: Callable[[bytes], object]) -> None:
-    """In the child: look at the SavedModel, load it, freeze it, run it once."""
+    """In the child: look at the SavedModel, load it, freeze it, run it."""
+    confined(place, most, write, _frozen)
+
+
+def confined(
+    place: Path,
+    most: int,
+    write: Callable[[bytes], object],
+    work: Callable[[Any, Path], tuple[dict[str, Any], bytes]],
+) -> None:
+    """In the child: do the work with TensorFlow in so many bytes, and write what comes of it."""
     tf = tensorflow()  # trusted, and it tries to write as it is imported
     available = memory.headroom()
     if available is not None:
@@ -154,24 +178,41 @@ def main(place: Path, most: int, write: Callable[[bytes], object]) -> None:
         resource.setrlimit(limit, (value, value))
     try:
         _scan(place / "saved_model.pb")
-        loaded = tf.saved_model.load(str(place))
-        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-        frozen = convert_variables_to_constants_v2(loaded.signatures[CORE])
-        entry, exit_ = frozen.inputs[0], frozen.outputs[0]
-        if len(frozen.inputs) != 1 or len(frozen.outputs) != 1:
-            raise EngineError("the network must have one input and one output")
-        shape = [1 if size is None else size for size in entry.shape]
-        frozen(tf.zeros(shape, entry.dtype))
-        graph = frozen.graph.as_graph_def().SerializeToString()
+        head, rest = work(tf, place)
     except EngineError as error:
         write(json.dumps({"reason": error.reason, "message": str(error)}).encode() + b"\n")
     except Exception as error:  # whatever a stranger's network makes TensorFlow raise
         text = f"TensorFlow cannot load the network: {str(error)[:300]}"
         write(json.dumps({"reason": "NoEngine", "message": text}).encode() + b"\n")
     else:
-        write(json.dumps({"entry": entry.name, "exit": exit_.name}).encode() + b"\n")
-        write(graph)
+        write(json.dumps(head).encode() + b"\n")
+        write(rest)
+
+
+def _frozen(tf: Any, place: Path) -> tuple[dict[str, Any], bytes]:
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    loaded = tf.saved_model.load(str(place))
+    frozen = convert_variables_to_constants_v2(loaded.signatures[CORE])
+    entry, exit_ = frozen.inputs[0], frozen.outputs[0]
+    if len(frozen.inputs) != 1 or len(frozen.outputs) != 1:
+        raise EngineError("the network must have one input and one output")
+    shape = [1 if size is None else size for size in entry.shape]
+    frozen(tf.zeros(shape, entry.dtype))
+    if (place / manifest.EXAMPLES).exists():
+        # What the server replays before it is ready ends here, or ends this process.
+        encoded = _examples(place)
+        for rows in (encoded, *(encoded[at : at + 1] for at in range(min(3, len(encoded))))):
+            frozen(tf.constant(rows))
+    return {"entry": entry.name, "exit": exit_.name}, frozen.graph.as_graph_def().SerializeToString()
+
+
+def _examples(place: Path) -> NDArray[np.float32]:
+    found = [
+        json.loads((place / path).read_bytes()) for path in (manifest.EXAMPLES, manifest.SIGNATURE, manifest.FEATURES)
+    ]
+    columns = examples.columns_of(Signature.from_document(found[1]), examples.instances(found[0]))
+    return Encoder.from_document(found[2]).encode(columns)
 
 
 def _scan(file: Path) -> None:

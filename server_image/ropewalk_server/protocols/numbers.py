@@ -33,7 +33,7 @@ class Reader:
     @staticmethod
     def of_rows(key: str, shape: tuple[int, ...]) -> Reader | None:
         """For rows that are nested lists of this shape; None where they cannot be read here."""
-        if _READ is None or not 0 < len(shape) <= native.MAX_RANK or 0 in shape:
+        if _READ is None or not 0 < len(shape) <= native.MAX_RANK or min(shape) < 1:
             return None
         return Reader(native.Form.of(native.VECTORS, key, shape=shape), shape)
 

@@ -20,7 +20,7 @@ from ropewalk_server.protocols.answering import later, mistaken, not_allowed
 from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH, Asked, read_infer, write_infer
-from ropewalk_server.protocols.tensors import DATATYPE_OF
+from ropewalk_server.protocols.tensor_columns import DATATYPE_OF
 from ropewalk_server.protocols.unpacking import Unpacking
 
 PREFIX = b"/v2"

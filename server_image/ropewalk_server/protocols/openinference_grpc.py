@@ -21,9 +21,8 @@ from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.openinference_messages import MAX_ID, UNSUPPORTED
-from ropewalk_server.protocols.tensor_columns import DATATYPES
+from ropewalk_server.protocols.tensor_columns import DATATYPE_OF, DATATYPES
 from ropewalk_server.protocols.tensors import (
-    DATATYPE_OF,
     Tensor,
     array_to_raw,
     batch_of,
@@ -270,12 +269,18 @@ def write_infer(
     if receipt is not None:
         response.parameters[RECEIPT.decode()].string_param = receipt.decode()
     tensors: Sequence[Tensor] = outputs_of(signature, core, list(asked.outputs))
+    raw = asked.raw or any(tensor.datatype not in _FIELDS for tensor in tensors)  # FP16 has no field
     for output, tensor in zip(asked.outputs, tensors, strict=True):
         one = response.outputs.add(name=output, datatype=tensor.datatype, shape=tensor.shape)
-        if asked.raw:
+        if raw:
             response.raw_output_contents.append(array_to_raw(tensor))
         elif tensor.datatype == "BYTES":
-            one.contents.bytes_contents.extend([text.encode() for text in np.asarray(tensor.data).reshape(-1)])
-        else:
+            words = np.asarray(tensor.data).reshape(-1)
+            one.contents.bytes_contents.extend([text if type(text) is bytes else text.encode() for text in words])
+        elif tensor.datatype == "FP32":
             one.contents.fp32_contents.append(array_to_raw(tensor))
+        elif tensor.datatype == "FP64":
+            one.contents.fp64_contents.append(array_to_raw(tensor))
+        else:
+            getattr(one.contents, _FIELDS[tensor.datatype]).extend(np.asarray(tensor.data).reshape(-1).tolist())
     return response.SerializeToString()

@@ -186,7 +186,14 @@ def write_infer(
             tail.append(raw)
         else:
             flat = np.asarray(tensor.data).reshape(-1)
-            one["data"] = flat.tolist() if flat.dtype == object else flat
+            if flat.dtype == object:
+                try:
+                    one["data"] = [text.decode() if type(text) is bytes else text for text in flat]
+                except UnicodeDecodeError:
+                    words = f"output {output} is not all UTF-8 text: ask for it with the parameter binary_data"
+                    return Response(400, orjson.dumps({"error": words}))
+            else:
+                one["data"] = flat.astype(np.float32) if flat.dtype == np.float16 else flat
         listed.append(one)
     document["outputs"] = listed
     head = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)

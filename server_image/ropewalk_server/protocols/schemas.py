@@ -11,8 +11,7 @@ from ropewalk_model import timestamps
 from ropewalk_model.signature import INT64_MISSING, TIME_FORMAT, Signature, TensorSpec
 from ropewalk_server.protocols.labels import MAX_LABELS
 from ropewalk_server.protocols.openinference_messages import MAX_ID
-from ropewalk_server.protocols.tensor_columns import DATATYPES
-from ropewalk_server.protocols.tensors import DATATYPE_OF
+from ropewalk_server.protocols.tensor_columns import DATATYPE_OF, DATATYPES
 from ropewalk_server.protocols.tfserving import RECEIPT
 
 Schema = dict[str, Any]
@@ -30,6 +29,10 @@ _CONVERTED = {
     "BOOL": ["BOOL"],
     "STRING": ["BYTES"],
     "UINT8": [*_NUMERIC, "BYTES"],
+    **{
+        dtype: [DATATYPE_OF[dtype]]
+        for dtype in ("DOUBLE", "HALF", "INT8", "INT16", "INT32", "UINT16", "UINT32", "UINT64")
+    },
 }
 """The datatypes that an input of each declared type may be sent as."""
 ERROR: Schema = {
@@ -80,8 +83,16 @@ def _column(spec: TensorSpec) -> Schema:
     return {"anyOf": [column, {"type": "null"}]} if spec.optional else column
 
 
+def _any_tensors(key: str) -> Schema:
+    """Of a signature of any tensors it is said that they come in one of two forms; its metadata say the rest."""
+    row, column = ("instances", "inputs") if key == "request" else ("predictions", "outputs")
+    return {"oneOf": [fields({row: array(True), column: False}, column), fields({column: True, row: False}, row)]}  # type: ignore[arg-type]
+
+
 def predict_request(signature: Signature) -> Schema:
     """Rows or columns; a model of one input takes its bare values too."""
+    if signature.task == "Tensors":
+        return _any_tensors("request")
     optional = [spec.name for spec in signature.inputs if spec.optional]
     row = fields({spec.name: value(spec) for spec in signature.inputs}, *optional)
     row["additionalProperties"] = False
@@ -113,6 +124,8 @@ def _output(spec: TensorSpec, *, bounded: bool) -> Schema:
 
 def predict_answer(signature: Signature) -> Schema:
     """`predictions` for rows, `outputs` for columns; bare values where there is one output."""
+    if signature.task == "Tensors":
+        return _any_tensors("answer")
     named = {spec.name: _output(spec, bounded=signature.task != "Tensor") for spec in signature.outputs}
     only = next(iter(named.values())) if len(named) == 1 else None
     rows = fields(named) if only is None else only
@@ -122,12 +135,12 @@ def predict_answer(signature: Signature) -> Schema:
 
 def predict_example(signature: Signature) -> Schema:
     """A request of one row, by row."""
-    only = {"FLOAT": 0.5, "INT64": 1, "BOOL": True, "STRING": "text", "UINT8": 0}
+    only = {"FLOAT": 0.5, "DOUBLE": 0.5, "HALF": 0.5, "BOOL": True, "STRING": "text", "UINT8": 0}
     row: Schema = {}
     for spec in signature.inputs:
-        one: Any = only[spec.dtype]
+        one: Any = only.get(spec.dtype, 1)
         for size in reversed(spec.shape[1:]):
-            one = [one] * size
+            one = [one] * max(1, size)
         row[spec.name] = timestamps.EXAMPLE if spec.time else one
     return {"instances": [row]}
 
@@ -139,7 +152,7 @@ def infer_example(signature: Signature) -> Schema:
         {
             "name": spec.name,
             "datatype": DATATYPE_OF[spec.dtype],
-            "shape": [1, *spec.shape[1:]],
+            "shape": [max(1, size) for size in spec.shape],
             "data": [row[spec.name]],
         }
         for spec in signature.inputs
@@ -166,6 +179,10 @@ def infer_request(signature: Signature) -> Schema:
 
 
 def _infer_input(spec: TensorSpec) -> Schema:
+    if -1 in spec.shape[1:] or spec.shape[:1] != (-1,):
+        return fields(
+            {"name": {"const": spec.name}, "datatype": {"const": DATATYPE_OF[spec.dtype]}, "shape": array({})}
+        )
     sizes: list[Schema] = [{"type": "integer", "minimum": 1}, *({"const": size} for size in spec.shape[1:])]
     if len(spec.shape) == 1:
         sizes.append({"const": 1})

@@ -34,6 +34,22 @@ DATATYPES: Mapping[str, np.dtype[Any]] = {
     "BYTES": np.dtype(object),
 }
 """The protocol's datatypes as numpy's, little-endian."""
+DATATYPE_OF: Mapping[Dtype, str] = {
+    "FLOAT": "FP32",
+    "DOUBLE": "FP64",
+    "HALF": "FP16",
+    "INT8": "INT8",
+    "INT16": "INT16",
+    "INT32": "INT32",
+    "INT64": "INT64",
+    "UINT8": "UINT8",
+    "UINT16": "UINT16",
+    "UINT32": "UINT32",
+    "UINT64": "UINT64",
+    "BOOL": "BOOL",
+    "STRING": "BYTES",
+}
+"""The datatype that inputs and outputs of a declared type are described with; others are converted."""
 FLOAT_MAX = float(np.finfo(np.float32).max)
 _REMEDY = {
     "FLOAT": "FP32 (or another FP or integer type)",
@@ -74,6 +90,26 @@ def to_column(spec: TensorSpec, datatype: str, shape: tuple[int, ...], data: NDA
     return _CONVERT[spec.dtype](spec, values, missing).reshape(rows, *wanted)
 
 
+def plain_values(
+    spec: TensorSpec, datatype: str, shape: tuple[int, ...], data: NDArray[Any] | list[Any]
+) -> NDArray[Any]:
+    """An array of the declared type, where the datatype is just that; strings are bytes. Raises BadRequest."""
+    wanted = DATATYPE_OF[spec.dtype]
+    if datatype != wanted:
+        raise BadRequest(f"input {spec.name}: expecting datatype {wanted}, got {shown(datatype)}")
+    try:
+        values = _from_list(spec, datatype, shape, data)[0] if isinstance(data, list) else data.reshape(-1)
+    except FieldError as error:
+        raise BadRequest(f"input {spec.name}: {error}") from None
+    if len(values) != math.prod(shape):
+        raise BadRequest(f"input {spec.name}: shape {list(shape)} takes {math.prod(shape)} values, got {len(values)}")
+    if datatype == "BYTES":
+        words = np.empty(len(values), dtype=object)
+        words[:] = [one.encode() if type(one) is str else one for one in values]
+        values = words
+    return values.reshape(shape)
+
+
 def _refuse_missing(spec: TensorSpec, row: int) -> None:
     if not spec.optional or spec.missing is None:
         raise FieldError(row, f"required input {spec.name} is missing (null)")
@@ -87,7 +123,7 @@ def _from_list(
 ) -> tuple[NDArray[Any], Mask | None]:
     """The values, flat, in the datatype's numpy type, and where they are missing."""
     flat = _flat(spec, shape, data)
-    each = max(1, len(flat) // shape[0])
+    each = max(1, len(flat) // max(1, shape[0])) if shape else 1
     types = set(map(type, flat))
     missing: Mask | None = None
     if type(None) in types:

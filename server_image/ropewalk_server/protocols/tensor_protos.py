@@ -20,7 +20,10 @@ from ropewalk_server.protocols.tensor_columns import DATATYPES
 from ropewalk_server.protocols.tensors import Tensor, check_shape, raw_to_array
 from ropewalk_server.protos import tfserving_pb2 as pb
 
-DTYPES: dict[Dtype, int] = {"FLOAT": 1, "INT64": 9, "BOOL": 10, "STRING": 7, "UINT8": 4}
+DTYPES: dict[Dtype, int] = {
+    "FLOAT": 1, "DOUBLE": 2, "INT32": 3, "UINT8": 4, "INT16": 5, "INT8": 6, "STRING": 7, "INT64": 9, "BOOL": 10,
+    "UINT16": 17, "HALF": 19, "UINT32": 22, "UINT64": 23,
+}  # fmt: skip
 """tensorflow.DataType (tensorflow/core/framework/types.proto) of a declared type."""
 _KINDS = {
     1: ("DT_FLOAT", "FP32", "float_val"),
@@ -141,6 +144,12 @@ def write_tensor(proto: pb.TensorProto, spec: TensorSpec, values: NDArray[Any]) 
     for size in values.shape:
         dims.add(size=size)
     if spec.dtype == "STRING":
-        proto.string_val.extend([one.encode() for one in values.reshape(-1)])
-    else:
+        proto.string_val.extend([one if type(one) is bytes else one.encode() for one in values.reshape(-1)])
+    elif spec.dtype == "FLOAT":
         proto.float_val.append(np.ascontiguousarray(values, dtype="<f4").tobytes())
+    elif spec.dtype == "DOUBLE":
+        proto.double_val.append(np.ascontiguousarray(values, dtype="<f8").tobytes())
+    else:
+        flat = values.reshape(-1)
+        plain = flat.view(np.uint16) if spec.dtype == "HALF" else flat
+        getattr(proto, _KINDS[DTYPES[spec.dtype]][2]).extend(plain.tolist())

@@ -15,21 +15,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_model.signature import Dtype, Signature
+from ropewalk_model.signature import Signature
 from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.columns import FieldError
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
-from ropewalk_server.protocols.tensor_columns import DATATYPES, FLOAT_MAX, beyond, missing_column, to_column
+from ropewalk_server.protocols.named_tensors import TensorsDecoder, from_tensors
+from ropewalk_server.protocols.tensor_columns import (
+    DATATYPE_OF,
+    DATATYPES,
+    FLOAT_MAX,
+    beyond,
+    missing_column,
+    to_column,
+)
 
-DATATYPE_OF: Mapping[Dtype, str] = {
-    "FLOAT": "FP32",
-    "INT64": "INT64",
-    "BOOL": "BOOL",
-    "STRING": "BYTES",
-    "UINT8": "UINT8",
-}
-"""The datatype that inputs and outputs of a declared type are described with; others are converted."""
 _MAX_RANK = 8
 _LENGTH = struct.Struct("<I")
 
@@ -52,6 +52,13 @@ def batch_of(model: Model, inputs: Mapping[str, Tensor], max_rows: int) -> Batch
     Raises BadRequest (413 for too many rows) with the input's name, the value and what would be right. The columns
     are views of the tensors' memory where the types agree.
     """
+    if isinstance(model.decoder, TensorsDecoder):
+        for name, one in inputs.items():
+            try:
+                check_shape(one.shape)
+            except BadRequest as why:
+                raise BadRequest(f"input {name[:80]}: {why}") from None
+        return from_tensors(model.decoder, inputs, max_rows)
     specs = model.signature.inputs
     names = model.decoder.names
     for name in inputs.keys() - set(names):

@@ -17,25 +17,23 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_model.signature import METHOD, Signature, TensorSpec
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols import together
+from ropewalk_server.protocols import classifying, together
 from ropewalk_server.protocols.answering import later, mistaken, not_allowed
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth, shown
 from ropewalk_server.protocols.labels import Labels
+from ropewalk_server.protocols.named_tensors import written
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.versions import Held, Versions
 
 _PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,18})|/labels/([^/:]{1,63}))?(?:(:[a-z]+)|(/metadata))?/?")
 STABLE, CANARY = "stable", "canary"
 """Labels, as upstream's documents name them: what is live, and the newest other version that is loaded."""
-OTHER_METHODS = {"classify": "classification signature", "regress": "a regression signature"}
-SIGNATURE_NAME = "serving_default"
-_DTYPES = {"FLOAT": "DT_FLOAT", "INT64": "DT_INT64", "BOOL": "DT_BOOL", "STRING": "DT_STRING", "UINT8": "DT_UINT8"}
 _STATES = {"Loading": "LOADING", "Proved": "AVAILABLE", "Failed": "END", "Skipped": "END"}
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 PREFIX = b"/v1/"
@@ -49,6 +47,14 @@ class Target:
 
     def __init__(self, name: str, version: int | None, verb: str, label: str | None = None) -> None:
         self.name, self.version, self.verb, self.label = name, version, verb, label
+
+
+class Elsewhere(Exception):
+    """A request names another signature than the default one, which is for `model`."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
 
 
 class TensorFlowServing:
@@ -77,7 +83,7 @@ class TensorFlowServing:
             target = Target(target.name, version, target.verb)
         if target.verb == "predict":
             return self._predict(request, target)
-        if target.verb in OTHER_METHODS:
+        if target.verb in classifying.TITLES:
             return self._other_method(request, target)
         if target.verb == "feedback":
             return self._labels.handle(request)
@@ -120,7 +126,7 @@ class TensorFlowServing:
                 return None if bodies is None else [Response(200, body) for body in bodies]
             answers, at = [], 0
             for body, count in zip(bodies, counts, strict=True):
-                answers.append(_predicted(body, self._predictor.receipt(found, core[at : at + count])))
+                answers.append(_answered(body, self._predictor.receipt(found, core[at : at + count])))
                 at += count
             return answers
 
@@ -132,14 +138,44 @@ class TensorFlowServing:
         left = iter(answers)
         return [next(left) if size else None for size in sizes]
 
-    def _other_method(self, request: Request, target: Target) -> Response:
-        """Upstream's error: the signatures of these models are all for predict."""
+    def _other_method(self, request: Request, target: Target) -> Answer:
+        """Classify and Regress, for signatures that have the method; upstream's error for all others."""
         if request.method != b"POST":
             return not_allowed(request, "POST")
-        if self._predictor.find(target.version) is None:
+        found = self._predictor.find(target.version)
+        if found is None:
             return self._absent(target)
-        expected, method = OTHER_METHODS[target.verb], f"tensorflow/serving/{target.verb}"
-        return error(400, f"Expected {expected} method_name to be {method}. Was: tensorflow/serving/predict")
+        if not classifying.takes(found.model, target.verb):
+            title = classifying.TITLES[target.verb][0]
+            return error(400, classifying.wrong_method(found.model.signature, target.verb, title))
+        return self._examples(request, found, target.verb, time.perf_counter())
+
+    def _examples(self, request: Request, found: Loaded, verb: str, began: float) -> Answer:
+        predictor = self._predictor
+        try:
+            document = parse_object(request.body)
+            refuse_depth(document)
+            name = document.get("signature_name", "")
+            if name not in ("", found.model.signature.name):
+                other = elsewhere(found.model, name)
+                if not isinstance(other, Elsewhere):
+                    raise other
+                found = found._replace(model=other.model)
+            signature = found.model.signature
+            if signature.method != f"{METHOD}{verb}":
+                raise BadRequest(classifying.wrong_method(signature, verb, classifying.TITLES[verb][0]))
+            serialized = classifying.examples(document)
+            batch = classifying.batch(found.model, serialized, predictor.most_rows(found.model))
+        except BadRequest as why:
+            return error(*mistaken(predictor, found, began, why))
+
+        def write(core: Any, receipt: bytes | None) -> Response:
+            return classifying.written(verb, core, batch.rows)
+
+        try:
+            return later(predictor.predict(found, batch, began, write), error)
+        except Refused as why:
+            return error(why.status, str(why))
 
     def _absent(self, target: Target) -> Response:
         if target.version is None:
@@ -154,13 +190,18 @@ class TensorFlowServing:
         found = predictor.find(target.version)
         if found is None:
             return self._absent(target)
-        began = time.perf_counter()
+        return self._predicted(request, found, time.perf_counter())
+
+    def _predicted(self, request: Request, found: Loaded, began: float) -> Answer:
+        predictor = self._predictor
         try:
             batch, row_form = read_predict(found.model, request.body, predictor.most_rows(found.model))
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
         except Costly:
             return asyncio.ensure_future(self._unpacked(request, found, began))
+        except Elsewhere as named:
+            return self._predicted(request, found._replace(model=named.model), began)
         return self._ask(found, began, batch, row_form)
 
     async def _unpacked(self, request: Request, found: Loaded, began: float) -> Response:
@@ -182,7 +223,9 @@ class TensorFlowServing:
         signature = found.model.signature
 
         def write(core: Core, receipt: bytes | None) -> Response:
-            return _predicted(write_predict(signature, core, row_form), receipt)
+            if isinstance(core, dict):
+                return written(core, row_form)
+            return _answered(write_predict(signature, core, row_form), receipt)
 
         try:
             answer = self._predictor.predict(found, batch, began, write)
@@ -191,7 +234,7 @@ class TensorFlowServing:
         return answer if type(answer) is Response else later(answer, error)
 
 
-def _predicted(body: bytes, receipt: bytes | None) -> Response:
+def _answered(body: bytes, receipt: bytes | None) -> Response:
     return Response(200, body) if receipt is None else Response(200, body, JSON, ((RECEIPT, receipt),))
 
 
@@ -237,9 +280,9 @@ def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]
     if plain is not None:
         return plain
     document = parse_object(body)
-    name = document.get("signature_name", SIGNATURE_NAME)
-    if name not in (SIGNATURE_NAME, ""):
-        raise BadRequest(f'Serving signature name: {shown(name)} not found in signature def; use "{SIGNATURE_NAME}"')
+    name = document.get("signature_name", "")
+    if name not in ("", model.signature.name):
+        raise elsewhere(model, name)
     try:
         found = model.decoder.decode(document, max_rows)
     except BadRequest:
@@ -248,6 +291,19 @@ def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]
     if len(document) > 1:  # what was decoded is as deep as its shape
         refuse_depth(document, "instances", "inputs")
     return found
+
+
+def elsewhere(model: Model, name: Any) -> Exception:
+    """What to raise for a request that names another signature of the version."""
+    other = model.named.get(name) if type(name) is str else None
+    if other is not None:
+        return Elsewhere(other)
+    return BadRequest(f"Serving signature name: {shown(name)} not found in signature def; use {known(model)}")
+
+
+def known(model: Model) -> str:
+    """The signatures that there are, for an error's words."""
+    return " or ".join(f'"{name}"' for name in sorted(model.named))[:500]
 
 
 def write_predict(signature: Signature, core: NDArray[np.float32], row_form: bool) -> bytes:
@@ -309,20 +365,23 @@ def write_status(held: Mapping[int, Held], target: Target) -> Response:
 
 
 def write_metadata(name: str, version: int, signature: Signature) -> Response:
-    """The signature as upstream's `signature_def`."""
-    definition = {
-        "inputs": {one.name: _tensor(one) for one in signature.inputs},
-        "outputs": {one.name: _tensor(one) for one in signature.outputs},
-        "method_name": "tensorflow/serving/predict",
-    }
+    """The signatures as upstream's `signature_def`."""
     document = {
         "model_spec": {"name": name, "signature_name": "", "version": str(version)},
-        "metadata": {"signature_def": {"signature_def": {SIGNATURE_NAME: definition}}},
+        "metadata": {"signature_def": {"signature_def": {one.name: _definition(one) for one in signature.all}}},
     }
     return Response(200, orjson.dumps(document))
 
 
-def _tensor(spec: TensorSpec) -> dict[str, Any]:
+def _definition(signature: Signature) -> dict[str, Any]:
+    return {
+        "inputs": {one.name: _tensor(signature.name, one) for one in signature.inputs},
+        "outputs": {one.name: _tensor(signature.name, one) for one in signature.outputs},
+        "method_name": signature.method,
+    }
+
+
+def _tensor(signature: str, spec: TensorSpec) -> dict[str, Any]:
     dimensions = [{"size": str(size), "name": ""} for size in spec.shape]
     shape = {"dim": dimensions, "unknown_rank": False}
-    return {"dtype": _DTYPES[spec.dtype], "tensor_shape": shape, "name": f"{SIGNATURE_NAME}_{spec.name}:0"}
+    return {"dtype": f"DT_{spec.dtype}", "tensor_shape": shape, "name": f"{signature}_{spec.name}:0"}

@@ -9,25 +9,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_model.signature import METHOD, Signature, TensorSpec
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols import packed
+from ropewalk_server.protocols import classifying, packed
 from ropewalk_server.protocols.answering import mistaken
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_protos import DTYPES, float_vector, read_tensor, write_tensor
 from ropewalk_server.protocols.tensors import batch_of, names_of_outputs
-from ropewalk_server.protocols.tfserving import RECEIPT, SIGNATURE_NAME, labelled
+from ropewalk_server.protocols.tfserving import RECEIPT, labelled
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
 
 PREDICTION = "/tensorflow.serving.PredictionService/"
 MODEL = "/tensorflow.serving.ModelService/"
-METHOD_NAME = "tensorflow/serving/predict"
 _STATES = {"Loading": 20, "Proved": 30, "Failed": 50, "Skipped": 50}
 """tensorflow.serving.ModelVersionStatus.State."""
 _UNKNOWN = 2
@@ -53,11 +53,12 @@ class TensorFlowServing:
         """Handlers by path."""
         return {
             PREDICTION + "Predict": self._predict,
-            PREDICTION + "Classify": lambda body: self._examples(body, "classification", "classify"),
-            PREDICTION + "Regress": lambda body: self._examples(body, "regression", "regress"),
+            PREDICTION + "Classify": lambda body: self._examples(body, "classify"),
+            PREDICTION + "Regress": lambda body: self._examples(body, "regress"),
             PREDICTION + "GetModelMetadata": self._refusing(self._metadata),
             PREDICTION + "MultiInference": lambda _: failure(
-                Code.UNIMPLEMENTED, "MultiInference runs classify and regress signatures; this model has none"
+                Code.UNIMPLEMENTED,
+                "MultiInference is not supported: call Classify and Regress, each for a signature of its method",
             ),
             MODEL + "GetModelStatus": self._refusing(self._status),
             MODEL + "HandleReloadConfigRequest": lambda _: failure(
@@ -86,10 +87,10 @@ class TensorFlowServing:
             return refusal(why.status, str(why))
         except Wrong as why:
             return failure(why.code, str(why))
-        signature = found.model.signature
         try:
-            _check_signature(request.model_spec)
-            outputs = names_of_outputs(signature, request.output_filter)
+            if request.model_spec.signature_name not in ("", found.model.signature.name):
+                found = found._replace(model=_named(found.model, request.model_spec.signature_name))
+            outputs = names_of_outputs(found.model.signature, request.output_filter)
             batch = read_predict(found.model, request.inputs, predictor.most_rows(found.model))
         except Wrong as why:
             predictor.failed(found, began, Refused(400, str(why)))
@@ -127,8 +128,8 @@ class TensorFlowServing:
     def _written(self, found: Loaded, outputs: tuple[str, ...], core: Core) -> bytes:
         response = pb.PredictResponse()
         self._name(response.model_spec, found.version)
-        response.model_spec.signature_name = SIGNATURE_NAME
         signature = found.model.signature
+        response.model_spec.signature_name = signature.name
         answer = signature.answer(core)
         for spec in signature.outputs:
             if spec.name in outputs:
@@ -163,21 +164,41 @@ class TensorFlowServing:
             return version
         return spec.version.value if choice == "version" else None
 
-    def _examples(self, body: bytes, title: str, verb: str) -> Reply:
-        """Classify and Regress, for which our models have no signature."""
+    def _examples(self, body: bytes, verb: str) -> Answer:
+        """Classify and Regress, for signatures that have the method; upstream's error for all others."""
+        began = time.perf_counter()
+        predictor = self._predictor
+        try:
+            request = packed.parse(pb.ExamplesRequest, body)
+            found = self._find(request.model_spec)
+        except BadRequest as why:
+            return refusal(why.status, str(why))
+        except Wrong as why:
+            return failure(why.code, str(why))
+        try:
+            name = request.model_spec.signature_name
+            if name not in ("", found.model.signature.name):
+                if name not in found.model.named:
+                    raise BadRequest(f"No signature was found with the name: {name[:80]}")
+                found = found._replace(model=found.model.named[name])
+            signature = found.model.signature
+            if signature.method != f"{METHOD}{verb}":
+                title = f"{classifying.TITLES[verb][1]} signature"
+                raise BadRequest(classifying.wrong_method(signature, verb, title))
+            batch = classifying.batch(found.model, classifying.given(request), predictor.most_rows(found.model))
+        except BadRequest as why:
+            return refusal(*mistaken(predictor, found, began, why))
 
-        def method(given: bytes) -> Reply:
-            spec = packed.parse(pb.ExamplesRequest, given).model_spec
-            self._find(spec)
-            if spec.signature_name not in ("", SIGNATURE_NAME):
-                words = f"No signature was found with the name: {spec.signature_name[:80]}"
-                raise Wrong(Code.INVALID_ARGUMENT, words)
-            raise Wrong(
-                Code.INVALID_ARGUMENT,
-                f"Expected {title} signature method_name to be tensorflow/serving/{verb}. Was: {METHOD_NAME}",
-            )
+        def write(core: Any, receipt: bytes | None) -> Reply:
+            try:
+                response = classifying.message(verb, core, batch.rows)
+            except classifying.Unusable as why:
+                return failure(Code.INVALID_ARGUMENT, str(why))
+            self._name(response.model_spec, found.version)
+            response.model_spec.signature_name = found.model.signature.name
+            return Reply(response.SerializeToString())
 
-        return self._refusing(method)(body)
+        return answered(lambda: predictor.predict(found, batch, began, write))
 
     def _metadata(self, body: bytes) -> Reply:
         request = packed.parse(pb.GetModelMetadataRequest, body)
@@ -224,25 +245,28 @@ def read_predict(model: Model, inputs: Mapping[str, pb.TensorProto], max_rows: i
     return batch_of(model, {name: read_tensor(name, proto) for name, proto in inputs.items()}, max_rows)
 
 
-def _check_signature(spec: pb.ModelSpec) -> None:
-    if spec.signature_name not in ("", SIGNATURE_NAME):
-        words = f'Serving signature key "{spec.signature_name[:80]}" not found.'
-        raise Wrong(Code.FAILED_PRECONDITION, words)
-
-
-def signature_map(signature: Signature) -> pb.SignatureDefMap:
-    """The signature as upstream's SignatureDefMap."""
-    found = pb.SignatureDefMap()
-    definition = found.signature_def[SIGNATURE_NAME]
-    definition.method_name = METHOD_NAME
-    for specs, infos in ((signature.inputs, definition.inputs), (signature.outputs, definition.outputs)):
-        for spec in specs:
-            _describe(infos[spec.name], spec)
+def _named(model: Model, name: str) -> Model:
+    """What answers for that signature. Raises Wrong."""
+    found = model.named.get(name)
+    if found is None:
+        raise Wrong(Code.FAILED_PRECONDITION, f'Serving signature key "{name[:80]}" not found.')
     return found
 
 
-def _describe(info: pb.TensorInfo, spec: TensorSpec) -> None:
-    info.name = f"{SIGNATURE_NAME}_{spec.name}:0"
+def signature_map(signature: Signature) -> pb.SignatureDefMap:
+    """The signatures as upstream's SignatureDefMap."""
+    found = pb.SignatureDefMap()
+    for one in signature.all:
+        definition = found.signature_def[one.name]
+        definition.method_name = one.method
+        for specs, infos in ((one.inputs, definition.inputs), (one.outputs, definition.outputs)):
+            for spec in specs:
+                _describe(infos[spec.name], one.name, spec)
+    return found
+
+
+def _describe(info: pb.TensorInfo, signature: str, spec: TensorSpec) -> None:
+    info.name = f"{signature}_{spec.name}:0"
     info.dtype = DTYPES[spec.dtype]
     for size in spec.shape:
         info.tensor_shape.dim.add(size=size)

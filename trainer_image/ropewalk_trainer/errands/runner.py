@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ropewalk_trainer.errands import recover, sweep, task
+from ropewalk_trainer.errands import import_model, recover, sweep, task
 from ropewalk_trainer.errands.failures import of_store
 from ropewalk_trainer.errands.report import Report, fitted
 from ropewalk_trainer.errands.task import Task
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 ERRANDS: Mapping[str, Callable[[Task], Report]] = {
     "Recover": recover.run,
     "Sweep": sweep.run,
+    "Import": import_model.run,
 }
 """Each takes the task and reports; RunFailure or OSError if it could do nothing."""
 

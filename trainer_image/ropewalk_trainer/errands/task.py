@@ -13,6 +13,8 @@ from typing import Any
 from ropewalk_trainer.errors import InvalidSpec
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
+IMPORT = "Import"
+"""The one errand of a ModelDeployment: it has no Pipeline, and says all it wants in the document."""
 _REMEDY = "the operator writes this file; are operator and trainer image of the same release?"
 
 
@@ -63,6 +65,8 @@ def load(path: Path) -> Task:
         raise InvalidSpec(path.name, str(error)[:100], "is the errand's ConfigMap mounted?") from error
     if not isinstance(document, Mapping) or document.get("formatVersion") != 1:
         raise InvalidSpec(path.name, str(document)[:100], f"formatVersion 1 is expected; {_REMEDY}")
+    if document.get("type") == IMPORT:
+        return Task(IMPORT, "", "", "", "", False, document)
     return Task(
         type=_text(document, "type"),
         namespace=_name(document, "namespace"),

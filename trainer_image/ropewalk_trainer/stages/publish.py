@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ropewalk_model import baseline, examples, manifest
 from ropewalk_model.signature import Signature
 from ropewalk_trainer import compiled, edges, facts, proof, savedmodel, store
+from ropewalk_trainer.compiled import Network
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import PASSED_ON, RunFailure
 from ropewalk_trainer.table import concatenate
@@ -66,6 +67,21 @@ def _engines(
 ) -> tuple[list[dict[str, Any]], int]:
     """What runs the network: compiled forms that are equal, the fastest for one row first, TensorFlow itself last; and
     the memory they take. RunFailure if not even TensorFlow answers from the saved file as training did."""
+    found, refused, loaded = compiled_forms(trained, encoded, expected, directory)
+    if refused:
+        log.warning("engines refused: %s", "; ".join(refused))
+    try:
+        entry, size = _engine(compiled.TENSORFLOW, directory / "saved_model.pb", directory, encoded, expected)
+    except ValueError as error:
+        refused.append(f"{compiled.TENSORFLOW}: {error}")
+        raise RunFailure("NoEngine", f"no serving engine answers as the model does: {'; '.join(refused)}") from error
+    return [*found, entry], loaded if found else size
+
+
+def compiled_forms(
+    trained: Network, encoded: NDArray[np.float32], expected: NDArray[np.float32], directory: Path
+) -> tuple[list[dict[str, Any]], list[str], int]:
+    """The compiled forms that are equal, the fastest for one row first; why the others are not; the memory of one."""
     found: list[dict[str, Any]] = []
     refused: list[str] = []
     loaded = 0
@@ -84,14 +100,7 @@ def _engines(
         found.append(entry)
         loaded = max(loaded, size)
     found.sort(key=lambda one: int(one["latencyMicros"]["1"]))
-    if refused:
-        log.warning("engines refused: %s", "; ".join(refused))
-    try:
-        entry, size = _engine(compiled.TENSORFLOW, directory / "saved_model.pb", directory, encoded, expected)
-    except ValueError as error:
-        refused.append(f"{compiled.TENSORFLOW}: {error}")
-        raise RunFailure("NoEngine", f"no serving engine answers as the model does: {'; '.join(refused)}") from error
-    return [*found, entry], loaded if found else size
+    return found, refused, loaded
 
 
 def _engine(

@@ -31,9 +31,20 @@ def replicas(observed: Observed, wanted: Wishes) -> int:
 
 
 def effects(
-    observed: Observed, wanted: Wishes, told: Routes, image: str, claims: set[str], one_node: bool, more: Iterable[Any]
+    observed: Observed,
+    wanted: Wishes,
+    told: Routes,
+    image: str,
+    claims: set[str],
+    one_node: bool,
+    more: Iterable[Any],
+    *,
+    idle: bool = False,
 ) -> list[Effect]:
-    """Apply what is not as it should be, what others refer to first; `more` are ConfigMaps with a version each."""
+    """Apply what is not as it should be, what others refer to first; `more` are ConfigMaps with a version each.
+
+    Pods are `idle` where they cannot have anything to serve yet.
+    """
     scaling = wanted.autoscaling
     handover = (
         _handover(child(observed, "Deployment", pods.server_name(wanted)), scaling.min_replicas) if scaling else None
@@ -47,6 +58,7 @@ def effects(
             claims=claims,
             one_node=one_node,
             replicas=None if scaling else wanted.replicas,
+            idle=idle,
         ),
         exposure.network_policy(wanted, observed.config.operator_namespace),
         exposure.disruption_budget(wanted),

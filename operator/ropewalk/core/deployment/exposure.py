@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .pods import GRPC_PORT, HTTP_PORT, MONITORING_PORT, metadata, server_name
+from .pods import GRPC_PORT, HTTP_PORT, MONITORING_PORT, metadata, server_labels, server_name
 from .wishes import Autoscaling, Wishes
 
 API_SERVER_PORTS = (443, 6443)
@@ -22,7 +22,7 @@ def service(wishes: Wishes) -> dict[str, Any]:
         "kind": "Service",
         "metadata": metadata(wishes, wishes.name),
         "spec": {
-            "selector": wishes.labels,
+            "selector": server_labels(wishes),
             "ports": [
                 {"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"},
                 {"name": "grpc", "port": GRPC_PORT, "targetPort": "grpc", "protocol": "TCP", "appProtocol": grpc_is},
@@ -34,7 +34,8 @@ def service(wishes: Wishes) -> dict[str, Any]:
 def network_policy(wishes: Wishes, operator_namespace: str) -> dict[str, Any]:
     """Predictions from anywhere, monitoring from this namespace and the operator's, nothing outward.
 
-    But for servers that ask the API server: no selector can name that one, so its usual ports are open.
+    But for servers that ask the API server: no selector can name that one, so its usual ports are open. An import's
+    pod, in which a stranger's model is tried, is under it too.
     """
     asks = wishes.authentication.type == "Kubernetes"
     outward = [{"ports": [{"protocol": "TCP", "port": port} for port in API_SERVER_PORTS]}]
@@ -66,7 +67,7 @@ def disruption_budget(wishes: Wishes) -> dict[str, Any]:
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": metadata(wishes, server_name(wishes)),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": wishes.labels}},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": server_labels(wishes)}},
     }
 
 

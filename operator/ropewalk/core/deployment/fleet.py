@@ -24,8 +24,9 @@ WINDOWS_PATH = "/windows"
 BASELINE_PATH = "/baseline"
 NUDGE_ANNOTATION = f"{GROUP}/nudge"
 LOADING, PROVED, FAILED, SKIPPED = "Loading", "Proved", "Failed", "Skipped"
-MAY_PASS = frozenset({"ModelNotFound", "StoreUnreadable", "InsufficientMemory"})
-"""Reasons for which a server tries again by itself: a share that shows a directory late, memory given back later."""
+MAY_PASS = frozenset({"ModelNotFound", "StoreUnreadable", "InsufficientMemory", "NotImported"})
+"""Reasons for which a server tries again by itself: a share that shows a directory late, memory given back later, a
+SavedModel that becomes a version."""
 
 
 @dataclass(frozen=True, slots=True)

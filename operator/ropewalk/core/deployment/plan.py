@@ -20,6 +20,7 @@ from . import (
     fleet,
     happened,
     image,
+    imports,
     kept,
     memory,
     monitor,
@@ -65,11 +66,17 @@ def plan(observed: Observed, now: datetime) -> Plan:
     fleet_now = fleet.pods(wanted, observed.children, observed.scrapes)
     aim = targets.wanted(wanted, observed)
     remembered = remembered.forgiving(aim.version, aim.since)
+    on_one_node = _one_node(observed, wanted, _held(remembered))
+    importing = imports.step(wanted, aim, observed, fleet_now, one_node=on_one_node, now=now)
+    aim = importing.target
     deployment = children.child(observed, "Deployment", pods.server_name(wanted))
     chosen = image.choose(wanted, aim, remembered, fleet_now, deployment, observed)
     aim = image.held_back(aim, wanted, remembered, fleet_now, observed.config)
     replicas = children.replicas(observed, wanted)
-    step = rollout.advance(remembered, aim, fleet_now, replicas, now)
+    arrived = imports.arrived(remembered, aim, importing.record, fleet_now, now)
+    if importing.given_up and arrived.candidate is not None and arrived.routes is not None:
+        arrived = rollout.without_candidate(arrived, arrived.routes, now)
+    step = rollout.advance(arrived, aim, fleet_now, replicas, now)
     after = _told_anew(step.memory, remembered, wanted, told, now)
     stored = kept.read(wanted.name, observed.children)
     judged = monitor.judged(after, wanted.monitoring)
@@ -91,23 +98,30 @@ def plan(observed: Observed, now: datetime) -> Plan:
         one_node=one_node,
         waits_for=waiting.words(after, fleet_now, blocked, now),
         silent=waiting.silent(fleet_now, now),
+        imported=importing.record,
+        importing=imports.words(importing),
         scaling=problems.of_autoscaler(observed.related.get(pods.autoscaler_ref(wanted.name)), now),
     )
     document = status.document(owner, view, now)
-    events = (*step.events, *happened.events(owner.get("status") or {}, document))
+    events = (*importing.events, *step.events, *happened.events(owner.get("status") or {}, document))
     new_image = remembered.server_image != chosen.image
     told_anew = remembered.routes is None or after.routes is None or after.routes.revision != remembered.routes.revision
-    if after.routes is None or told_anew or new_image:
+    if after.routes is None or told_anew or new_image or importing.begun:
         return Plan(status=document, events=events, requeue_after=0.0 if after.routes else MINUTE)
     more = kept.bodies(wanted, after.live, stored, seen.baseline_document, seen.ledger)
     claims = {version.claim for version in held}
+    idle = importing.record is not None and after.live is None
     stood = (owner.get("status") or {}).get("conditions")
     given_up = waiting.given_up(stood, fleet_now, now) if after.candidate is not None else frozenset()
     effects = [
-        *children.effects(observed, wanted, after.routes, chosen.image, claims, one_node, more),
+        *children.effects(observed, wanted, after.routes, chosen.image, claims, one_node, more, idle=idle),
         *nudges.effects(fleet_now, after.routes, told, replicas, now, given_up),
+        *importing.effects,
     ]
     delay = _again(wanted.uid, after, fleet_now, replicas, now)
+    look = imports.requeue(importing, now)
+    if look is not None:
+        delay = min(delay or look, look)
     if chosen.waiting:
         delay = min(delay or WAITS_FOR_ITS_TURN, WAITS_FOR_ITS_TURN)
     return Plan(tuple(effects), document, events, delay, asserts_children=True)

@@ -13,6 +13,7 @@ from ..plan import Json, Ref
 from .versions import CLAIMS_ROOT
 from .wishes import Wishes, resources_of
 
+NAME_LABEL, SERVER = "app.kubernetes.io/name", "ropewalk-server"
 GRPC_PORT = 8500
 HTTP_PORT = 8501
 MONITORING_PORT = 8502
@@ -41,6 +42,11 @@ def routes_name(wishes: Wishes) -> str:
     return bounded(wishes.name, "-routes")
 
 
+def server_labels(wishes: Wishes) -> dict[str, str]:
+    """Of the servers alone, where `Wishes.labels` are of all its pods: an import's pod answers nothing."""
+    return {**wishes.labels, NAME_LABEL: SERVER}
+
+
 def metadata(wishes: Wishes, name: str) -> dict[str, Any]:
     """Metadata of a child: found by its label, collected with its owner."""
     return {
@@ -48,7 +54,7 @@ def metadata(wishes: Wishes, name: str) -> dict[str, Any]:
         "namespace": wishes.namespace,
         "labels": {
             **wishes.labels,
-            "app.kubernetes.io/name": "ropewalk-server",
+            NAME_LABEL: SERVER,
             MANAGED_BY_LABEL: "ropewalk",
         },
         "ownerReferences": [
@@ -75,17 +81,28 @@ def service_account(wishes: Wishes) -> dict[str, Any]:
 
 
 def deployment(
-    wishes: Wishes, *, image: str, tensorflow: bool, claims: Iterable[str], one_node: bool, replicas: int | None
+    wishes: Wishes,
+    *,
+    image: str,
+    tensorflow: bool,
+    claims: Iterable[str],
+    one_node: bool,
+    replicas: int | None,
+    idle: bool = False,
 ) -> dict[str, Any]:
     """The Deployment, of an image with or without TensorFlow.
 
-    `replicas` None leaves the number alone; `one_node` keeps pods where a ReadWriteOnce claim is.
+    `replicas` None leaves the number alone; `one_node` keeps pods where a ReadWriteOnce claim is. Where they are
+    `idle`, with nothing to serve yet, those of another image go before better ones are ready, which wait for that.
     """
     mounted = sorted(set(claims))
     container = _container(wishes, image, tensorflow, mounted)
     spec: dict[str, Any] = {
         "selector": {"matchLabels": wishes.labels},
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxUnavailable": "100%" if idle else 0, "maxSurge": 1},
+        },
         "revisionHistoryLimit": 2,
         "template": {
             "metadata": {"labels": metadata(wishes, "")["labels"]},

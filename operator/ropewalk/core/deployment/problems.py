@@ -87,7 +87,7 @@ def _of_model(pod: Pod, memory: Memory) -> Problem | None:
         return Problem(api.NOT_READY, pod.report.trouble, pod.name)
     live = memory.routes.version(memory.routes.live) if memory.routes else None
     held = pod.holds(live)
-    if held is None or not held.refused:
+    if held is None or not held.refused or held.reason == api.NOT_IMPORTED:  # that is being done
         return None
     text = f"version {held.version}: {held.message or 'it could not be loaded'}"
     return Problem(held.reason or api.NOT_READY, text, pod.name, location="Model")

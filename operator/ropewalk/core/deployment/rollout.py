@@ -53,7 +53,7 @@ def advance(memory: Memory, target: Target, pods: Sequence[Pod], replicas: int, 
     if listed is not None and listed is routes.version(routes.live):
         return _settle(memory, routes, version, pods, now)
     if quarantined is not None:
-        return Step(_without_candidate(memory, routes, now))
+        return Step(without_candidate(memory, routes, now))
     if replicas == 0 and not pods:
         return Step(_told(memory, now, live=version.served, versions=(version,), step=SWITCHING, version=version))
     if listed is None:
@@ -176,7 +176,7 @@ def _told(
     return memory
 
 
-def _without_candidate(memory: Memory, routes: Routes, now: datetime) -> Memory:
+def without_candidate(memory: Memory, routes: Routes, now: datetime) -> Memory:
     """A version that failed is neither loaded nor tried: servers are told of the live one alone."""
     memory = replace(memory, candidate=None)
     live = routes.version(routes.live)
@@ -195,7 +195,7 @@ def _failed(memory: Memory, version: Version, pod: Pod, held: Held, now: datetim
     memory = memory.remember(version, "Failed", now, reason=reason, message=text)
     memory = replace(memory, quarantined=(*memory.quarantined, entry)[-MAX_QUARANTINED:], last_failure=failure)
     if not keep and memory.routes is not None:
-        memory = _without_candidate(memory, memory.routes, now)
+        memory = without_candidate(memory, memory.routes, now)
     event = Event("Warning", reason, f"version {version.number} is not served: {text}")
     return Step(memory, (event,))
 

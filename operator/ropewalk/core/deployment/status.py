@@ -14,6 +14,7 @@ from ..names import MODEL_DEPLOYMENT_LABEL, label_value
 from ..plan import Json
 from .fleet import Pod
 from .image import Choice, moving
+from .import_record import FAILED, Import
 from .memory import Memory, routes_document
 from .observation import Observation
 from .pods import HTTP_PORT
@@ -41,6 +42,9 @@ class View:
     """What the candidate waits for."""
     silent: tuple[str, ...] = ()
     """Pods that run and do not answer."""
+    imported: Import | None = None
+    importing: tuple[str, str] | None = None
+    """Reason and message of an import that is under way or has failed."""
     scaling: str = ""
     """Why the autoscaler does not work."""
 
@@ -67,6 +71,7 @@ def document(owner: Json, view: View, now: datetime) -> dict[str, Any]:
         "drift": memory.drift,
         "performance": memory.performance,
         "lastFailure": _failure(view, now),
+        "imported": view.imported.document() if view.imported else None,
     }
     if memory.live is not None:
         live = memory.live
@@ -84,6 +89,10 @@ def document(owner: Json, view: View, now: datetime) -> dict[str, Any]:
 
 
 def _failure(view: View, now: datetime) -> Json | None:
+    if view.imported is not None and view.imported.state == FAILED:
+        found = view.imported
+        at = timestamp(found.finished_at or now)
+        return {"location": "Import", "reason": found.reason, "message": found.message, "at": at}
     if view.problem is None:
         return view.memory.last_failure
     return view.problem.document(timestamp(now), view.memory.last_failure)
@@ -145,6 +154,8 @@ def _reasons(view: View) -> list[tuple[str, str]]:
         found.append((api.SCALED_TO_ZERO, "spec.replicas is 0"))
     if view.memory.routes is None:
         found.append((view.target.reason, view.target.message))
+    elif view.importing is not None:
+        found.append(view.importing)
     if view.blocked is not None:
         found.append(view.blocked)
     if view.problem is not None:
@@ -157,6 +168,9 @@ def _reasons(view: View) -> list[tuple[str, str]]:
 
 def _reconciling(view: View) -> Condition:
     candidate = view.memory.candidate
+    if view.importing is not None:
+        trying = not view.target.final
+        return Condition(api.RECONCILING, "True" if trying else "False", *view.importing)
     if candidate is not None:
         text = f"version {candidate.version.number}: {candidate.step}"
         text += f": {view.waits_for}" if view.waits_for else ""

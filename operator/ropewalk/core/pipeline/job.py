@@ -122,32 +122,43 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
 
 def errand(owner: Json, spec: PipelineSpec, config: Config, *, name: str, number: int) -> dict[str, Any]:
     """The Job of an errand: a container of the trainer's image that sees the store and nothing else."""
-    claim = {"name": "claim-0", "persistentVolumeClaim": {"claimName": claims([spec.artifacts.uri])[0]}}
-    content = {"name": "run", "configMap": {"name": errand_config(owner, number, "")["metadata"]["name"]}}
+    meta = errand_config(owner, number, "")["metadata"]
+    claim = claims([spec.artifacts.uri])[0]
+    pod = errand_pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=dict(ERRAND_RESOURCES))
+    return errand_job({**meta, "name": name}, pod, seconds=ERRAND_SECONDS)
+
+
+def errand_pod(image: str, *, config_map: str, claim: str, resources: Json) -> dict[str, Any]:
+    """The pod of an errand of any resource, told what to do by that ConfigMap."""
     mounts: list[dict[str, Any]] = [
         {"name": "run", "mountPath": f"{ROOT}/run", "readOnly": True},
         {"name": "tmp", "mountPath": "/tmp"},
-        {"name": "claim-0", "mountPath": f"{ROOT}/claims/{claims([spec.artifacts.uri])[0]}"},
+        {"name": "claim-0", "mountPath": f"{ROOT}/claims/{claim}"},
     ]
-    meta = errand_config(owner, number, "")["metadata"]
-    pod = {
+    return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": _pod_security(),
-        "volumes": [content, {"name": "tmp", "emptyDir": {}}, claim],
-        "containers": [
-            _container(ERRAND, config.trainer_image, ["ropewalk-train", "errand"], dict(ERRAND_RESOURCES), mounts)
+        "volumes": [
+            {"name": "run", "configMap": {"name": config_map}},
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "claim-0", "persistentVolumeClaim": {"claimName": claim}},
         ],
+        "containers": [_container(ERRAND, image, ["ropewalk-train", "errand"], resources, mounts)],
     }
+
+
+def errand_job(meta: Json, pod: Json, *, seconds: int) -> dict[str, Any]:
+    """The Job of that pod."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {**meta, "name": name},
+        "metadata": dict(meta),
         "spec": {
             "backoffLimit": 0,
-            "activeDeadlineSeconds": ERRAND_SECONDS,
-            "template": {"metadata": {"labels": dict(meta["labels"])}, "spec": pod},
+            "activeDeadlineSeconds": seconds,
+            "template": {"metadata": {"labels": dict(meta["labels"])}, "spec": dict(pod)},
         },
     }
 

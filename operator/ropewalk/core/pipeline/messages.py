@@ -73,6 +73,11 @@ class ErrandResult:
         return ErrandResult("Failed", _word(reason) or "Failed", _text(message, 600), exit_code)
 
 
+def word(value: object) -> str:
+    """A CamelCase reason; anything else is not one, and is empty."""
+    return _word(value)
+
+
 def document(text: str) -> dict[str, Any] | None:
     """The JSON object in a termination message; None for anything longer, broken or of another kind."""
     if not text or len(text.encode(errors="replace")) > MAX_BYTES:

@@ -1,0 +1,80 @@
+"""The bodies of an import: a ConfigMap that says what to do, and a Job of the trainer's image that does it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .. import names
+from ..pipeline import job
+from ..plan import Config, Json
+from ..quantities import memory
+from .import_record import Import
+from .pods import NAME_LABEL, metadata
+from .versions import Version, get, number_in
+from .wishes import Wishes
+
+REQUESTS = {"cpu": "100m", "memory": "512Mi"}
+LEAST_MEMORY = "2Gi"
+"""Limit: TensorFlow and the engines' compilers; what the servers of the model may take where that is more."""
+SECONDS = 1800
+
+
+def name(wanted: Wishes, record: Import) -> str:
+    """Of the Job, by what is imported: the result of another one is never taken for this one's."""
+    return names.job(f"{wanted.uid} {record.uri} {record.digest}", record.id, "import", 1)
+
+
+def config_map(wanted: Wishes, record: Import) -> dict[str, Any]:
+    """`errand.json`."""
+    document = {
+        "formatVersion": 1,
+        "type": "Import",
+        "uri": record.uri,
+        "digest": record.digest,
+        "number": number_in(record.uri),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(wanted, record),
+        "immutable": True,
+        "data": {"errand.json": json.dumps(document, sort_keys=True)},
+    }
+
+
+def body(wanted: Wishes, record: Import, config: Config, *, one_node: bool) -> dict[str, Any]:
+    """The Job. Its pod goes where servers may go, and where they are if the claim is on one node."""
+    claim = Version(1, record.uri).claim
+    meta = _metadata(wanted, record)
+    resources = {"requests": dict(REQUESTS), "limits": {"memory": _memory(wanted)}}
+    pod = job.errand_pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=resources)
+    if wanted.image_pull_secrets:
+        pod["imagePullSecrets"] = list(wanted.image_pull_secrets)
+    if wanted.node_selector:
+        pod["nodeSelector"] = dict(wanted.node_selector)
+    if wanted.tolerations:
+        pod["tolerations"] = list(wanted.tolerations)
+    if one_node:
+        term = {"labelSelector": {"matchLabels": wanted.labels}, "topologyKey": "kubernetes.io/hostname"}
+        pod["affinity"] = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    return job.errand_job(meta, pod, seconds=SECONDS)
+
+
+def is_of_one(child: Json) -> bool:
+    """Whether a child belongs to an import, by its label."""
+    return bool(get(child, "metadata", "labels", names.ERRAND_LABEL))
+
+
+def _metadata(wanted: Wishes, record: Import) -> dict[str, Any]:
+    found = metadata(wanted, name(wanted, record))
+    labels = {**found["labels"], NAME_LABEL: "ropewalk-import", names.ERRAND_LABEL: str(record.id)}
+    return {**found, "labels": labels}
+
+
+def _memory(wanted: Wishes) -> str:
+    asked = str((wanted.resources.get("limits") or {}).get("memory") or "")
+    try:
+        return asked if asked and memory(asked) > memory(LEAST_MEMORY) else LEAST_MEMORY
+    except ValueError:
+        return LEAST_MEMORY

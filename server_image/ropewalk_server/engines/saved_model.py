@@ -1,0 +1,64 @@
+"""A whole SavedModel, all its signatures by name: for imported models that no compiled engine takes.
+
+Another process tries it first (`trial`): what makes TensorFlow crash, spin or swell does so there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model.signature import NUMPY_DTYPES, Signature
+from ropewalk_server.engines import EngineError, Files, Uncomputable, freezer, trial
+
+Arrays = Mapping[str, NDArray[Any]]
+SERVE = "serve"
+
+
+class SavedModel:
+    """A loaded SavedModel; calls may come from any thread."""
+
+    def __init__(self, files: Files, signatures: Sequence[Signature]) -> None:
+        """Raises EngineError, with reason ForbiddenOp for a model that reaches out."""
+        with tempfile.TemporaryDirectory(prefix="savedmodel-") as place:
+            # One copy for the trial and for this process: nobody can change in between what was tried.
+            size = freezer.copy(files, Path(place), documents=True)
+            trial.attempt(Path(place), size)
+            tf = freezer.tensorflow()
+            try:
+                loaded = tf.saved_model.load(place, tags=[SERVE])
+                self._functions = {one.name: loaded.signatures[one.name] for one in signatures}
+            except (tf.errors.OpError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+                raise EngineError(f"TensorFlow cannot load the SavedModel: {str(error)[:300]}") from error
+        self._loaded = loaded
+        self._outputs = {one.name: one.outputs for one in signatures}
+        self._tf = tf
+
+    def call(self, name: str, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """What the signature answers. Uncomputable where it does not take the inputs, RuntimeError where it fails."""
+        tf = self._tf
+        try:
+            tensors = {
+                key: tf.constant(one.tolist(), tf.string, shape=one.shape) if one.dtype == object else tf.constant(one)
+                for key, one in inputs.items()
+            }
+            answer = self._functions[name](**tensors)
+            return {
+                spec.name: np.asarray(answer[spec.name].numpy(), dtype=NUMPY_DTYPES[spec.dtype])
+                for spec in self._outputs[name]
+            }
+        except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
+            raise Uncomputable(_first_sentence(error.message)) from error
+        except tf.errors.OpError as error:
+            raise RuntimeError(f"TensorFlow: {str(error)[:300]}") from error
+
+
+def _first_sentence(words: str) -> str:
+    """TensorFlow's own words without the nodes of the graph that it lists after them."""
+    line = next((one.strip() for one in words.splitlines() if one.strip() and "detected at node" not in one), "")
+    return f"The model does not take these inputs: {line.split('[[')[0].strip()}"[:300]

@@ -1,0 +1,294 @@
+"""A SavedModel without a manifest: imported by a Job, then served; what goes wrong is told and tried again, or not."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.core.deployment_world import World
+
+URI, DIGEST = "pvc://models/imported/3", "sha256:" + "a" * 64
+PATH = "/ropewalk/claims/models/imported/3"
+COPY = f"pvc://models/.ropewalk/imported/{'a' * 64}/3"
+MADE = {
+    "v": 1, "outcome": "Succeeded", "errand": "Import", "reason": "Imported", "message": "it runs on LiteRT",
+    "uri": COPY, "digest": "sha256:" + "b" * 64, "manifestDigest": "sha256:" + "c" * 64, "engines": ["LiteRT"],
+}  # fmt: skip
+REFUSED = {
+    "v": 1, "outcome": "Failed", "errand": "Import", "reason": "ForbiddenOp",
+    "message": "the operation ReadFile is none that is known to compute only",
+}  # fmt: skip
+
+
+def world(**more: Any) -> World:
+    """Servers that find a SavedModel without a manifest where they are told to look."""
+    found = World(model={"uri": URI, "digest": DIGEST}, **more)
+    found.on_new_server = lambda server: server.faults.update({PATH: "NotImported"})
+    return found
+
+
+def jobs(found: World) -> list[dict[str, Any]]:
+    """The Jobs that there are."""
+    return [one for (kind, _), one in found.objects.items() if kind == "Job"]
+
+
+def until_job(found: World) -> dict[str, Any]:
+    """Passes until there is a Job, and no more than that."""
+    for _ in range(40):
+        found.step()
+        found.now += timedelta(seconds=0.5)
+        if jobs(found):
+            return jobs(found)[-1]
+    raise AssertionError(found.status)
+
+
+def pod_of(job: dict[str, Any], state: dict[str, Any], phase: str = "Running") -> dict[str, Any]:
+    """The Job's pod in that state."""
+    name = job["metadata"]["name"]
+    labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
+    reference = {"kind": "Job", "name": name, "controller": True}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"{name}-x", "uid": "u", "labels": labels, "ownerReferences": [reference]},
+        "status": {"phase": phase, "containerStatuses": [{"name": "errand", "state": state}]},
+    }
+
+
+def end(found: World, said: dict[str, Any] | str, code: int, reason: str = "") -> None:
+    """The newest Job's pod ends."""
+    message = said if isinstance(said, str) else json.dumps(said)
+    state = {"terminated": {"exitCode": code, "message": message, "reason": reason}}
+    body = pod_of(jobs(found)[-1], state, "Succeeded" if code == 0 else "Failed")
+    found.objects["Pod", body["metadata"]["name"]] = body
+
+
+def test_a_saved_model_is_imported_and_then_served_under_its_number() -> None:
+    """Status says what happens; the servers load the version that the Job made."""
+    found = world()
+    job = until_job(found)
+    assert found.condition("Reconciling")["reason"] == "Importing"
+    assert found.condition("Ready") | {"status": "False", "reason": "Importing"} == found.condition("Ready")
+    assert found.status["summary"]["message"] == f"Importing: {URI} is being imported"
+    config = next(
+        one for (kind, name), one in found.objects.items() if name == job["metadata"]["name"] and kind != "Job"
+    )
+    task = json.loads(config["data"]["errand.json"])
+    assert task == {"formatVersion": 1, "type": "Import", "uri": URI, "digest": DIGEST, "number": 3}
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    assert (container["image"], container["command"]) == ("trainer:1", ["ropewalk-train", "errand"])
+    end(found, MADE, 0)
+    found.settle()
+    live = found.status["live"]
+    assert (live["version"], live["uri"], live["manifestDigest"]) == (3, COPY, MADE["manifestDigest"])
+    assert "servedAs" not in live
+    assert found.condition("Ready")["status"] == "True"
+    assert found.status["imported"]["version"]["uri"] == COPY
+    assert found.status["imported"]["digest"] == DIGEST
+    assert "lastFailure" not in found.status
+    assert [event.reason for event in found.events if event.reason == "Imported"] == ["Imported"]
+    assert len(jobs(found)) == 1
+
+
+def test_a_version_with_a_manifest_is_served_without_a_job() -> None:
+    """Nothing is imported that servers take as it is."""
+    found = World(model={"uri": URI, "digest": DIGEST})
+    found.settle()
+    assert found.status["live"]["uri"] == URI
+    assert "imported" not in found.status
+    assert jobs(found) == []
+
+
+def test_what_is_refused_for_good_stalls_until_the_spec_changes() -> None:
+    """With the Job's own reason; an edit is another try."""
+    found = world()
+    until_job(found)
+    end(found, REFUSED, 64)
+    found.settle()
+    for kind, status in (("Ready", "False"), ("Stalled", "True"), ("Reconciling", "False")):
+        condition = found.condition(kind)
+        assert (condition["status"], condition["reason"]) == (status, "ForbiddenOp"), condition
+    assert "ReadFile" in found.condition("Stalled")["message"]
+    assert found.status["lastFailure"]["reason"] == "ForbiddenOp"
+    assert found.status["lastFailure"]["location"] == "Import"
+    found.now += timedelta(hours=1)
+    found.settle()
+    assert len(jobs(found)) == 1
+    found.objects = {key: one for key, one in found.objects.items() if key[0] != "Pod"}
+    found.owner["metadata"]["generation"] = 2
+    found.settle()
+    assert found.status["imported"]["id"] == 2
+    assert found.status["imported"]["state"] == "Running"
+    assert len(jobs(found)) == 1, "the former Job is gone"
+
+
+def test_what_may_pass_is_tried_again_after_a_minute() -> None:
+    """A store that was not there, a pod that was deleted."""
+    found = world()
+    until_job(found)
+    end(found, {**REFUSED, "reason": "StoreUnavailable", "message": "the store is full"}, 75)
+    found.settle()
+    assert found.condition("Ready")["reason"] == "StoreUnavailable"
+    assert found.condition("Stalled") == {}
+    assert found.condition("Reconciling")["status"] == "True"
+    assert found.status["imported"]["state"] == "Failed"
+    found.now += timedelta(seconds=60)
+    found.settle()
+    assert (found.status["imported"]["id"], found.status["imported"]["state"]) == (2, "Running")
+    end(found, MADE, 0)
+    found.settle()
+    assert found.status["live"]["uri"] == COPY
+
+
+def test_memory_is_told_with_its_remedy() -> None:
+    """The limit is that of the servers, where it is above the import's own."""
+    found = world(serving={"resources": {"limits": {"memory": "6Gi"}}})
+    job = until_job(found)
+    assert job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] == {"memory": "6Gi"}
+    end(found, "", 137, "OOMKilled")
+    found.settle()
+    assert found.condition("Stalled")["reason"] == "OutOfMemory"
+    assert "spec.serving.resources.limits.memory" in found.condition("Stalled")["message"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "", "nonsense", json.dumps({**MADE, "uri": "pvc://models/../etc/3"}), json.dumps({**MADE, "uri": 3}),
+        json.dumps({**MADE, "manifestDigest": ""}), json.dumps({**MADE, "uri": COPY + "x"}),
+    ],
+)  # fmt: skip
+def test_a_job_is_a_stranger(said: str) -> None:
+    """Success needs a place and both digests."""
+    found = world()
+    until_job(found)
+    end(found, said, 0)
+    found.settle()
+    assert found.status["imported"]["state"] == "Failed"
+    assert "live" not in found.status
+
+
+def test_a_pod_that_cannot_start_is_told() -> None:
+    """kubelet's word for it."""
+    found = world()
+    job = until_job(found)
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    body = pod_of(job, waiting, "Pending")
+    found.objects["Pod", body["metadata"]["name"]] = body
+    found.settle()
+    assert found.status["imported"]["waiting"] == "ImagePullBackOff"
+    assert "ImagePullBackOff: no such image" in found.condition("Reconciling")["message"]
+
+
+def test_what_serves_goes_on_serving_while_another_model_is_imported() -> None:
+    """And after its import has failed."""
+    found = World()
+    found.on_new_server = lambda server: server.faults.update({PATH: "NotImported"})
+    found.settle()
+    assert found.status["live"]["version"] == 1
+    found.owner["spec"]["model"] = {"uri": URI, "digest": DIGEST}
+    found.owner["metadata"]["generation"] = 2
+    until_job(found)
+    assert found.condition("Ready")["status"] == "True"
+    assert found.condition("Reconciling")["reason"] == "Importing"
+    end(found, REFUSED, 64)
+    found.settle()
+    assert found.status["live"]["version"] == 1
+    assert (found.condition("Ready")["status"], found.condition("Stalled")["reason"]) == ("True", "ForbiddenOp")
+    assert set(found.lives) - {None} == {1}
+    assert "candidate" not in found.status
+    assert [one["uri"] for one in found.status["routes"]["versions"]] == [found.status["live"]["uri"]]
+    found.objects = {key: one for key, one in found.objects.items() if key[0] != "Pod"}
+    found.owner["metadata"]["generation"] = 3
+    found.settle()
+    end(found, MADE, 0)
+    found.settle()
+    assert found.status["live"]["uri"] == COPY
+    assert [entry["result"] for entry in found.status["history"]] == ["Live", "Replaced", "Live"]
+
+
+def test_another_model_is_another_import() -> None:
+    """The former one's Job is removed, and its result is not taken for the new one's."""
+    found = world()
+    first = until_job(found)["metadata"]["name"]
+    other = {"uri": "pvc://models/imported/4", "digest": "sha256:" + "d" * 64}
+    for server in found.servers:
+        server.faults["/ropewalk/claims/models/imported/4"] = "NotImported"
+    found.owner["spec"]["model"] = other
+    found.owner["metadata"]["generation"] = 2
+    found.settle()
+    assert [job["metadata"]["name"] == first for job in jobs(found)] == [False]
+    assert (found.status["imported"]["id"], found.status["imported"]["uri"]) == (1, other["uri"])
+    found.owner["spec"]["model"] = {"pipeline": "cancer"}
+    found.owner["metadata"]["generation"] = 3
+    found.settle()
+    assert jobs(found) == []
+    assert "imported" not in found.status
+    assert found.status["live"]["version"] == 1
+
+
+def test_a_model_for_tensorflow_alone_gets_servers_that_have_it() -> None:
+    """The Job says which engines it was proved on."""
+    found = world()
+    until_job(found)
+    end(found, {**MADE, "engines": ["TensorFlow"]}, 0)
+    found.settle()
+    assert {server.image for server in found.servers} == {"server-tf:1"}
+    assert found.status["live"]["uri"] == COPY
+
+
+def test_a_version_that_somebody_removed_is_made_again() -> None:
+    """A pod that starts later does not find it."""
+    found = world()
+    until_job(found)
+    end(found, MADE, 0)
+    found.settle()
+    path = "/ropewalk/claims/" + COPY.removeprefix("pvc://")
+    found.servers.clear()
+    found.on_new_server = lambda server: server.faults.update({path: "ModelNotFound"})
+    found.now += timedelta(minutes=5)
+    found.objects = {key: one for key, one in found.objects.items() if key[0] != "Pod"}
+    found.settle()
+    assert (found.status["imported"]["id"], found.status["imported"]["state"]) == (2, "Running")
+    for server in found.servers:
+        server.faults.clear()
+    end(found, MADE, 0)
+    found.settle()
+    assert found.condition("Ready")["status"] == "True"
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("write", range(1, 16))
+def test_a_crash_at_any_write_leaves_one_import(write: int, after: bool) -> None:
+    """Intent first, then the Job under a name that follows from it."""
+    found = world(crash_at=write, crash_after=after)
+    until_job(found)
+    names = {job["metadata"]["name"] for job in jobs(found)}
+    found.settle()
+    end(found, MADE, 0)
+    found.settle()
+    assert {job["metadata"]["name"] for job in jobs(found)} == names
+    assert found.status["live"]["uri"] == COPY
+
+
+def test_traffic_never_goes_to_an_imports_pod() -> None:
+    """It bears the deployment's label, by which it is found, and not the servers'."""
+    found = world()
+    job = until_job(found)
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    for kind, name, place in (
+        ("Service", "cancer", ("selector",)),
+        ("PodDisruptionBudget", "cancer-server", ("selector", "matchLabels")),
+    ):
+        selector = found.objects[kind, name]["spec"]
+        for key in place:
+            selector = selector[key]
+        assert not selector.items() <= labels.items()
+        template = found.objects["Deployment", "cancer-server"]["spec"]["template"]
+        assert selector.items() <= template["metadata"]["labels"].items()
+    policy = found.objects["NetworkPolicy", "cancer-server"]["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items(), "it may reach nothing either"
+    assert policy["egress"] == []

@@ -1,0 +1,89 @@
+"""What clients may send to signatures of any tensors, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
+from ropewalk_server.protocols import classifying, named_tensors
+from ropewalk_server.protocols.jsonbody import BadRequest
+from ropewalk_server.protocols.named_tensors import TensorsDecoder, written
+
+SIGNATURES = [
+    Signature("Tensors", (TensorSpec(f"t{index}", dtype, shape),), (TensorSpec("y", "FLOAT"),))  # type: ignore[arg-type]
+    for index, dtype in enumerate(NUMPY_DTYPES)
+    for shape in ((-1,), (-1, 2), (-1, -1), (), (3,))
+]
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.just(10**400) | st.floats() | st.text(max_size=3)
+    | st.just({"b64": "aGk="}) | st.just({"b64": 1})
+)  # fmt: skip
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_leaves=9)
+
+
+@settings(max_examples=300, deadline=None)
+@given(signature=st.sampled_from(SIGNATURES), value=VALUES, row_form=st.booleans())
+def test_any_value_is_an_array_of_the_declared_type_or_a_bad_request(
+    signature: Signature, value: Any, row_form: bool
+) -> None:
+    """Never another exception, never another type or shape."""
+    decoder = TensorsDecoder(signature)
+    (spec,) = signature.inputs
+    try:
+        batch, form = decoder.decode({"instances" if row_form else "inputs": value}, 100)
+    except BadRequest:
+        return
+    found = batch.columns[spec.name]
+    assert form is row_form
+    assert found.dtype == np.dtype(NUMPY_DTYPES[spec.dtype])
+    assert len(found.shape) == len(spec.shape)
+    assert all(wanted in (-1, size) for wanted, size in zip(spec.shape, found.shape, strict=True))
+    if spec.dtype == "STRING":
+        assert {type(one) for one in found.reshape(-1)} <= {bytes}
+
+
+@settings(max_examples=200, deadline=None)
+@given(value=st.dictionaries(st.text(max_size=3), VALUES, max_size=3) | VALUES, context=st.none() | VALUES)
+def test_any_example_is_serialized_or_a_bad_request(value: Any, context: Any) -> None:
+    """Never another exception."""
+    try:
+        found = classifying.examples({"examples": [value]} | ({} if context is None else {"context": context}))
+    except BadRequest:
+        return
+    assert [type(one) for one in found] == [bytes]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "row_form", "expected"),
+    [
+        ({"y": np.array([0.1, 2], np.float32)}, True, '{"predictions":[0.1,2.0]}'),
+        ({"y": np.array(0.1, np.float32)}, False, '{"outputs":0.1}'),
+        ({"y": np.array([0.1, np.nan], np.float32)}, False, '{"outputs":[0.1,NaN]}'),
+        ({"y": np.array([0.5], np.float16), "z": np.array([1], np.uint8)}, True, '{"predictions":[{"y":0.5,"z":1}]}'),
+        ({"y": np.array([b"a", b"\xff"], object)}, False, '{"outputs":["a",{"b64":"/w=="}]}'),
+        ({"y_bytes": np.array([b"a"], object)}, False, '{"outputs":[{"b64":"YQ=="}]}'),
+        ({"y": np.zeros((0, 2), np.float32)}, False, '{"outputs":[]}'),
+        ({"y": np.array([2**63], np.uint64)}, False, '{"outputs":[9223372036854775808]}'),
+    ],
+)
+def test_outputs_are_written_as_upstream_writes_them(outputs: Any, row_form: bool, expected: str) -> None:
+    """Numbers in the digits of their type, text as text, what is no text in base64."""
+    answer = written(outputs, row_form)
+    assert (answer.status, answer.body.decode()) == (200, expected)
+
+
+def test_rows_that_no_output_has_are_upstreams_error() -> None:
+    """The form of rows wants as many of each."""
+    for outputs, words in (
+        ({"y": np.zeros(())}, "Tensor name: y has no shape information "),
+        ({"y": np.zeros(0)}, "Tensor name: y has invalid batch size: 0"),
+        ({"y": np.zeros(2), "z": np.zeros(3)}, "Tensor name: z has inconsistent batch size: 3 expecting batch size: 2"),
+    ):
+        answer = named_tensors.written(outputs, row_form=True)
+        assert (answer.status, json.loads(answer.body)["error"]) == (400, words)
