@@ -31,15 +31,17 @@ class Job:
     """One request's rows, waiting or being computed; cancel `future` to give it up.
 
     `until` is the time.perf_counter() after which nobody wants the answer; `taken` is that when a thread took it (the
-    last time, if it was computed again), 0.0 before.
+    last time, if it was computed again), 0.0 before. `computed` are its rows, in its first job only, so
+    that they are counted once.
     """
 
-    __slots__ = ("alone", "batch", "future", "model", "taken", "until")
+    __slots__ = ("alone", "batch", "computed", "future", "model", "taken", "until")
 
     def __init__(self, model: Model, batch: Batch, future: asyncio.Future[Core], until: float) -> None:
         self.model, self.batch, self.future, self.until = model, batch, future, until
         self.alone = not model.batches
         self.taken = 0.0
+        self.computed = 0
 
 
 class Batcher:
@@ -50,8 +52,6 @@ class Batcher:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="predict")
         self._queue: deque[Job] = deque()
         self._busy = 0
-        self.batches = 0
-        """Computations so far; requests a computation is what batching gains."""
 
     @property
     def waiting(self) -> int:
@@ -73,7 +73,6 @@ class Batcher:
     def _start(self) -> None:
         while self._busy < self._workers and (jobs := self._take()):
             self._busy += 1
-            self.batches += 1
             loop = asyncio.get_running_loop()
             computing = loop.run_in_executor(self._pool, compute, jobs[0].model, [job.batch for job in jobs])
             computing.add_done_callback(self._ended(jobs))
@@ -99,7 +98,9 @@ class Batcher:
             if job.alone:
                 break
         for job in taken:
-            job.taken = now
+            job.taken, job.computed = now, 0
+        if taken:
+            taken[0].computed = rows
         return taken
 
     def _ended(self, jobs: Sequence[Job]) -> Callable[[asyncio.Future[Any]], None]:

@@ -14,7 +14,7 @@ from ropewalk_model.histograms import Bins, Counter
 from ropewalk_model.windows import Bucket, ClassCounts, add_classes
 from ropewalk_server.log import log
 from ropewalk_server.protocols.batch import Batch, concatenate
-from ropewalk_server.stages import StageTimes
+from ropewalk_server.stages import PROTOCOLS, StageTimes
 
 FLUSH_ROWS = 1024
 FLUSH_BYTES = 4 << 20
@@ -23,6 +23,10 @@ LATENCY_EDGES = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 """Upper bounds in seconds; one more count follows for what is slower."""
+ROW_EDGES = tuple(2**power for power in range(15))
+"""Upper bounds of rows; one more count follows for what has more."""
+EXPECTED_CODES = (200, 400, 500)
+"""Counted from zero, so that a rate sees the first of them; others are rare."""
 
 
 class Yardstick(Protocol):
@@ -57,8 +61,16 @@ class Former:
 class Totals:
     """Counters since the process started, for Prometheus (a version's, over all its buckets)."""
 
-    codes: dict[int, int] = field(default_factory=dict)
+    codes: dict[str, dict[int, int]] = field(
+        default_factory=lambda: {protocol: dict.fromkeys(EXPECTED_CODES, 0) for protocol in PROTOCOLS}
+    )
+    """By protocol and HTTP status."""
     rows: int = 0
+    request_rows: list[int] = field(default_factory=lambda: [0] * (len(ROW_EDGES) + 1))
+    batch_rows: list[int] = field(default_factory=lambda: [0] * (len(ROW_EDGES) + 1))
+    """Of each computation of an engine, which may be for one request or several."""
+    computed: int = 0
+    """Rows of all computations."""
     latency: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_EDGES) + 1))
     latency_sum: float = 0.0
     features: dict[str, NDArray[np.int64]] = field(default_factory=dict)
@@ -73,10 +85,22 @@ class Totals:
     dropped: int = 0
     """Rows that could not be counted: an error of this server, which its log tells."""
 
+    @staticmethod
+    def of(model: Yardstick) -> Totals:
+        """Of a version that has not answered yet: zeros, in all its bins."""
+        found = Totals()
+        found.describe(model)
+        return found
+
     def describe(self, model: Yardstick) -> None:
-        """Take the bins' labels from the model that answers for this version now."""
-        self.bin_labels = {name: labels_of(bins) for name, bins in model.baseline.bins.items()}
-        self.prediction_labels = labels_of(model.baseline.prediction_bins)
+        """Take the bins' labels from the model that answers for this version now; where nothing was counted in them,
+        they stand at zero."""
+        bins, predictions = model.baseline.bins, model.baseline.prediction_bins
+        self.bin_labels = {name: labels_of(one) for name, one in bins.items()}
+        self.prediction_labels = labels_of(predictions)
+        zeros = {name: np.zeros(one.size, dtype=np.int64) for name, one in bins.items()}
+        self.features = {name: sum_of(self.features.get(name), zero) for name, zero in zeros.items()}
+        self.predictions = sum_of(self.predictions, np.zeros(predictions.size, dtype=np.int64))
 
     def add(self, bucket: Open) -> None:
         """Add a closed bucket's histograms."""

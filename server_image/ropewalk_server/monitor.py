@@ -12,16 +12,19 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_server.buckets import LATENCY_EDGES, Counted, Former, Open, Totals, Yardstick
+from ropewalk_server.buckets import LATENCY_EDGES, ROW_EDGES, Counted, Former, Open, Totals, Yardstick
 from ropewalk_server.closed import Closed
-from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.stages import Times
+
+if TYPE_CHECKING:
+    from ropewalk_server.predictor import Loaded
 
 ROWS_A_SECOND = 20_000
 """Above this rate rows are sampled."""
@@ -29,7 +32,7 @@ MAX_FORMER = 5
 TOGETHER = 64
 """Requests that are counted together, and the rows of one that is counted at once."""
 
-Answered = tuple[int, Model, Times, float, Batch, NDArray[np.float32]]
+Answered = tuple["Loaded", Times, float, Batch, NDArray[np.float32], int]
 
 
 class Monitor:
@@ -84,11 +87,12 @@ class Monitor:
             self.totals.pop(version, None)
 
     def answered(
-        self, version: int, model: Model, times: Times, ended: float, batch: Batch, core: NDArray[np.float32]
+        self, loaded: Loaded, times: Times, ended: float, batch: Batch, core: NDArray[np.float32], computed: int
     ) -> None:
-        """A request that was answered with predictions, at `ended` by time.perf_counter()."""
+        """A request that was answered with predictions, at `ended` by time.perf_counter(). `computed` are the rows of
+        the engine's computation; 0 if another request counts it."""
         waiting = self._waiting
-        waiting.append((version, model, times, ended, batch, core))
+        waiting.append((loaded, times, ended, batch, core, computed))
         if len(waiting) >= TOGETHER or batch.rows > TOGETHER:
             self.settle()
 
@@ -99,8 +103,9 @@ class Monitor:
             self._count(*one)
 
     def _count(
-        self, version: int, model: Model, times: Times, ended: float, batch: Batch, core: NDArray[np.float32]
+        self, loaded: Loaded, times: Times, ended: float, batch: Batch, core: NDArray[np.float32], computed: int
     ) -> None:
+        version, model, protocol = loaded
         seconds = ended - times.began
         bucket = self._bucket(version, model)
         rows = batch.rows
@@ -109,8 +114,13 @@ class Monitor:
         slot = bisect_left(LATENCY_EDGES, seconds)
         bucket.latency[slot] += 1
         totals = self.totals[version]
-        totals.codes[200] = totals.codes.get(200, 0) + 1
+        totals.codes[protocol][200] += 1
         totals.rows += rows
+        size = bisect_left(ROW_EDGES, rows)
+        totals.request_rows[size] += 1
+        if computed:
+            totals.batch_rows[size if computed == rows else bisect_left(ROW_EDGES, computed)] += 1
+            totals.computed += computed
         totals.latency[slot] += 1
         totals.latency_sum += seconds
         totals.stages.add(times, ended)
@@ -135,8 +145,9 @@ class Monitor:
         self._second_rows += rows
         return 1 + max(self._last_rows, self._second_rows) // self._rows_a_second
 
-    def failed(self, version: int, model: Model, status: int, seconds: float) -> None:
+    def failed(self, loaded: Loaded, status: int, seconds: float) -> None:
         """A request for this version that got an error. `errors` are the server's (5xx), which fail a rollout."""
+        version, model, protocol = loaded
         bucket = self._bucket(version, model)
         bucket.requests += 1
         if status >= 500:
@@ -146,7 +157,8 @@ class Monitor:
         slot = bisect_left(LATENCY_EDGES, seconds)
         bucket.latency[slot] += 1
         totals = self.totals[version]
-        totals.codes[status] = totals.codes.get(status, 0) + 1
+        codes = totals.codes[protocol]
+        codes[status] = codes.get(status, 0) + 1
         totals.latency[slot] += 1
         totals.latency_sum += seconds
 
@@ -181,11 +193,9 @@ class Monitor:
         now = int(self._clock())
         return self.closed.page(since, now - now % self.seconds, self.seconds)
 
-    def counted(self) -> Iterator[tuple[int, Counted]]:
-        """The histograms of each version since the process started, those of the open bucket included."""
-        self.settle()
-        for version, totals in sorted(self.totals.items()):
-            bucket = self._open.get(version)
-            if bucket is not None:
-                bucket.flush()
-            yield version, totals.counted(bucket)
+    def counted(self, version: int, totals: Totals) -> Counted:
+        """The histograms of a version since the process started, those of the open bucket included."""
+        bucket = self._open.get(version)
+        if bucket is not None:
+            bucket.flush()
+        return totals.counted(bucket)

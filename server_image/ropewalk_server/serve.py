@@ -13,7 +13,7 @@ from ropewalk_server.access_log import TRACEPARENT
 from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.credentials import Certificate, FeedbackKey, Gate, Tokens
 from ropewalk_server.engine_choice import RowsSeen
-from ropewalk_server.feedback import Receipts
+from ropewalk_server.feedback import REQUEST, Receipts
 from ropewalk_server.grpc_server import GrpcServer
 from ropewalk_server.grpc_service import GrpcService
 from ropewalk_server.http_server import HttpServer
@@ -69,7 +69,7 @@ class Server:
         self.http = HttpServer(
             service.handle,
             tfserving.error,
-            keep=(AUTHORIZATION, TRACEPARENT, *openinference.KEPT_HEADERS),
+            keep=(AUTHORIZATION, TRACEPARENT, REQUEST, *openinference.KEPT_HEADERS),
             admit=service.admit,
             rejected=self.predictor.reject,
         )

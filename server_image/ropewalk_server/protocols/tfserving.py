@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,17 @@ import orjson
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_server.feedback import FIELD, Issued
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols.answering import later, mistaken, not_allowed
+from ropewalk_server.protocols.answering import later, mistaken, not_allowed, wants_receipts
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth, shown
 from ropewalk_server.protocols.labels import Labels
 from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.stages import REST_V1
 from ropewalk_server.versions import Held, Versions
 
 _PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,18})|/labels/([^/:]{1,63}))?(?:(:[a-z]+)|(/metadata))?/?")
@@ -110,7 +112,7 @@ class TensorFlowServing:
         if request.method != b"POST":
             return not_allowed(request, "POST")
         predictor = self._predictor
-        found = predictor.find(target.version)
+        found = predictor.find(target.version, REST_V1)
         if found is None:
             return self._absent(target)
         began = time.perf_counter()
@@ -120,7 +122,7 @@ class TensorFlowServing:
             return error(*mistaken(predictor, found, began, why))
         except Costly:
             return asyncio.ensure_future(self._unpacked(request, found, began))
-        return self._ask(found, began, batch, row_form)
+        return self._ask(found, began, batch, row_form, wants_receipts(request))
 
     async def _unpacked(self, request: Request, found: Loaded, began: float) -> Response:
         predictor = self._predictor
@@ -134,18 +136,21 @@ class TensorFlowServing:
             return error(*mistaken(predictor, found, began, why))
         except Refused as why:
             return error(why.status, str(why))
-        answer = self._ask(found, began, batch, row_form)
+        answer = self._ask(found, began, batch, row_form, wants_receipts(request))
         return answer if isinstance(answer, Response) else await answer
 
-    def _ask(self, found: Loaded, began: float, batch: Batch, row_form: bool) -> Answer:
+    def _ask(self, found: Loaded, began: float, batch: Batch, row_form: bool, each: bool) -> Answer:
         signature = found.model.signature
 
-        def write(core: Core, receipt: bytes | None) -> Response:
-            body = write_predict(signature, core, row_form)
-            return Response(200, body, JSON, ((RECEIPT, receipt),)) if receipt is not None else Response(200, body)
+        def write(core: Core, issued: Issued) -> Response:
+            if issued is None:
+                return Response(200, write_predict(signature, core, row_form))
+            if isinstance(issued, bytes):
+                return Response(200, write_predict(signature, core, row_form), JSON, ((RECEIPT, issued),))
+            return Response(200, write_predict(signature, core, row_form, issued))
 
         try:
-            answer = self._predictor.predict(found, batch, began, write)
+            answer = self._predictor.predict(found, batch, began, write, each=each)
         except Refused as why:
             return error(why.status, str(why))
         return answer if type(answer) is Response else later(answer, error)
@@ -206,12 +211,17 @@ def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]
     return found
 
 
-def write_predict(signature: Signature, core: NDArray[np.float32], row_form: bool) -> bytes:
-    """`{"predictions": [...]}` or `{"outputs": ...}`; a model with one output answers with its bare values.
+def write_predict(
+    signature: Signature, core: NDArray[np.float32], row_form: bool, receipts: Sequence[str] = ()
+) -> bytes:
+    """`{"predictions": [...]}` or `{"outputs": ...}`; a model with one output answers with its bare values. Beside
+    them the `receipts`, if there are any.
 
     What is not finite is written as upstream does, as a token NaN, Infinity or -Infinity.
     """
     document = _predictions(signature, core, row_form)
+    if receipts:
+        document[FIELD] = receipts
     body = orjson.dumps(document, option=_OPTIONS)
     if b"null" in body and not np.isfinite(core).all():
         return json.dumps(document, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
