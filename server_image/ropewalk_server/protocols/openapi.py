@@ -157,9 +157,8 @@ def _operation(one: Operation) -> dict[str, Any]:
     found["requestBody"] = {"required": True, "content": {"application/json": body}}
     if one.predicts:
         answer["headers"] = {RECEIPT.decode(): {"description": "What :feedback wants", "schema": _TEXT}}
-        why = "A receipt for each row in the body, in place of an id for all in a header"
-        wanted = {"enum": [BODY.decode()]}
-        found["parameters"] = [{"name": REQUEST.decode(), "in": "header", "schema": wanted, "description": why}]
+        why = f"{BODY.decode()}: a receipt for each row in the body, in place of an id for all in a header"
+        found["parameters"] = [{"name": REQUEST.decode(), "in": "header", "schema": _TEXT, "description": why}]
     if one.binary:
         header = HEADER_LENGTH.decode()
         length = {"type": "integer", "minimum": 0}
