@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 ROWS_A_SECOND = 20_000
 """Above this rate rows are sampled."""
 MAX_FORMER = 5
+READ_LATELY = 180.0
+"""Seconds: an operator asks once a minute, and may miss a turn."""
 TOGETHER = 64
 """Requests that are counted together, and the rows of one that is counted at once."""
 
@@ -45,6 +47,7 @@ class Monitor:
         self._waiting: list[Answered] = []
         self._open: dict[int, Open] = {}
         self._ends = 0.0
+        self._finished_by = 0
         self.closed = Closed()
         self.totals: dict[int, Totals] = {}
         self._second = 0
@@ -52,6 +55,8 @@ class Monitor:
         self._last_rows = 0
         self._turn = 0
         self.feedback_rejected = 0
+        self._asked = (-READ_LATELY, 0)
+        """When a reader came last, and from where on it had nothing yet."""
         self.former: OrderedDict[int, Former] = OrderedDict()
         """The last few versions that answered here, the latest last: labels come when they have been let go."""
 
@@ -187,11 +192,27 @@ class Monitor:
         if self._open and self._clock() >= self._ends:
             self._close_all()
 
-    def windows(self, since: int = 0) -> bytes:
-        """GET /windows: the closed buckets that start at `since` or later, as many as one answer holds."""
+    def windows(self, since: int | None = None) -> bytes:
+        """GET /windows: the closed buckets that start at `since` or later, as many as one answer holds. Whoever says
+        `since` keeps what it has read."""
         self.tick()
         now = int(self._clock())
-        return self.closed.page(since, now - now % self.seconds, self.seconds)
+        if since is not None:
+            self._asked = (self._clock(), since)
+        through = max(now - now % self.seconds, self._finished_by)
+        return self.closed.page(since or 0, through, self.seconds)
+
+    def finish(self) -> None:
+        """Nothing will be answered any more: close what is open."""
+        self.settle()
+        self._close_all()
+        self._finished_by = int(self._ends)
+
+    @property
+    def unread(self) -> bool:
+        """Whether there are closed buckets that a reader has not yet, one that came lately."""
+        asked, since = self._asked
+        return self.closed.latest >= since and self._clock() - asked < READ_LATELY
 
     def counted(self, version: int, totals: Totals) -> Counted:
         """The histograms of a version since the process started, those of the open bucket included."""

@@ -114,9 +114,12 @@ def plan(observed: Observed, now: datetime) -> Plan:
 
 
 def _again(uid: str, after: Memory, fleet_now: Sequence[Pod], replicas: int, now: datetime) -> float | None:
-    """Often while pods change versions, less so the longer it takes; once a minute while they serve."""
+    """Often while pods change versions, less so the longer it takes; once a minute while they serve. A pod that is
+    being deleted waits for a few seconds only to be read."""
     if replicas == 0 and not fleet_now:
         return None
+    if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in fleet_now):
+        return STARTING
     told, candidate = after.routes, after.candidate
     running = [pod for pod in fleet_now if pod.running]
     behind = told is not None and any(nudges.is_behind(pod, told, now) for pod in running)
