@@ -66,11 +66,14 @@ class Totals:
     )
     """By protocol and HTTP status."""
     rows: int = 0
-    request_rows: list[int] = field(default_factory=lambda: [0] * (len(ROW_EDGES) + 1))
-    batch_rows: list[int] = field(default_factory=lambda: [0] * (len(ROW_EDGES) + 1))
-    """Of each computation of an engine, which may be for one request or several."""
-    computed: int = 0
-    """Rows of all computations."""
+    alone: list[int] = field(default_factory=lambda: [0] * (len(ROW_EDGES) + 1))
+    """By their rows, requests that were computations of their own: nearly all of a cheap model's."""
+    together: list[int] = field(default_factory=lambda: [0] * (len(ROW_EDGES) + 1))
+    """Requests that were computed with others."""
+    batches: list[int] = field(default_factory=lambda: [0] * (len(ROW_EDGES) + 1))
+    """Computations for these."""
+    together_rows: int = 0
+    batches_rows: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_EDGES) + 1))
     latency_sum: float = 0.0
     features: dict[str, NDArray[np.int64]] = field(default_factory=dict)
@@ -84,6 +87,21 @@ class Totals:
     """Rows that were answered but left out of the histograms, because rows came too fast."""
     dropped: int = 0
     """Rows that could not be counted: an error of this server, which its log tells."""
+
+    @property
+    def request_rows(self) -> list[int]:
+        """Requests by their rows."""
+        return [sum(pair) for pair in zip(self.alone, self.together, strict=True)]
+
+    @property
+    def batch_rows(self) -> list[int]:
+        """An engine's computations by their rows."""
+        return [sum(pair) for pair in zip(self.alone, self.batches, strict=True)]
+
+    @property
+    def computed(self) -> int:
+        """Rows of all computations."""
+        return self.rows - self.together_rows + self.batches_rows
 
     @staticmethod
     def of(model: Yardstick) -> Totals:

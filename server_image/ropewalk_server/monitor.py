@@ -121,11 +121,15 @@ class Monitor:
         totals = self.totals[version]
         totals.codes[protocol][200] += 1
         totals.rows += rows
-        size = bisect_left(ROW_EDGES, rows)
-        totals.request_rows[size] += 1
-        if computed:
-            totals.batch_rows[size if computed == rows else bisect_left(ROW_EDGES, computed)] += 1
-            totals.computed += computed
+        size = 0 if rows == 1 else bisect_left(ROW_EDGES, rows)
+        if computed == rows:
+            totals.alone[size] += 1
+        else:
+            totals.together[size] += 1
+            totals.together_rows += rows
+            if computed:
+                totals.batches[bisect_left(ROW_EDGES, computed)] += 1
+                totals.batches_rows += computed
         totals.latency[slot] += 1
         totals.latency_sum += seconds
         totals.stages.add(times, ended)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 import urllib.request
+from typing import Any
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from ropewalk_model import baseline
+from ropewalk_model.features import FeatureSpec
+from ropewalk_server.buckets import Former
 from ropewalk_server.exposition import Family
-from ropewalk_server.stages import EVERY, PROTOCOLS, STAGES
+from ropewalk_server.monitor import Monitor
+from ropewalk_server.predictor import Loaded
+from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.stages import EVERY, PROTOCOLS, STAGES, Times
 from tests.server.conftest import Published, Server, row
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
@@ -84,6 +92,20 @@ def test_a_version_has_all_its_series_before_its_first_request(server: Server, p
     assert {name: len(samples) for name, samples in after.items()} == {n: len(s) for n, s in before.items()}
     assert total(after, "requests_total", protocol="rest_v2", code="400") == 1
     assert total(after, "requests_total") == 2
+
+
+def test_rows_of_requests_and_of_computations_are_told_apart() -> None:
+    """Three requests, of which two were computed together with a third that was given up."""
+    document = baseline.build([FeatureSpec("x", "Number")], {"x": np.zeros(9, np.float32)}, np.zeros(9, np.float32))
+    model: Any = Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
+    monitor, times = Monitor(), Times(0.0, 0.0, 0.0, 0.0)
+    for rows, computed in ((1, 1), (2, 7), (3, 0)):
+        batch = Batch(rows, ("x",), columns={"x": np.zeros(rows, np.float32)})
+        monitor.answered(Loaded(1, model), times, 0.0, batch, np.zeros((rows, 1), np.float32), computed)
+    monitor.settle()
+    found = monitor.totals[1]
+    assert (found.request_rows[:4], sum(found.request_rows), found.rows) == ([1, 1, 1, 0], 3, 6)
+    assert (found.batch_rows[:4], sum(found.batch_rows), found.computed) == ([1, 0, 0, 1], 2, 8)
 
 
 def test_the_loaded_version_is_described(serving: Server) -> None:
