@@ -25,6 +25,8 @@ LATENCY_EDGES = (
 """Upper bounds in seconds; one more count follows for what is slower."""
 ROW_EDGES = tuple(2**power for power in range(15))
 """Upper bounds of rows; one more count follows for what has more."""
+LAG_EDGES = (60.0, 600.0, 3600.0, 21600.0, 86400.0, 259200.0, 604800.0, 1209600.0, 2592000.0)
+"""Upper bounds in seconds, from a minute to the thirty days for which a receipt is good."""
 EXPECTED_CODES = (200, 400, 500)
 """Counted from zero, so that a rate sees the first of them; others are rare."""
 
@@ -82,6 +84,8 @@ class Totals:
     prediction_labels: list[str] = field(default_factory=list)
     labels: int = 0
     labels_correct: int = 0
+    label_lag: list[int] = field(default_factory=lambda: [0] * (len(LAG_EDGES) + 1))
+    label_lag_sum: float = 0.0
     stages: StageTimes = field(default_factory=StageTimes)
     sampled_out: int = 0
     """Rows that were answered but left out of the histograms, because rows came too fast."""

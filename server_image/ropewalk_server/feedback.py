@@ -161,6 +161,10 @@ class Receipts:
         predicted = None if value is not None else int.from_bytes(part, "big")
         return Receipt(version, digest, issued, row, predicted, value)
 
+    def lag(self, receipt: Receipt) -> float:
+        """Seconds since the prediction; clocks of two pods may differ."""
+        return max(0.0, self._clock() - receipt.time)
+
     def first_label(self, text: str) -> bool:
         """Whether this row has no label yet; remembers it. By pod and for the last 200,000 labels."""
         ident, _, number = text.partition(".")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ropewalk_server.buckets import LATENCY_EDGES, ROW_EDGES, Totals
+from ropewalk_server.buckets import LAG_EDGES, LATENCY_EDGES, ROW_EDGES, Totals
 from ropewalk_server.exposition import Family
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.stages import EVERY, STAGE_EDGES
@@ -83,6 +83,7 @@ def _answers(predictor: Predictor) -> list[Family]:
     labels = Family(
         PREFIX + "labelled_rows_total", "counter", "Labels that came as feedback, and whether the answer was right."
     )
+    lag = Family(PREFIX + "label_lag_seconds", "histogram", "From a prediction to its label.")
     seconds = Family(
         PREFIX + "request_duration_seconds", "histogram", "From a request's last byte to its answer, errors included."
     )
@@ -103,10 +104,11 @@ def _answers(predictor: Predictor) -> list[Family]:
         computations.add(own, sum(totals.batch_rows))
         labels.add({**own, "correct": "true"}, totals.labels_correct)
         labels.add({**own, "correct": "false"}, totals.labels - totals.labels_correct)
+        lag.add_histogram(own, LAG_EDGES, totals.label_lag, totals.label_lag_sum)
         seconds.add_histogram(own, LATENCY_EDGES, totals.latency, totals.latency_sum)
         for stage, counts in totals.stages.counts.items():
             stages.add_histogram({**own, "stage": stage}, STAGE_EDGES, counts, totals.stages.sums[stage])
-    return [requests, request_rows, batch_rows, computed, computations, labels, seconds, stages]
+    return [requests, request_rows, batch_rows, computed, computations, labels, lag, seconds, stages]
 
 
 def _histograms(predictor: Predictor) -> list[Family]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_server.buckets import LATENCY_EDGES, ROW_EDGES, Counted, Former, Open, Totals, Yardstick
+from ropewalk_server.buckets import LAG_EDGES, LATENCY_EDGES, ROW_EDGES, Counted, Former, Open, Totals, Yardstick
 from ropewalk_server.closed import Closed
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.stages import Times
@@ -171,13 +171,15 @@ class Monitor:
         totals.latency[slot] += 1
         totals.latency_sum += seconds
 
-    def labelled(self, version: int, model: Yardstick, *, predicted: int, truth: int) -> None:
-        """A label that came for an answer of this version; classes by index."""
+    def labelled(self, version: int, model: Yardstick, *, predicted: int, truth: int, lag: float) -> None:
+        """A label that came for an answer of this version, `lag` seconds after it; classes by index."""
         bucket = self._bucket(version, model)
         bucket.label(predicted, truth)
         totals = self.totals[version]
         totals.labels += 1
         totals.labels_correct += predicted == truth
+        totals.label_lag[bisect_left(LAG_EDGES, lag)] += 1
+        totals.label_lag_sum += lag
 
     def _close(self, bucket: Open) -> None:
         bucket.flush()

@@ -150,7 +150,7 @@ def test_who_asked_long_ago_is_not_waited_for() -> None:
     """An operator asks once a minute."""
     now = 30.0
     monitor = Monitor(clock=lambda: now)
-    monitor.labelled(1, yardstick(1), predicted=0, truth=0)
+    monitor.labelled(1, yardstick(1), predicted=0, truth=0, lag=5.0)
     assert not monitor.unread
     monitor.windows(since=0)
     monitor.finish()
@@ -182,15 +182,15 @@ def test_labels_for_former_versions_share_the_minute_s_bucket() -> None:
     """However many come, and whatever answers meanwhile: one bucket a version and minute."""
     monitor = Monitor(clock=lambda: 30.0)
     for number in range(1, 8):  # two more than are remembered, all in one minute
-        monitor.labelled(number, yardstick(number), predicted=0, truth=0)
+        monitor.labelled(number, yardstick(number), predicted=0, truth=0, lag=5.0)
     for number in range(1, 8):
         for _ in range(20):
-            monitor.labelled(number, yardstick(number), predicted=0, truth=0)
+            monitor.labelled(number, yardstick(number), predicted=0, truth=0, lag=5.0)
     monitor._ends = 0.0
     monitor.tick()
     found = page(monitor.closed).buckets
     assert sorted((one.version, one.label_count) for one in found) == [(number, 21) for number in range(1, 8)]
-    monitor.labelled(8, yardstick(8), predicted=0, truth=0)
+    monitor.labelled(8, yardstick(8), predicted=0, truth=0, lag=5.0)
     assert len(monitor.former) == len(monitor.totals) == MAX_FORMER
 
 

@@ -58,6 +58,8 @@ def test_every_row_has_a_receipt_of_its_own_where_they_are_asked_for(serving: Se
     labels = [{"id": one, "label": "malignant"} for one in answer["receipts"]]
     assert serving.post(FEEDBACK, labels + labels[:5])[1] == {"accepted": MANY + 5, "refused": []}
     assert labelled(serving) - before == MANY
+    metrics = serving.get("/metrics", monitoring=True)[1]["text"]
+    assert f'label_lag_seconds_bucket{{model="cancer",version="1",le="60"}} {labelled(serving):g}' in metrics
     status, answer, headers = serving.post("/v1/models/cancer:predict", COLUMNS)
     assert (status, list(answer), "ropewalk-prediction-id" in headers) == (200, ["outputs"], False)
 
