@@ -45,6 +45,8 @@ CLOSED = 3.0
 FOLLOW = 0.25
 """Seconds between two looks while a version changes: pods say that they have it, no event does."""
 STARTING = 1.0
+LEAVING = 1.0
+"""A server that is asked to end waits for a few seconds only until it has been read."""
 WAITS_FOR_ITS_TURN = 10.0
 SLOW = 5.0
 LONG = 15.0
@@ -108,18 +110,17 @@ def plan(observed: Observed, now: datetime) -> Plan:
         *nudges.effects(fleet_now, after.routes, told, replicas, now, given_up),
     ]
     delay = _again(wanted.uid, after, fleet_now, replicas, now)
+    if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in fleet_now):
+        delay = min(delay or LEAVING, LEAVING)
     if chosen.waiting:
         delay = min(delay or WAITS_FOR_ITS_TURN, WAITS_FOR_ITS_TURN)
     return Plan(tuple(effects), document, events, delay, asserts_children=True)
 
 
 def _again(uid: str, after: Memory, fleet_now: Sequence[Pod], replicas: int, now: datetime) -> float | None:
-    """Often while pods change versions, less so the longer it takes; once a minute while they serve. A pod that is
-    being deleted waits for a few seconds only to be read."""
+    """Often while pods change versions, less so the longer it takes; once a minute while they serve."""
     if replicas == 0 and not fleet_now:
         return None
-    if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in fleet_now):
-        return STARTING
     told, candidate = after.routes, after.candidate
     running = [pod for pod in fleet_now if pod.running]
     behind = told is not None and any(nudges.is_behind(pod, told, now) for pod in running)
