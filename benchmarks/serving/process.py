@@ -60,6 +60,12 @@ class Process:
         """Resident memory, each process's own share of what several share (PSS)."""
         return sum(_pss_kib(pid) for pid in self.tree()) / 1024
 
+    def rss_mib(self) -> float:
+        """Resident memory of the first process, what it shares counted whole: its part of the libraries (PSS) grows by
+        megabytes when others that have them too come to an end."""
+        text = Path(f"/proc/{self._process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmRSS:")) / 1024
+
     def stop(self) -> None:
         """SIGTERM, a grace period, then SIGKILL for whatever of the tree is left."""
         known = {pid: found[19] for pid in self.tree() if (found := _stat(pid))}

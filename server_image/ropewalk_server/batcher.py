@@ -34,15 +34,17 @@ class Job:
 
     `until` is the time.perf_counter() after which nobody wants the answer; `taken` is that when a thread took it (the
     last time, if it was computed again), 0.0 before. Up to the time `ripe` it waits for others. `alone` is a request
-    that shares its call with no other.
+    that shares its call with no other. `computed` are the call's rows, in its first job only, so that they are
+    counted once.
     """
 
-    __slots__ = ("alone", "batch", "future", "model", "ripe", "taken", "until")
+    __slots__ = ("alone", "batch", "computed", "future", "model", "ripe", "taken", "until")
 
     def __init__(self, model: Model, batch: Batch, future: asyncio.Future[Core], until: float) -> None:
         self.model, self.batch, self.future, self.until = model, batch, future, until
         self.alone = False
         self.ripe = self.taken = 0.0
+        self.computed = 0
 
 
 class Batcher:
@@ -55,8 +57,6 @@ class Batcher:
         self._busy = 0
         self._timer: asyncio.TimerHandle | None = None
         self.batching = Batching()
-        self.batches = 0
-        """Computations so far; requests a computation is what batching gains."""
 
     @property
     def waiting(self) -> int:
@@ -82,7 +82,6 @@ class Batcher:
     def _start(self) -> None:
         while self._busy < self._workers and (jobs := self._take()):
             self._busy += 1
-            self.batches += 1
             loop = asyncio.get_running_loop()
             computing = loop.run_in_executor(self._pool, compute, jobs[0].model, [job.batch for job in jobs])
             computing.add_done_callback(self._ended(jobs))
@@ -114,7 +113,9 @@ class Batcher:
             self._wait_for(taken[0], taken[0].ripe - now)
             return []
         for job in taken:
-            job.taken = now
+            job.taken, job.computed = now, 0
+        if taken:
+            taken[0].computed = rows
         return taken
 
     def _wait_for(self, job: Job, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -14,7 +15,7 @@ from ropewalk_model.histograms import Bins, Counter
 from ropewalk_model.windows import Bucket, ClassCounts, add_classes
 from ropewalk_server.log import log
 from ropewalk_server.protocols.batch import Batch, concatenate
-from ropewalk_server.stages import StageTimes
+from ropewalk_server.stages import PROTOCOLS, StageTimes
 
 FLUSH_ROWS = 1024
 FLUSH_BYTES = 4 << 20
@@ -25,6 +26,12 @@ LATENCY_EDGES = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 """Upper bounds in seconds; one more count follows for what is slower."""
+ROW_EDGES = tuple(2**power for power in range(15))
+"""Upper bounds of rows; one more count follows for what has more."""
+LAG_EDGES = (60.0, 600.0, 3600.0, 21600.0, 86400.0, 259200.0, 604800.0, 1209600.0, 2592000.0)
+"""Upper bounds in seconds, from a minute to the thirty days for which a receipt is good."""
+EXPECTED_CODES = (200, 400, 500)
+"""Counted from zero, so that a rate sees the first of them; others are rare."""
 
 
 class Yardstick(Protocol):
@@ -59,8 +66,19 @@ class Former:
 class Totals:
     """Counters since the process started, for Prometheus (a version's, over all its buckets)."""
 
-    codes: dict[int, int] = field(default_factory=dict)
+    codes: dict[str, dict[int, int]] = field(
+        default_factory=lambda: {protocol: dict.fromkeys(EXPECTED_CODES, 0) for protocol in PROTOCOLS}
+    )
+    """By protocol and HTTP status."""
     rows: int = 0
+    alone: list[int] = field(default_factory=lambda: [0] * (len(ROW_EDGES) + 1))
+    """By their rows, requests that were computations of their own: nearly all of a cheap model's."""
+    together: list[int] = field(default_factory=lambda: [0] * (len(ROW_EDGES) + 1))
+    """Requests that were computed with others."""
+    batches: list[int] = field(default_factory=lambda: [0] * (len(ROW_EDGES) + 1))
+    """Computations for these."""
+    together_rows: int = 0
+    batches_rows: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_EDGES) + 1))
     latency_sum: float = 0.0
     features: dict[str, NDArray[np.int64]] = field(default_factory=dict)
@@ -69,16 +87,61 @@ class Totals:
     prediction_labels: list[str] = field(default_factory=list)
     labels: int = 0
     labels_correct: int = 0
+    label_lag: list[int] = field(default_factory=lambda: [0] * (len(LAG_EDGES) + 1))
+    label_lag_sum: float = 0.0
     stages: StageTimes = field(default_factory=StageTimes)
     sampled_out: int = 0
     """Rows that were answered but left out of the histograms, because rows came too fast."""
     dropped: int = 0
     """Rows that could not be counted: an error of this server, which its log tells."""
 
+    def count_rows(self, rows: int, computed: int, counts: Sequence[int] = ()) -> None:
+        """Of a request, in a computation of so many rows (0: another request counts that), or of requests of one turn
+        with so many rows each, which were one computation."""
+        if len(counts) <= 1 and computed == rows:
+            self.alone[0 if rows == 1 else bisect_left(ROW_EDGES, rows)] += 1
+            return
+        self.together_rows += rows
+        if len(counts) == rows:
+            self.together[0] += rows
+        else:
+            for count in counts or (rows,):
+                self.together[bisect_left(ROW_EDGES, count)] += 1
+        if computed:
+            self.batches[bisect_left(ROW_EDGES, computed)] += 1
+            self.batches_rows += computed
+
+    @property
+    def request_rows(self) -> list[int]:
+        """Requests by their rows."""
+        return [sum(pair) for pair in zip(self.alone, self.together, strict=True)]
+
+    @property
+    def batch_rows(self) -> list[int]:
+        """An engine's computations by their rows."""
+        return [sum(pair) for pair in zip(self.alone, self.batches, strict=True)]
+
+    @property
+    def computed(self) -> int:
+        """Rows of all computations."""
+        return self.rows - self.together_rows + self.batches_rows
+
+    @staticmethod
+    def of(model: Yardstick) -> Totals:
+        """Of a version that has not answered yet: zeros, in all its bins."""
+        found = Totals()
+        found.describe(model)
+        return found
+
     def describe(self, model: Yardstick) -> None:
-        """Take the bins' labels from the model that answers for this version now."""
-        self.bin_labels = {name: labels_of(bins) for name, bins in model.baseline.bins.items()}
-        self.prediction_labels = labels_of(model.baseline.prediction_bins)
+        """Take the bins' labels from the model that answers for this version now; where nothing was counted in them,
+        they stand at zero."""
+        bins, predictions = model.baseline.bins, model.baseline.prediction_bins
+        self.bin_labels = {name: labels_of(one) for name, one in bins.items()}
+        self.prediction_labels = labels_of(predictions)
+        zeros = {name: np.zeros(one.size, dtype=np.int64) for name, one in bins.items()}
+        self.features = {name: sum_of(self.features.get(name), zero) for name, zero in zeros.items()}
+        self.predictions = sum_of(self.predictions, np.zeros(predictions.size, dtype=np.int64))
 
     def add(self, bucket: Open) -> None:
         """Add a closed bucket's histograms."""

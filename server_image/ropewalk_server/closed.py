@@ -29,6 +29,11 @@ class Closed:
         self._bytes = 0
         self._lost_before = 0
 
+    @property
+    def latest(self) -> int:
+        """Where the latest bucket begins; -1: there is none."""
+        return self._buckets[-1][0] if self._buckets else -1
+
     def add(self, start: int, document: dict[str, Any]) -> None:
         """Keep a bucket; one that no answer could hold is dropped at once, and the log tells."""
         body = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -1,18 +1,21 @@
 """Receipts: what a prediction's id says, so that any replica can count a label for the version that answered.
 
+There are some only where a key is mounted (`/ropewalk/feedback/key`, of `spec.monitor.feedback`): without one anybody
+could make them up. An answer of at most 100 rows has its id in the header `ropewalk-prediction-id` (over gRPC in the
+metadata; in the Open Inference Protocol among the parameters as well); row i of it is `<id>.<i>`, the bare id row 0. A
+request with the header (or metadata) `ropewalk-receipts: body` gets one receipt a row instead, of any number of rows,
+as the field, or the output of strings, `receipts`.
+
 Format 1, base64url without padding of, big-endian:
     format       u8   = 1
-    flags        u8   bit 0: signed with a key; bit 1: classes are two bytes wide; bit 2: float32 values (regression)
+    flags        u8   bit 0: 1; bit 1: classes are two bytes wide; bit 2: float32 values (regression)
     version      u32
     digest       8 bytes, the first of the manifest's sha256
     time         u32  seconds since the epoch
     nonce        6 bytes: one for every process, then a counter
     count        u8   rows
     predictions  count * (1, 2 or 4) bytes
-    mac          16 bytes if signed: HMAC-SHA256 with the deployment's key over all before, cut to 16;
-                 else 8 bytes: BLAKE2b keyed with the manifest's digest, which finds damage, not forgery
-Row i of a request is `<id>.<i>`; the bare id means row 0. Without a key anyone who knows a version's digest can make up
-receipts: mount one (`/ropewalk/feedback/key`) or set ROPEWALK_FEEDBACK_KEY where labels decide anything.
+    mac          16 bytes: HMAC-SHA256 with the deployment's key over all before, cut to 16
 """
 
 from __future__ import annotations
@@ -31,12 +34,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+REQUEST, BODY = b"ropewalk-receipts", b"body"
+"""The header with which a client asks for a receipt a row, and its value."""
+FIELD = "receipts"
 MAX_ROWS = 100
-"""A larger request gets no receipt: an id must fit a header."""
+"""A larger answer has no id in its head: clients and proxies allow a header 4 to 8 KiB, and this is at most 600."""
+TOGETHER = 16
+"""Rows that share an id where there is one receipt a row: each alone would take four times as long to sign, many
+together make every receipt longer."""
 MAX_AGE_SECONDS = 30 * 86400
 _HEAD = struct.Struct(">BBI8sI6sB")
 _SIGNED, _WIDE, _VALUES = 1, 2, 4
 _REMEMBERED = 200_000
+
+Issued = bytes | list[str] | None
+"""What an answer tells of receipts: the id of all of it, a receipt a row, or nothing."""
 
 
 class InvalidReceipt(ValueError):
@@ -56,7 +68,8 @@ class Receipt:
 
 
 class Receipts:
-    """Issues and reads receipts with one key, and remembers which rows were labelled already (in this pod)."""
+    """Issues and reads receipts with one key, and remembers which rows were labelled already (in this pod). Without a
+    key there are none."""
 
     def __init__(self, key: bytes | None, clock: Callable[[], float] = time.time) -> None:
         self._key = key
@@ -72,16 +85,18 @@ class Receipts:
             self._former_key, self._key = self._key, key
 
     @property
-    def signed(self) -> bool:
-        """Whether receipts cannot be made up."""
+    def issued(self) -> bool:
+        """Whether there is a key."""
         return self._key is not None
 
-    def issue(self, version: int, digest: bytes, core: NDArray[np.float32], classes: int) -> bytes | None:
-        """The id of a request with this answer; None if it has too many rows. `digest` is 32 bytes."""
+    def issue(
+        self, version: int, digest: bytes, core: NDArray[np.float32], classes: int, *, each: bool = False
+    ) -> Issued:
+        """What the client of this answer is told; `each`: it wants a receipt a row. `digest` is 32 bytes."""
         rows = len(core)
-        if rows > MAX_ROWS:
+        if self._key is None or (rows > MAX_ROWS and not each):
             return None
-        flags = 0 if self._key is None else _SIGNED
+        flags = _SIGNED
         if not classes:
             flags |= _VALUES
             predictions = core.astype(">f4").tobytes()
@@ -91,17 +106,31 @@ class Receipts:
             wide = classes > 256
             flags |= _WIDE if wide else 0
             predictions = core.argmax(axis=1).astype(">u2" if wide else "u1").tobytes()
+        head = version, digest[:8], int(self._clock())
+        if not each:
+            return self._signed(self._key, flags, head, rows, predictions)
+        receipts: list[str] = []
+        size = TOGETHER * (len(predictions) // rows)
+        for at in range(0, len(predictions), size):
+            count = min(TOGETHER, rows - len(receipts))
+            ident = self._signed(self._key, flags, head, count, predictions[at : at + size]).decode()
+            receipts += [f"{ident}.{row}" for row in range(count)]
+        return receipts
+
+    def _signed(self, key: bytes, flags: int, head: tuple[int, bytes, int], rows: int, predictions: bytes) -> bytes:
         self._next = (self._next + 1) & 0xFFFFFF
         nonce = self._process + self._next.to_bytes(3, "big")
-        body = _HEAD.pack(1, flags, version, digest[:8], int(self._clock()), nonce, rows) + predictions
-        return _text(body + mac(self._key, body, digest))
+        body = _HEAD.pack(1, flags, *head, nonce, rows) + predictions
+        return _text(body + mac(key, body))
 
-    def _is_ours(self, body: bytes, given: bytes, digest: bytes) -> bool:
-        keys = [self._key, *([self._former_key] if self._former_key is not None else [])]
-        return any([hmac.compare_digest(given, mac(key, body, digest)) for key in keys])  # noqa: C419  (the same time)
+    def _is_ours(self, body: bytes, given: bytes) -> bool:
+        keys = [key for key in (self._key, self._former_key) if key is not None]
+        return any([hmac.compare_digest(given, mac(key, body)) for key in keys])  # noqa: C419  (the same time)
 
     def read(self, text: str, digests: dict[int, bytes]) -> Receipt:
         """The row that an id stands for; `digests` are those of the versions at hand. Raises InvalidReceipt."""
+        if self._key is None:
+            raise InvalidReceipt("labels are counted where spec.monitor.feedback names a key, which signs the ids")
         ident, _, number = text.partition(".")
         if len(ident) > 1024 or len(number) > 3 or (number and not number.isdecimal()):
             raise InvalidReceipt("the id is malformed")
@@ -115,17 +144,12 @@ class Receipts:
             raise InvalidReceipt("the id is malformed")
         if kind != 1:
             raise InvalidReceipt(f"the id has format {kind}, which is not known here")
-        signed = bool(flags & _SIGNED)
-        if self._key is not None and not signed:
-            raise InvalidReceipt("the id is not signed")
-        if self._key is None and signed:
-            raise InvalidReceipt("the id is signed, and this server has no key")
         digest = digests.get(version)
         if digest is None or digest[:8] != prefix:
             raise InvalidReceipt(f"version {version}, which gave this answer, is not loaded any more")
         width = 4 if flags & _VALUES else 2 if flags & _WIDE else 1
         end = _HEAD.size + rows * width
-        if not self._is_ours(data[:end], data[end:], digest):
+        if not self._is_ours(data[:end], data[end:]):
             raise InvalidReceipt("the id is not one of this deployment's")
         if row >= rows:
             raise InvalidReceipt(f"the request had {rows} rows, there is no row {row}")
@@ -136,6 +160,10 @@ class Receipts:
         value = struct.unpack(">f", part)[0] if flags & _VALUES else None
         predicted = None if value is not None else int.from_bytes(part, "big")
         return Receipt(version, digest, issued, row, predicted, value)
+
+    def lag(self, receipt: Receipt) -> float:
+        """Seconds since the prediction; clocks of two pods may differ."""
+        return max(0.0, self._clock() - receipt.time)
 
     def first_label(self, text: str) -> bool:
         """Whether this row has no label yet; remembers it. By pod and for the last 200,000 labels."""
@@ -153,8 +181,6 @@ def _text(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
-def mac(key: bytes | None, body: bytes, digest: bytes) -> bytes:
-    """What ends a receipt: with a key nobody else can make it, without one it only finds damage."""
-    if key is not None:
-        return hmac.digest(key, body, "sha256")[:16]
-    return hashlib.blake2b(body, digest_size=8, key=digest).digest()
+def mac(key: bytes, body: bytes) -> bytes:
+    """What ends a receipt: nobody can make it without the key."""
+    return hmac.digest(key, body, "sha256")[:16]

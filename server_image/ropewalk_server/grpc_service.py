@@ -10,6 +10,7 @@ from ropewalk_server.credentials import REFUSALS, Gate, Verdict
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import health_grpc, openinference_grpc, tfserving_grpc
 from ropewalk_server.rpc import Answer, Code, Head, Reply, failure
+from ropewalk_server.stages import GRPC_OIP, GRPC_TFS
 
 _OPEN = health_grpc.CHECK.encode()
 """What load balancers ask, which bear no token; it tells nothing but whether the server is ready."""
@@ -27,13 +28,18 @@ class GrpcService:
     def __init__(self, predictor: Predictor, gate: Gate | None, draining: Callable[[], bool]) -> None:
         self._predictor = predictor
         self._gate = gate
-        methods = {
-            **tfserving_grpc.TensorFlowServing(predictor).methods(),
-            **openinference_grpc.OpenInference(predictor).methods(),
-        }
+        methods, with_receipts = (
+            {
+                **tfserving_grpc.TensorFlowServing(predictor, each).methods(),
+                **openinference_grpc.OpenInference(predictor, each).methods(),
+            }
+            for each in (False, True)
+        )
         services = {path.split("/")[1] for path in methods}
-        methods |= health_grpc.Health(predictor, services, draining).methods()
-        self._methods = {path.encode(): method for path, method in methods.items()}
+        health = health_grpc.Health(predictor, services, draining).methods()
+        self._methods = {path.encode(): method for path, method in {**methods, **health}.items()}
+        self._with_receipts = {path.encode(): method for path, method in {**with_receipts, **health}.items()}
+        """For calls that want a receipt a row."""
         self._log = AccessLog()
 
     def admit(self, head: Head) -> Reply | None:
@@ -51,7 +57,7 @@ class GrpcService:
         try:
             answer = self._answer(head, message)
         except Exception as error:
-            answer = self._crashed(error, began)
+            answer = self._crashed(head, error, began)
         if isinstance(answer, Reply):
             return self._ended(head, len(message), answer, began)
         return asyncio.ensure_future(self._later(head, len(message), answer, began))
@@ -60,11 +66,12 @@ class GrpcService:
         try:
             reply = await answer
         except Exception as error:
-            reply = self._crashed(error, began)
+            reply = self._crashed(head, error, began)
         return self._ended(head, size, reply, began)
 
-    def _crashed(self, error: Exception, began: float) -> Reply:
-        self._predictor.crashed(error, self._log.clock() - began)
+    def _crashed(self, head: Head, error: Exception, began: float) -> Reply:
+        protocol = GRPC_OIP if head.path.startswith(openinference_grpc.SERVICE.encode()) else GRPC_TFS
+        self._predictor.crashed(error, self._log.clock() - began, protocol)
         return failure(Code.INTERNAL, "Internal error")
 
     def _ended(self, head: Head, size: int, reply: Reply, began: float) -> Reply:
@@ -107,7 +114,7 @@ class GrpcService:
         return failure(_CODES[verdict], words)
 
     def _let_in(self, head: Head, message: bytes) -> Answer:
-        method = self._methods.get(head.path)
+        method = (self._with_receipts if head.receipts else self._methods).get(head.path)
         if method is None:
             return failure(Code.UNIMPLEMENTED, f"There is no method {head.path[:200].decode('latin-1')} here")
         return method(message)

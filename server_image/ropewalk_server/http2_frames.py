@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from urllib.parse import quote
 
+from ropewalk_server.feedback import BODY, REQUEST
 from ropewalk_server.rpc import Code, Head, Reply
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -145,6 +146,7 @@ def read_head(fields: Iterable[tuple[bytes, bytes]]) -> Head | None:
     pseudo: dict[bytes, bytes] = {}
     content_type = b""
     timeout = authorization = length = traceparent = None
+    receipts = False
     regular = False
     for name, value in fields:
         if name[:1] == b":":
@@ -165,6 +167,8 @@ def read_head(fields: Iterable[tuple[bytes, bytes]]) -> Head | None:
             authorization = value
         elif name == b"traceparent":
             traceparent = value
+        elif name == REQUEST:
+            receipts = value == BODY
         elif name == b"content-length":
             if not value.isdigit() or len(value) > 18:
                 return None
@@ -176,7 +180,7 @@ def read_head(fields: Iterable[tuple[bytes, bytes]]) -> Head | None:
         status = 405
     elif not content_type.startswith(b"application/grpc") or content_type[16:17] not in (b"", b"+", b";"):
         status = 415
-    return Head(pseudo[b":path"], timeout, authorization, length, status, traceparent)
+    return Head(pseudo[b":path"], timeout, authorization, length, status, traceparent, receipts)
 
 
 _PSEUDO = {b":method", b":scheme", b":path", b":authority"}

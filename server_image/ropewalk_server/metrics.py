@@ -1,8 +1,13 @@
-"""What GET /metrics tells: base units, additive over pods, labels bounded by the versions and bins of this pod."""
+"""What GET /metrics tells: base units, additive over pods, labels bounded by the versions and bins of this pod.
+
+What is loaded has all its series from the first scrape on, at zero, since a rate does not see a series' first value.
+"""
 
 from __future__ import annotations
 
-from ropewalk_server.buckets import LATENCY_EDGES
+from collections.abc import Iterator
+
+from ropewalk_server.buckets import LAG_EDGES, LATENCY_EDGES, ROW_EDGES, Totals
 from ropewalk_server.exposition import Family
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.stages import EVERY, STAGE_EDGES
@@ -29,10 +34,6 @@ def _process(predictor: Predictor, ready: bool) -> list[Family]:
             predictor.in_flight,
         ),
         (Family(PREFIX + "queue_depth", "gauge", "Requests that no thread has taken yet."), predictor.waiting),
-        (
-            Family(PREFIX + "batches_total", "counter", "Computations of requests that queued, each of one or more."),
-            predictor.batches,
-        ),
         (
             Family(PREFIX + "feedback_rejected_total", "counter", "Labels with an unknown id or class."),
             predictor.monitor.feedback_rejected,
@@ -61,43 +62,65 @@ def _models(predictor: Predictor) -> list[Family]:
     return [info, loaded, loads]
 
 
+def _totals(predictor: Predictor) -> Iterator[tuple[int, Totals]]:
+    """Of each version that is loaded or has answered here."""
+    totals = predictor.monitor.totals
+    held = predictor.versions.held
+    for version in sorted({*totals, *(number for number, one in held.items() if one.model is not None)}):
+        model = held[version].model if version in held else None
+        if version in totals:
+            yield version, totals[version]
+        elif model is not None:
+            yield version, Totals.of(model)
+
+
 def _answers(predictor: Predictor) -> list[Family]:
-    requests = Family(PREFIX + "requests_total", "counter", "Requests for predictions, by HTTP status.")
-    rows = Family(PREFIX + "rows_total", "counter", "Rows predicted.")
+    requests = Family(PREFIX + "requests_total", "counter", "Requests for predictions, by protocol and HTTP status.")
+    request_rows = Family(PREFIX + "request_rows", "histogram", "Rows of an answered request.")
+    batch_rows = Family(PREFIX + "batch_rows", "histogram", "Rows of an engine's computation, for one request or more.")
+    computed = Family(PREFIX + "inference_rows_total", "counter", "Rows that engines computed.")
+    computations = Family(PREFIX + "inference_batches_total", "counter", "Computations of engines.")
     labels = Family(
-        PREFIX + "labels_total", "counter", "Labels that came as feedback, and whether the answer was right."
+        PREFIX + "labelled_rows_total", "counter", "Labels that came as feedback, and whether the answer was right."
     )
+    lag = Family(PREFIX + "label_lag_seconds", "histogram", "From a prediction to its label.")
     seconds = Family(
-        PREFIX + "request_seconds", "histogram", "From a request's last byte to its answer, errors included."
+        PREFIX + "request_duration_seconds", "histogram", "From a request's last byte to its answer, errors included."
     )
     stages = Family(
-        PREFIX + "stage_seconds",
+        PREFIX + "stage_duration_seconds",
         "histogram",
         f"Parts of answered requests: decode, queue, infer, encode. Measured for one request of {EVERY}.",
     )
     predictor.monitor.settle()
-    for version, totals in sorted(predictor.monitor.totals.items()):
+    for version, totals in _totals(predictor):
         own = {"model": predictor.name, "version": version}
-        for code, count in sorted(totals.codes.items()):
-            requests.add({**own, "code": code}, count)
-        rows.add(own, totals.rows)
+        for protocol, codes in totals.codes.items():
+            for code, count in sorted(codes.items()):
+                requests.add({**own, "protocol": protocol, "code": code}, count)
+        request_rows.add_histogram(own, ROW_EDGES, totals.request_rows, totals.rows)
+        batch_rows.add_histogram(own, ROW_EDGES, totals.batch_rows, totals.computed)
+        computed.add(own, totals.computed)
+        computations.add(own, sum(totals.batch_rows))
         labels.add({**own, "correct": "true"}, totals.labels_correct)
         labels.add({**own, "correct": "false"}, totals.labels - totals.labels_correct)
+        lag.add_histogram(own, LAG_EDGES, totals.label_lag, totals.label_lag_sum)
         seconds.add_histogram(own, LATENCY_EDGES, totals.latency, totals.latency_sum)
         for stage, counts in totals.stages.counts.items():
             stages.add_histogram({**own, "stage": stage}, STAGE_EDGES, counts, totals.stages.sums[stage])
-    return [requests, rows, labels, seconds, stages]
+    return [requests, request_rows, batch_rows, computed, computations, labels, lag, seconds, stages]
 
 
 def _histograms(predictor: Predictor) -> list[Family]:
     """Rows in the bins of the baseline; `bin` is a range, a category, "(other)" or "(missing)", and of sensitive
     features a number."""
-    features = Family(PREFIX + "feature_rows_total", "counter", "Rows counted, by feature and bin of the baseline.")
-    predictions = Family(PREFIX + "prediction_rows_total", "counter", "Rows counted, by predicted class or range.")
+    features = Family(PREFIX + "feature_bin_rows_total", "counter", "Rows counted, by feature and bin of the baseline.")
+    predictions = Family(PREFIX + "prediction_bin_rows_total", "counter", "Rows counted, by predicted class or range.")
     monitored = Family(
-        PREFIX + "monitored_rows_total", "counter", "Rows by whether the histograms have them: sampled_out under load."
+        PREFIX + "monitor_rows_total", "counter", "Rows by whether the histograms have them: sampled_out under load."
     )
-    for version, counted in predictor.monitor.counted():
+    for version, totals in _totals(predictor):
+        counted = predictor.monitor.counted(version, totals)
         own = {"model": predictor.name, "version": version}
         for name, (names, counts) in counted.features.items():
             for bin_name, count in zip(names, counts, strict=True):

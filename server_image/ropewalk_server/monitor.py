@@ -12,24 +12,29 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_server.buckets import LATENCY_EDGES, Counted, Former, Open, Totals, Yardstick
+from ropewalk_server.buckets import LAG_EDGES, LATENCY_EDGES, Counted, Former, Open, Totals, Yardstick
 from ropewalk_server.closed import Closed
-from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.stages import Times
+
+if TYPE_CHECKING:
+    from ropewalk_server.predictor import Loaded
 
 ROWS_A_SECOND = 20_000
 """Above this rate rows are sampled."""
 MAX_FORMER = 5
+READ_LATELY = 180.0
+"""Seconds: an operator asks once a minute, and may miss a turn."""
 TOGETHER = 64
 """Requests that are counted together, and the rows of one that is counted at once."""
 
-Answered = tuple[int, Model, Times, float, Batch, NDArray[np.float32], int]
+Answered = tuple["Loaded", Times, float, Batch, NDArray[np.float32], int, Sequence[int]]
 
 
 class Monitor:
@@ -42,6 +47,7 @@ class Monitor:
         self._waiting: list[Answered] = []
         self._open: dict[int, Open] = {}
         self._ends = 0.0
+        self._finished_by = 0
         self.closed = Closed()
         self.totals: dict[int, Totals] = {}
         self._second = 0
@@ -49,6 +55,8 @@ class Monitor:
         self._last_rows = 0
         self._turn = 0
         self.feedback_rejected = 0
+        self._asked = (-READ_LATELY, 0)
+        """When a reader came last, and from where on it had nothing yet."""
         self.former: OrderedDict[int, Former] = OrderedDict()
         """The last few versions that answered here, the latest last: labels come when they have been let go."""
 
@@ -85,18 +93,19 @@ class Monitor:
 
     def answered(
         self,
-        version: int,
-        model: Model,
+        loaded: Loaded,
         times: Times,
         ended: float,
         batch: Batch,
         core: NDArray[np.float32],
-        requests: int = 1,
+        computed: int,
+        counts: Sequence[int] = (),
     ) -> None:
-        """So many requests that were answered with predictions, all of them together, at `ended` by
-        time.perf_counter()."""
+        """A request that was answered with predictions, at `ended` by time.perf_counter(); or several that were
+        answered together, with so many rows each. `computed` are the rows of the engine's computation; 0 if another
+        request counts it."""
         waiting = self._waiting
-        waiting.append((version, model, times, ended, batch, core, requests))
+        waiting.append((loaded, times, ended, batch, core, computed, counts))
         if len(waiting) >= TOGETHER or batch.rows > TOGETHER:
             self.settle()
 
@@ -108,14 +117,16 @@ class Monitor:
 
     def _count(
         self,
-        version: int,
-        model: Model,
+        loaded: Loaded,
         times: Times,
         ended: float,
         batch: Batch,
         core: NDArray[np.float32],
-        requests: int,
+        computed: int,
+        counts: Sequence[int],
     ) -> None:
+        version, model, protocol = loaded
+        requests = len(counts) or 1
         seconds = ended - times.began
         bucket = self._bucket(version, model)
         rows = batch.rows
@@ -124,8 +135,9 @@ class Monitor:
         slot = bisect_left(LATENCY_EDGES, seconds)
         bucket.latency[slot] += requests
         totals = self.totals[version]
-        totals.codes[200] = totals.codes.get(200, 0) + requests
+        totals.codes[protocol][200] += requests
         totals.rows += rows
+        totals.count_rows(rows, computed, counts)
         totals.latency[slot] += requests
         totals.latency_sum += seconds * requests
         totals.stages.add(times, ended, requests)
@@ -150,8 +162,9 @@ class Monitor:
         self._second_rows += rows
         return 1 + max(self._last_rows, self._second_rows) // self._rows_a_second
 
-    def failed(self, version: int, model: Model, status: int, seconds: float) -> None:
+    def failed(self, loaded: Loaded, status: int, seconds: float) -> None:
         """A request for this version that got an error. `errors` are the server's (5xx), which fail a rollout."""
+        version, model, protocol = loaded
         bucket = self._bucket(version, model)
         bucket.requests += 1
         if status >= 500:
@@ -161,17 +174,20 @@ class Monitor:
         slot = bisect_left(LATENCY_EDGES, seconds)
         bucket.latency[slot] += 1
         totals = self.totals[version]
-        totals.codes[status] = totals.codes.get(status, 0) + 1
+        codes = totals.codes[protocol]
+        codes[status] = codes.get(status, 0) + 1
         totals.latency[slot] += 1
         totals.latency_sum += seconds
 
-    def labelled(self, version: int, model: Yardstick, *, predicted: int, truth: int) -> None:
-        """A label that came for an answer of this version; classes by index."""
+    def labelled(self, version: int, model: Yardstick, *, predicted: int, truth: int, lag: float) -> None:
+        """A label that came for an answer of this version, `lag` seconds after it; classes by index."""
         bucket = self._bucket(version, model)
         bucket.label(predicted, truth)
         totals = self.totals[version]
         totals.labels += 1
         totals.labels_correct += predicted == truth
+        totals.label_lag[bisect_left(LAG_EDGES, lag)] += 1
+        totals.label_lag_sum += lag
 
     def _close(self, bucket: Open) -> None:
         bucket.flush()
@@ -190,17 +206,31 @@ class Monitor:
         if self._open and self._clock() >= self._ends:
             self._close_all()
 
-    def windows(self, since: int = 0) -> bytes:
-        """GET /windows: the closed buckets that start at `since` or later, as many as one answer holds."""
+    def windows(self, since: int | None = None) -> bytes:
+        """GET /windows: the closed buckets that start at `since` or later, as many as one answer holds. Whoever says
+        `since` keeps what it has read."""
         self.tick()
         now = int(self._clock())
-        return self.closed.page(since, now - now % self.seconds, self.seconds)
+        if since is not None:
+            self._asked = (self._clock(), since)
+        through = max(now - now % self.seconds, self._finished_by)
+        return self.closed.page(since or 0, through, self.seconds)
 
-    def counted(self) -> Iterator[tuple[int, Counted]]:
-        """The histograms of each version since the process started, those of the open bucket included."""
+    def finish(self) -> None:
+        """Nothing will be answered any more: close what is open."""
         self.settle()
-        for version, totals in sorted(self.totals.items()):
-            bucket = self._open.get(version)
-            if bucket is not None:
-                bucket.flush()
-            yield version, totals.counted(bucket)
+        self._close_all()
+        self._finished_by = int(self._ends)
+
+    @property
+    def unread(self) -> bool:
+        """Whether there are closed buckets that a reader has not yet, one that came lately."""
+        asked, since = self._asked
+        return self.closed.latest >= since and self._clock() - asked < READ_LATELY
+
+    def counted(self, version: int, totals: Totals) -> Counted:
+        """The histograms of a version since the process started, those of the open bucket included."""
+        bucket = self._open.get(version)
+        if bucket is not None:
+            bucket.flush()
+        return totals.counted(bucket)

@@ -86,7 +86,7 @@ class Monitoring:
         since = SINCE.fullmatch(request.query)
         if since is None:
             return error(400, "/windows takes nothing or ?since= with whole seconds since the epoch")
-        return Response(200, self._predictor.monitor.windows(int(since[1] or 0)))
+        return Response(200, self._predictor.monitor.windows(None if since[1] is None else int(since[1])))
 
     def _baseline(self, _: Request) -> Response:
         versions = self._predictor.versions

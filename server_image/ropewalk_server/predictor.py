@@ -19,14 +19,14 @@ from ropewalk_server.batcher import Batcher
 from ropewalk_server.batching import OFF, Batching
 from ropewalk_server.buckets import Yardstick
 from ropewalk_server.engines import Uncomputable
-from ropewalk_server.feedback import Receipts
+from ropewalk_server.feedback import Issued, Receipts
 from ropewalk_server.limits import REASONS, Limits
 from ropewalk_server.log import log, place
 from ropewalk_server.model import Model
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.processors import processors
 from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.stages import Times
+from ropewalk_server.stages import REST_V1, Times
 from ropewalk_server.versions import Versions
 
 T = TypeVar("T")
@@ -50,10 +50,11 @@ class Refused(Exception):
 
 
 class Loaded(NamedTuple):
-    """A version that can be asked now."""
+    """A version that can be asked now, and the protocol in which it is."""
 
     version: int
     model: Model
+    protocol: str = REST_V1
 
 
 class Predictor:
@@ -78,11 +79,12 @@ class Predictor:
         self._batcher.batching = batching
         self._inline_micros = -1.0 if batching.delay_seconds else INLINE_MICROS
 
-    def find(self, version: int | None) -> Loaded | None:
-        """The version that is asked for, the live one where none is named; None if it is not loaded."""
+    def find(self, version: int | None, protocol: str = REST_V1) -> Loaded | None:
+        """The version that is asked for, the live one where none is named; None if it is not loaded. What comes of it
+        is counted under `protocol`, one of PROTOCOLS."""
         wanted = self.versions.live if version is None else version
         model = None if wanted is None else self.versions.model(wanted)
-        return None if model is None or wanted is None else Loaded(wanted, model)
+        return None if model is None or wanted is None else Loaded(wanted, model, protocol)
 
     def most_rows(self, model: Model) -> int:
         """Rows of one request for this model, by the limits: by their number, and by the memory that they take."""
@@ -90,18 +92,20 @@ class Predictor:
         return min(limits.max_rows, model.decoder.rows_in(limits.max_buffered_bytes))
 
     def predict(
-        self, loaded: Loaded, batch: Batch, began: float, write: Callable[[Core, bytes | None], T]
+        self, loaded: Loaded, batch: Batch, began: float, write: Callable[[Core, Issued], T], *, each: bool = False
     ) -> T | asyncio.Future[T]:
-        """What `write(core, receipt)` makes of the prediction: at once, or as a future where the model is slow.
+        """What `write(core, issued)` makes of the prediction: at once, or as a future where the model is slow.
 
-        `began` is time.perf_counter() at the request's arrival. Raises Refused, at once or in the future.
+        `began` is time.perf_counter() at the request's arrival; `each`: a receipt is wanted for each row. Raises
+        Refused, at once or in the future.
         """
         model = loaded.model
         decoded = time.perf_counter()
         if model.curve.micros(batch.rows) <= self._inline_micros:
             try:
                 core = model.predict(batch)
-                return self._answer(loaded, batch, core, Times(began, decoded, decoded, time.perf_counter()), write)
+                times = Times(began, decoded, decoded, time.perf_counter())
+                return self._answer(loaded, batch, core, times, batch.rows, write, each)
             except Exception as error:
                 raise self._broken(loaded, began, error) from error
         size = batch.nbytes
@@ -112,7 +116,7 @@ class Predictor:
         # Counted here and not in the task, which runs after all that came in this turn of the loop.
         self.in_flight += 1
         self._waiting_bytes += size
-        answer = asyncio.get_running_loop().create_task(self._slow(loaded, batch, began, decoded, write))
+        answer = asyncio.get_running_loop().create_task(self._slow(loaded, batch, began, decoded, write, each))
         answer.add_done_callback(lambda _: self._left(size))
         return answer
 
@@ -121,13 +125,20 @@ class Predictor:
         self._waiting_bytes -= size
 
     async def _slow(
-        self, loaded: Loaded, batch: Batch, began: float, decoded: float, write: Callable[[Core, bytes | None], T]
+        self,
+        loaded: Loaded,
+        batch: Batch,
+        began: float,
+        decoded: float,
+        write: Callable[[Core, Issued], T],
+        each: bool,
     ) -> T:
         until = began + self.limits.deadline_seconds
         job = self._batcher.submit(loaded.model, batch, until)
         try:
             core = await asyncio.wait_for(job.future, until - time.perf_counter())
-            return self._answer(loaded, batch, core, Times(began, decoded, job.taken, time.perf_counter()), write)
+            times = Times(began, decoded, job.taken, time.perf_counter())
+            return self._answer(loaded, batch, core, times, job.computed, write, each)
         except TimeoutError:
             self.reject("deadline")
             message = f"The prediction took longer than {self.limits.deadline_seconds:g} s"
@@ -136,13 +147,19 @@ class Predictor:
             raise self._broken(loaded, began, error) from error
 
     def _answer(
-        self, loaded: Loaded, batch: Batch, core: Core, times: Times, write: Callable[[Core, bytes | None], T]
+        self,
+        loaded: Loaded,
+        batch: Batch,
+        core: Core,
+        times: Times,
+        computed: int,
+        write: Callable[[Core, Issued], T],
+        each: bool,
     ) -> T:
-        version, model = loaded
-        answer = write(core, self.receipt(loaded, core))
+        answer = write(core, self.receipt(loaded, core, each) if self.receipts.issued else None)
         if isinstance(core, dict):  # named tensors: rows are counted, and nothing of what they hold
             batch, core = Batch(batch.rows, (), matrix=_NOTHING[: batch.rows]), _NOTHING[: batch.rows]
-        self.monitor.answered(version, model, times, time.perf_counter(), batch, core)
+        self.monitor.answered(loaded, times, time.perf_counter(), batch, core, computed)
         return answer
 
     def most_together(self, model: Model) -> int:
@@ -161,25 +178,24 @@ class Predictor:
 
         None if that or the engine fails: each request alone will tell whose fault it is.
         """
-        version, model = loaded
         decoded = time.perf_counter()
         try:
-            core = model.predict(batch)
+            core = loaded.model.predict(batch)
         except Exception:
             return None
         computed = time.perf_counter()
         answer = write(core)
         if answer is not None:
             times = Times(began, decoded, decoded, computed)
-            self.monitor.answered(version, model, times, time.perf_counter(), batch, core, len(counts))
+            self.monitor.answered(loaded, times, time.perf_counter(), batch, core, batch.rows, counts)
         return answer
 
-    def receipt(self, loaded: Loaded, core: Core) -> bytes | None:
-        """The id of a request with this answer, if it gets one."""
-        version, model = loaded
-        if model.signature.task in UNTOLD:
+    def receipt(self, loaded: Loaded, core: Core, each: bool = False) -> Issued:
+        """The id of a request with this answer, or of each row, if there are any."""
+        version, model, _ = loaded
+        if model.signature.task in UNTOLD or not self.receipts.issued:
             return None
-        return self.receipts.issue(version, digest_bytes(model), core, len(model.classes))
+        return self.receipts.issue(version, digest_bytes(model), core, len(model.classes), each=each)
 
     def overloaded(self, loaded: Loaded, began: float) -> Refused:
         """Count a request that comes while too many wait; returns the refusal, to be raised."""
@@ -193,29 +209,24 @@ class Predictor:
         log("error", "prediction failed", version=loaded.version, error=place(error))
         return self.failed(loaded, began, Refused(500, "The model failed to compute this prediction"))
 
-    def crashed(self, error: Exception, seconds: float) -> None:
+    def crashed(self, error: Exception, seconds: float, protocol: str) -> None:
         """Count a request that ended in a bug, after so long, as the live version's: which it asked for is lost."""
         log("error", "request failed", error=place(error))
-        loaded = self.find(None)
+        loaded = self.find(None, protocol)
         if loaded is not None:
-            self.monitor.failed(loaded.version, loaded.model, 500, seconds)
+            self.monitor.failed(loaded, 500, seconds)
 
     def failed(self, loaded: Loaded, began: float, why: Refused) -> Refused:
         """Count a request that gets no prediction; returns `why`, to be raised."""
         if why.status == 413:  # bytes were counted before there was a request
             self.reject("rows")
-        self.monitor.failed(loaded.version, loaded.model, why.status, time.perf_counter() - began)
+        self.monitor.failed(loaded, why.status, time.perf_counter() - began)
         return why
 
     @property
     def waiting(self) -> int:
         """Requests in the queue before a slow engine."""
         return self._batcher.waiting
-
-    @property
-    def batches(self) -> int:
-        """Computations that slow engines were asked for."""
-        return self._batcher.batches
 
     def reject(self, reason: str) -> None:
         """Count a request that a limit has turned away."""

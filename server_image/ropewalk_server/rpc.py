@@ -44,6 +44,8 @@ class Head(NamedTuple):
     length: int | None = None
     status: int = 0
     traceparent: bytes | None = None
+    receipts: bool = False
+    """Whether a receipt is wanted for each row."""
 
 
 class Reply(NamedTuple):

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 
 from ropewalk_server import native, reviews
@@ -13,7 +14,7 @@ from ropewalk_server.access_log import TRACEPARENT
 from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.credentials import Certificate, FeedbackKey, Gate, Tokens
 from ropewalk_server.engine_choice import RowsSeen
-from ropewalk_server.feedback import Receipts
+from ropewalk_server.feedback import REQUEST, Receipts
 from ropewalk_server.grpc_server import GrpcServer
 from ropewalk_server.grpc_service import GrpcService
 from ropewalk_server.http_server import HttpServer
@@ -32,6 +33,9 @@ LEAVE_SECONDS = 3.0
 """Between SIGTERM and the last accepted connection: the time until no Service sends anything here any more."""
 GRACE_SECONDS = 20.0
 """For what is in flight after that, or the deadline of a request where that is longer."""
+LINGER_SECONDS = 5.0
+"""For an operator to read the last counts, if one has been reading: once a second it does so then, and asks once more
+when it has written them down. With the times above it is always within the pod's grace period."""
 
 
 def root() -> Path:
@@ -70,7 +74,7 @@ class Server:
             service.handle,
             tfserving.error,
             together=service.together,
-            keep=(AUTHORIZATION, TRACEPARENT, *openinference.KEPT_HEADERS),
+            keep=(AUTHORIZATION, TRACEPARENT, REQUEST, *openinference.KEPT_HEADERS),
             admit=service.admit,
             rejected=self.predictor.reject,
         )
@@ -107,11 +111,18 @@ class Server:
         await asyncio.sleep(float(os.environ.get("ROPEWALK_LEAVE_SECONDS", LEAVE_SECONDS)))
         following.cancel()
         await asyncio.gather(self.http.stop(grace_seconds=grace), self.grpc.stop(grace_seconds=grace))
+        self.predictor.monitor.finish()
+        await self._until_read()
         await self.monitoring.stop(grace_seconds=1.0)
         self.versions.stop()
         self.predictor.stop()
         if self.gate is not None:
             self.gate.close()
+
+    async def _until_read(self) -> None:
+        until = time.monotonic() + LINGER_SECONDS
+        while self.predictor.monitor.unread and time.monotonic() < until:
+            await asyncio.sleep(0.02)
 
     def follow(self) -> None:
         """Take new routes if there are any, start what is due, close windows that ended."""

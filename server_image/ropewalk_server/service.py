@@ -13,6 +13,7 @@ from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.log import log, place
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import openapi, openinference, tfserving
+from ropewalk_server.stages import REST_V1, REST_V2
 
 AUTHORIZATION = b"authorization"
 LARGE = 16 * 1024
@@ -45,7 +46,7 @@ class Service:
         try:
             answer = self._answer(request)
         except Exception as error:
-            answer = self._crashed(error, began)
+            answer = self._crashed(request, error, began)
         if isinstance(answer, Response):
             return self._ended(request, len(request.body), answer, began)
         # What waits must not keep a body that has become numbers.
@@ -86,11 +87,11 @@ class Service:
         try:
             response = await answer
         except Exception as error:
-            response = self._crashed(error, began)
+            response = self._crashed(request, error, began)
         return self._ended(request, size, response, began)
 
-    def _crashed(self, error: Exception, began: float) -> Response:
-        self._predictor.crashed(error, self._log.clock() - began)
+    def _crashed(self, request: Request, error: Exception, began: float) -> Response:
+        self._predictor.crashed(error, self._log.clock() - began, _protocol(request))
         return tfserving.error(500, "Internal error")
 
     def _ended(self, request: Request, size: int, answer: Response, began: float) -> Response:
@@ -133,7 +134,7 @@ class Service:
 
     def _let_in(self, request: Request) -> Answer:
         if len(request.body) > LARGE and self._predictor.in_flight >= self._predictor.limits.max_concurrency:
-            return self._overloaded()
+            return self._overloaded(request)
         if request.path.startswith(tfserving.PREFIX):
             return self._tfserving.handle(request)
         if request.path.startswith(openinference.PREFIX):
@@ -142,8 +143,8 @@ class Service:
             return self._openapi(request)
         return tfserving.malformed(request)
 
-    def _overloaded(self) -> Response:
-        loaded = self._predictor.find(None)
+    def _overloaded(self, request: Request) -> Response:
+        loaded = self._predictor.find(None, _protocol(request))
         if loaded is None:
             return tfserving.error(503, "No version is loaded yet")
         why = self._predictor.overloaded(loaded, time.perf_counter())
@@ -153,3 +154,7 @@ class Service:
         reason, words = REFUSALS[verdict]
         self._predictor.reject(reason)
         return tfserving.error(verdict, words)._replace(headers=_HINTS.get(verdict, ()))
+
+
+def _protocol(request: Request) -> str:
+    return REST_V2 if request.path.startswith(openinference.PREFIX) else REST_V1

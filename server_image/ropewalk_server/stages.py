@@ -1,4 +1,4 @@
-"""Where a request's time goes: decode, queue, infer, encode."""
+"""By what requests are told apart: the protocol they came in, and where their time goes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from bisect import bisect_left
 from itertools import pairwise
 from typing import NamedTuple
 
+REST_V1, REST_V2, GRPC_TFS, GRPC_OIP = PROTOCOLS = ("rest_v1", "rest_v2", "grpc_tfs", "grpc_oip")
+"""TensorFlow Serving's and the Open Inference Protocol, over HTTP and gRPC."""
 STAGES = ("decode", "queue", "infer", "encode")
 STAGE_EDGES = (
     0.000001, 0.0000025, 0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,

@@ -81,6 +81,10 @@ class Server:
         self.claims: frozenset[str] = frozenset({"models"})
         self.image = ""
         self.extra: dict[str, Any] = {}
+        self.deleted: dict[str, str] = {}
+        """When it has to be gone, once it is being deleted."""
+        self.finished = self.read = False
+        """It answers no more predictions; all its counts are known to be kept."""
 
     def follow(self, routes: dict[str, Any]) -> None:
         """Load what is listed and switch to what is live and proved, as ropewalk_server.versions does.
@@ -150,6 +154,7 @@ class Server:
                 "annotations": dict(self.annotations),
                 "creationTimestamp": "2026-01-02T03:04:05Z",
                 "ownerReferences": [owner],
+                **self.deleted,
             },
             "spec": {
                 "containers": [{"name": "server", "image": self.image}],
@@ -176,6 +181,8 @@ class World:
         self.claim: dict[str, Any] | None = {"spec": {"accessModes": ["ReadWriteOnce"]}}
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
         self.servers: list[Server] = []
+        self.leaving: list[Server] = []
+        """Pods that are being deleted and still run."""
         self.config = CONFIG
         self.others: tuple[dict[str, Any], ...] = ()
         self.baseline: dict[str, Any] | None = None
@@ -196,7 +203,7 @@ class World:
     def look(self) -> Plan:
         """The plan for now, carried out by nobody."""
         labels = {"ropewalk.dev/modeldeployment": "cancer"}
-        pods = tuple(server.pod(labels) for server in self.servers)
+        pods = tuple(server.pod(labels) for server in (*self.servers, *self.leaving))
         children = (*copy.deepcopy(tuple(self.objects.values())), *pods)
         answers = {(r.pod, r.path): self._answer(r.pod, r.path) for r in scrapes(self.owner, children)}
         refs = {ref: self._related(ref) for ref in related(self.owner)}
@@ -242,6 +249,13 @@ class World:
             if quiet == 3:
                 return
         raise AssertionError(f"passes without end: {json.dumps(self.owner.get('status'), indent=1)}")
+
+    def delete_server(self) -> Server:
+        """The eldest pod is being deleted; another takes its place at once."""
+        server = self.servers.pop(0)
+        server.deleted = {"deletionTimestamp": (self.now + timedelta(seconds=40)).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        self.leaving.append(server)
+        return server
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -335,7 +349,7 @@ class World:
             self.lives.append(server.live)
 
     def _answer(self, pod: str, path: str) -> Scraped:
-        server = next(s for s in self.servers if s.name == pod)
+        server = next(s for s in (*self.servers, *self.leaving) if s.name == pod)
         if server.deaf:
             return Scraped(None, "timed out")
         if path == STATUS_PATH:
@@ -353,7 +367,8 @@ class World:
     def _page(self, server: Server, path: str) -> dict[str, Any]:
         """As `ropewalk_server.closed`; `page_buckets` of them fit into one answer."""
         since = int(path.partition("?since=")[2] or 0)
-        open_from = (int(self.now.timestamp()) - server.behind) // 10 * 10
+        open_from = (int(self.now.timestamp()) - server.behind) // 10 * 10 + (10 if server.finished else 0)
+        server.read = server.finished and all(b["start"] < since for b in server.windows)
         there = sorted((b for b in server.windows if since <= b["start"] < open_from), key=lambda b: b["start"])
         page = there[: server.page_buckets]
         more = len(there) > len(page)

@@ -10,6 +10,7 @@ import pytest
 
 from ropewalk.core.deployment.monitor import quantile
 from ropewalk.core.deployment.versions import Version
+from ropewalk_server import serve
 from tests.core.deployment_world import World, champion, serving
 
 
@@ -213,8 +214,10 @@ def test_batching_reaches_running_servers_by_their_routes(asked: dict[str, Any],
     assert "batching" not in routes()
 
 
-@pytest.mark.parametrize(("limits", "grace"), [({}, 40), ({"deadline": "5s"}, 40), ({"deadline": "2m"}, 130)])
-def test_a_pod_outlives_the_longest_request_that_it_may_have(limits: dict[str, Any], grace: int) -> None:
-    """It answers for a few seconds after it is asked to end, the last of them up to the deadline."""
-    deployment = serving(serving={"limits": limits}).objects["Deployment", "cancer-server"]
+@pytest.mark.parametrize(("deadline", "grace"), [(30, 40), (5, 40), (120, 130)])
+def test_a_pod_outlives_the_longest_request_that_it_may_have(deadline: int, grace: int) -> None:
+    """It answers for a few seconds after it is asked to end, the last of them up to the deadline, and then waits until
+    its counts have been read."""
+    deployment = serving(serving={"limits": {"deadline": f"{deadline}s"}}).objects["Deployment", "cancer-server"]
     assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == grace
+    assert serve.LEAVE_SECONDS + max(serve.GRACE_SECONDS, deadline) + serve.LINGER_SECONDS + 1 <= grace

@@ -60,7 +60,80 @@ def replace_server(world: World) -> None:
         world.step()
 
 
-def test_a_pods_end_costs_no_more_than_its_last_minutes() -> None:
+def labels_kept(world: World) -> int:
+    """The labels in the ConfigMap."""
+    return sum(one["count"] for one in json.loads(world.objects[LEDGER]["data"]["labels.json"])["sums"])
+
+
+def end_well(world: World) -> None:
+    """A pod is deleted, stops with counts of the minute that has just begun, and is gone when it has been read."""
+    server = world.delete_server()
+    world.now += timedelta(seconds=10)
+    for second in range(20):
+        if second == 3:
+            start = int(world.now.timestamp()) // 10 * 10
+            last = {**server.windows[-1], "start": start, "seconds": 10, "requests": 7, "rows": 7, "features": {}}
+            server.windows.append({**last, "labels": {"count": 1, "correct": 1, "classes": [[0, 1, 1, 1]]}})
+            server.finished = True
+        delay = world.step()
+        if server.read:
+            world.leaving.remove(server)
+            world.now = (world.now + timedelta(minutes=1)).replace(second=5)
+            return
+        assert delay is not None
+        assert delay <= 1.0, "a server waits a few seconds only"
+        world.now += timedelta(seconds=1)
+    raise AssertionError("the server was never told that it has been read")
+
+
+def test_a_pod_that_is_deleted_takes_nothing_with_it() -> None:
+    """What it counted in its last seconds is in the sums before it is gone."""
+    world = watched()
+    minutes(world, 25)
+    end_well(world)
+    assert labels_kept(world) == 25 + 1
+    minutes(world, 30)
+    assert world.condition("DataDrift")["status"] == "True"
+    assert world.status["drift"]["samples"] == 49 * ROWS + 7
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+def test_a_deleted_pods_counts_are_kept_once_wherever_the_operator_dies(at: int) -> None:
+    """It asks again for what it has not written down, and the server waits for that."""
+    world = watched()
+    minutes(world, 25)
+    world.crash_at = world.writes + at
+    world.crash_after = at % 2 == 0
+    end_well(world)
+    assert labels_kept(world) == 25 + 1
+    minutes(world, 31)
+    assert world.status["drift"]["samples"] == 49 * ROWS + 7
+
+
+def test_nothing_is_concluded_from_a_pod_that_leaves_alone() -> None:
+    """While a version changes, pods that serve are not asked for windows; what one that leaves says is kept."""
+    world = watched()
+    world.owner["spec"]["replicas"] = 2
+    for _ in range(5):
+        world.step()
+        world.now += timedelta(seconds=0.5)
+    world.now = world.now.replace(second=5)
+    minutes(world, 5)
+    before = world.status["traffic"]
+    assert before["requests"] == 2 * ROWS
+    world.pipeline = {"status": {"champion": champion(2)}}
+    for server in world.servers:
+        server.silent = True
+    world.step()
+    world.delete_server()
+    for _ in range(3):
+        world.step()
+    assert world.status["candidate"]["version"] == 2
+    assert world.status["traffic"] == before
+    assert labels_kept(world) == 5
+
+
+def test_a_pod_that_is_killed_costs_no_more_than_its_last_minutes() -> None:
     """Of the hour, all but what came since the last round ten minutes."""
     world = watched()
     minutes(world, 25)
@@ -78,7 +151,7 @@ def test_nothing_is_counted_twice_or_lost_wherever_the_operator_dies(at: int) ->
     minutes(world, 62)
     minutes(world, 1)
     assert world.status["drift"]["samples"] == 50 * ROWS
-    assert sum(one["count"] for one in json.loads(world.objects[LEDGER]["data"]["labels.json"])["sums"]) == 60
+    assert labels_kept(world) == 60
     assert world.status["performance"]["labels"] >= 57
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from typing import Any
 
@@ -95,6 +96,23 @@ def test_labels_become_accuracy_in_status_and_in_a_column(asked: tuple[Namespace
     assert seen["version"] == 1
     assert seen["labels"] <= LABELS
     assert abs(float(column(namespace, "ACCURACY").split()[0]) - share) < 0.05
+
+
+def test_a_restart_takes_no_labels_with_it(asked: tuple[Namespace, float]) -> None:
+    """The operator reads what a pod has counted while that ends, its last minute too; the pod waits for it."""
+    namespace, _ = asked
+    known = rows()[LABELS : LABELS + 10]
+    answers = send(namespace, NAME, [{"instances": [row]} for row, _ in known])
+    labels = [{"id": one.prediction_id, "label": label} for one, (_, label) in zip(answers, known, strict=True)]
+    assert {answer.status for answer in send(namespace, NAME, labels, verb="feedback")} == {200}
+    kubectl("-n", namespace.name, "rollout", "restart", f"deployment/{NAME}-server")
+    kubectl("-n", namespace.name, "rollout", "status", f"deployment/{NAME}-server", "--timeout=60s")
+
+    def kept() -> int:
+        data = namespace.get("configmap", f"{NAME}-labels").get("data", {})
+        return sum(one["count"] for one in json.loads(data.get("labels.json", "{}")).get("sums", ()))
+
+    eventually(kept, until=lambda count: count == LABELS + len(labels), seconds=60)
 
 
 def newest(namespace: Namespace) -> dict[str, Any]:

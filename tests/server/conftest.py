@@ -96,6 +96,7 @@ class Server:
             "ROPEWALK_MODEL": "cancer",
             "POD_NAME": "pod-a",
             "ROPEWALK_LEAVE_SECONDS": "0",
+            "ROPEWALK_FEEDBACK_KEY": "the key of all servers of the tests",
             "ROPEWALK_HTTP_PORT": str(self.ports[0]),
             "ROPEWALK_MONITORING_PORT": str(self.ports[1]),
             "ROPEWALK_GRPC_PORT": str(self.grpc_port),

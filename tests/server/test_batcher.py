@@ -80,12 +80,13 @@ async def test_requests_that_wait_are_computed_together_and_get_their_own_answer
     """The first alone, the rest in one call."""
     radii = [6.0 + one for one in range(12)]
     asked = [batch(model, row(mean_radius=radius)) for radius in radii]
-    answers = await asyncio.gather(*(batcher.submit(model, one).future for one in asked))
+    jobs = [batcher.submit(model, one) for one in asked]
+    answers = await asyncio.gather(*(job.future for job in jobs))
     plain = load(directory, None)
     for one, answer in zip(asked, answers, strict=True):
         assert np.allclose(answer, plain.predict(one), atol=1e-5)
     assert model.calls == [1, 11]  # type: ignore[attr-defined]
-    assert batcher.batches == 2
+    assert [job.computed for job in jobs] == [1, 11] + [0] * 10, "each computation's rows are told once"
 
 
 async def test_a_request_that_nobody_waits_for_is_never_computed(model: Model, batcher: Batcher) -> None:

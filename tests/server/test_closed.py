@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ropewalk_model import baseline, windows
 from ropewalk_model.features import FeatureSpec
 from ropewalk_server.buckets import FLUSH_BYTES, Former, Open
 from ropewalk_server.closed import HELD_BYTES, PAGE_BYTES, Closed
-from ropewalk_server.monitor import MAX_FORMER, Monitor
+from ropewalk_server.monitor import MAX_FORMER, READ_LATELY, Monitor
 from ropewalk_server.protocols.batch import Batch
-from tests.server.conftest import Server, row
+from ropewalk_server.serve import LINGER_SECONDS
+from tests.server.conftest import Published, Server, row
 
 
 def page(closed: Closed, since: int = 0) -> windows.Page:
@@ -106,6 +109,56 @@ def test_the_server_answers_from_a_point_in_time(serving: Server) -> None:
     assert (status, "since=" in answer["error"]) == (400, True)
 
 
+def counting(server: Server, published: Published) -> Server:
+    """A server that has answered a request in a bucket of ten minutes, which is still open."""
+    server.tell(1, published[1][:1], bucketSeconds=600)
+    server.start()
+    server.until(lambda: server.get("/readyz", monitoring=True)[0] == 200)
+    assert server.predict(row())[0] == 200
+    return server
+
+
+def test_a_server_that_ends_waits_until_its_last_counts_are_kept(server: Server, published: Published) -> None:
+    """The bucket that was open is told; that it was written down is known when somebody asks for what came after."""
+    counting(server, published)
+    assert server.get("/windows?since=0", monitoring=True)[1]["buckets"] == []
+    server.terminate()
+    server.until(lambda: bool(server.get("/windows?since=0", monitoring=True)[1]["buckets"]))
+    found = server.get("/windows?since=0", monitoring=True)[1]
+    assert [one["requests"] for one in found["buckets"]] == [1]
+    assert found["through"] == found["buckets"][0]["start"] + 600
+    assert server.get("/readyz", monitoring=True)[0] == 503
+    assert server.get(f"/windows?since={found['through']}", monitoring=True)[0] == 200
+    began = time.monotonic()
+    assert server.ended() == 0
+    assert time.monotonic() - began < LINGER_SECONDS / 2
+
+
+@pytest.mark.parametrize("path", ["/windows", "/windows?since=0"])
+def test_a_server_whose_counts_nobody_keeps_ends(server: Server, published: Published, path: str) -> None:
+    """At once where nobody says what they have; after a few seconds where the reader is gone."""
+    counting(server, published)
+    assert server.get(path, monitoring=True)[0] == 200
+    began = time.monotonic()
+    assert server.stop() == 0
+    took = time.monotonic() - began
+    assert took < 2 * LINGER_SECONDS
+    assert (took > LINGER_SECONDS) == (path != "/windows")
+
+
+def test_who_asked_long_ago_is_not_waited_for() -> None:
+    """An operator asks once a minute."""
+    now = 30.0
+    monitor = Monitor(clock=lambda: now)
+    monitor.labelled(1, yardstick(1), predicted=0, truth=0, lag=5.0)
+    assert not monitor.unread
+    monitor.windows(since=0)
+    monitor.finish()
+    assert monitor.unread
+    now += READ_LATELY
+    assert not monitor.unread
+
+
 def test_rows_kept_aside_are_counted_before_they_take_much() -> None:
     """Large rows long before there are a thousand of them; of rows without bins only the answers are kept."""
     features = [FeatureSpec("pixels", "Image", shape=(224, 224, 3))]
@@ -129,15 +182,15 @@ def test_labels_for_former_versions_share_the_minute_s_bucket() -> None:
     """However many come, and whatever answers meanwhile: one bucket a version and minute."""
     monitor = Monitor(clock=lambda: 30.0)
     for number in range(1, 8):  # two more than are remembered, all in one minute
-        monitor.labelled(number, yardstick(number), predicted=0, truth=0)
+        monitor.labelled(number, yardstick(number), predicted=0, truth=0, lag=5.0)
     for number in range(1, 8):
         for _ in range(20):
-            monitor.labelled(number, yardstick(number), predicted=0, truth=0)
+            monitor.labelled(number, yardstick(number), predicted=0, truth=0, lag=5.0)
     monitor._ends = 0.0
     monitor.tick()
     found = page(monitor.closed).buckets
     assert sorted((one.version, one.label_count) for one in found) == [(number, 21) for number in range(1, 8)]
-    monitor.labelled(8, yardstick(8), predicted=0, truth=0)
+    monitor.labelled(8, yardstick(8), predicted=0, truth=0, lag=5.0)
     assert len(monitor.former) == len(monitor.totals) == MAX_FORMER
 
 

@@ -170,7 +170,7 @@ def test_emptying_the_secret_revokes_its_tokens(tmp_path: Path) -> None:
 
 def test_labels_need_a_signed_id_where_a_key_is_asked_for(server: Server, published: Published) -> None:
     """Without the key the server is not ready; it takes one that comes later, and another after that."""
-    server.environment = {"ROPEWALK_FEEDBACK": "Secret"}
+    server.environment = {"ROPEWALK_FEEDBACK": "Secret", "ROPEWALK_FEEDBACK_KEY": ""}
     server.tell(1, published[1][:1])
     server.start()
     server.until(lambda: server.status()["live"] == 1)
@@ -184,10 +184,17 @@ def test_labels_need_a_signed_id_where_a_key_is_asked_for(server: Server, publis
     assert server.post("/v1/models/cancer:feedback", {"id": ident, "label": "malignant"})[0] == 200
 
 
+def issued(receipts: Receipts, digest: bytes, rows: int) -> str:
+    """The id of an answer of so many rows."""
+    ident = receipts.issue(1, digest, np.eye(3, dtype=np.float32)[:rows], 3)
+    assert isinstance(ident, bytes)
+    return ident.decode()
+
+
 def test_ids_of_the_key_before_are_still_read() -> None:
     """Labels come hours after the prediction; two rotations later they are refused."""
     digest, receipts = bytes(range(32)), Receipts(b"first key of 16 bytes")
-    ident = (receipts.issue(1, digest, np.eye(3, dtype=np.float32)[:1], 3) or b"").decode()
+    ident = issued(receipts, digest, 1)
     receipts.renew(b"another key of 16 bytes")
     assert receipts.read(ident, {1: digest}).predicted == 0
     receipts.renew(b"a third key of 16 bytes")
@@ -197,9 +204,9 @@ def test_ids_of_the_key_before_are_still_read() -> None:
 
 def test_an_id_has_one_spelling() -> None:
     """base64 has several for the same bytes, and each would count as another label."""
-    digest, receipts = bytes(range(32)), Receipts(None)
+    digest, receipts = bytes(range(32)), Receipts(b"a key of more than 16 bytes")
     for rows in (1, 2, 3):
-        ident = (receipts.issue(1, digest, np.eye(3, dtype=np.float32)[:rows], 3) or b"").decode()
+        ident = issued(receipts, digest, rows)
         assert receipts.read(ident, {1: digest}).predicted == 0
         last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
         others = {ident[:-1] + one for one in last} | {ident + "=", ident + "==", ident.replace("_", "/")}

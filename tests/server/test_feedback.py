@@ -1,4 +1,5 @@
-"""Labels come late: often when another version has taken over from the one that answered."""
+"""Receipts, and the labels that come with them: late, often when another version has taken over from the one that
+answered."""
 
 from __future__ import annotations
 
@@ -6,9 +7,93 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.server.conftest import Server, row
+import numpy as np
+import pytest
+
+from ropewalk_server.feedback import MAX_ROWS, TOGETHER, Receipts
+from tests.server.conftest import Answer, Server, row
 
 Published = tuple[Path, list[dict[str, Any]]]
+FEEDBACK = "/v1/models/cancer:feedback"
+MANY = MAX_ROWS + 2 * TOGETHER + 1
+"""Rows for which no id stands in a header, the last of them alone under its id."""
+COLUMNS = {"inputs": {name: [value] * MANY for name, value in row().items()}}
+
+
+def wanting_receipts(server: Server, path: str, body: Any) -> Answer:
+    """POST, asking for a receipt a row."""
+    return server.request("POST", path, json.dumps(body).encode(), **{"ropewalk-receipts": "body"})
+
+
+def labelled(server: Server) -> float:
+    """Labels counted so far, by the metrics."""
+    lines = server.get("/metrics", monitoring=True)[1]["text"].splitlines()
+    return sum(float(one.split()[-1]) for one in lines if one.startswith("ropewalk_server_labelled_rows_total{"))
+
+
+def test_without_a_key_there_are_no_receipts(server: Server, published: Published) -> None:
+    """In no head and in no body, also where they are asked for; a label is refused with the remedy."""
+    server.environment = {"ROPEWALK_FEEDBACK_KEY": ""}
+    server.tell(1, published[1][:1])
+    server.start()
+    server.until(lambda: server.status().get("live") == 1)
+    status, answer, headers = wanting_receipts(server, "/v1/models/cancer:predict", {"instances": [row()]})
+    assert (status, list(answer), "ropewalk-prediction-id" in headers) == (200, ["predictions"], False)
+    inputs = [{"name": n, "datatype": "FP32", "shape": [1], "data": [v]} for n, v in row().items()]
+    status, answer, headers = wanting_receipts(server, "/v2/models/cancer/infer", {"inputs": inputs})
+    assert (status, "parameters" in answer, "ropewalk-prediction-id" in headers) == (200, False, False)
+    assert "receipts" not in [one["name"] for one in answer["outputs"]]
+    made_up = Receipts(b"any key of 16 bytes or more").issue(1, bytes(32), np.eye(2, dtype=np.float32)[:1], 2)
+    assert isinstance(made_up, bytes)
+    status, answer, _ = server.post(FEEDBACK, {"id": made_up.decode(), "label": "malignant"})
+    assert (status, "spec.monitor.feedback" in answer["error"]) == (400, True)
+
+
+def test_every_row_has_a_receipt_of_its_own_where_they_are_asked_for(serving: Server) -> None:
+    """However many rows there are; each label counts once."""
+    status, answer, headers = wanting_receipts(serving, "/v1/models/cancer:predict", COLUMNS)
+    assert (status, "ropewalk-prediction-id" in headers) == (200, False)
+    assert len(set(answer["receipts"])) == len(answer["outputs"]["label"]) == MANY
+    before = labelled(serving)
+    labels = [{"id": one, "label": "malignant"} for one in answer["receipts"]]
+    assert serving.post(FEEDBACK, labels + labels[:5])[1] == {"accepted": MANY + 5, "refused": []}
+    assert labelled(serving) - before == MANY
+    metrics = serving.get("/metrics", monitoring=True)[1]["text"]
+    assert f'label_lag_seconds_bucket{{model="cancer",version="1",le="60"}} {labelled(serving):g}' in metrics
+    status, answer, headers = serving.post("/v1/models/cancer:predict", COLUMNS)
+    assert (status, list(answer), "ropewalk-prediction-id" in headers) == (200, ["outputs"], False)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_receipts_are_an_output_of_the_open_inference_protocol(serving: Server, binary: bool) -> None:
+    """Of strings, after those of the model, in the form that the others have."""
+    inputs = [{"name": n, "datatype": "FP32", "shape": [2], "data": [v, v]} for n, v in row().items()]
+    body = {"inputs": inputs, "outputs": [{"name": "score"}], "parameters": {"binary_data_output": binary}}
+    status, answer, headers = wanting_receipts(serving, "/v2/models/cancer/infer", body)
+    assert (status, "ropewalk-prediction-id" in headers) == (200, False)
+    if binary:
+        raw = answer["text"].encode()
+        assert b'"name":"receipts","datatype":"BYTES","shape":[2],"parameters"' in raw
+        return
+    assert [one["name"] for one in answer["outputs"]] == ["score", "receipts"]
+    receipts = answer["outputs"][1]["data"]
+    labels = [{"id": one, "label": "malignant"} for one in receipts]
+    assert serving.post(FEEDBACK, labels)[1]["accepted"] == len(set(receipts)) == 2
+
+
+@pytest.mark.parametrize(("rows", "classes"), [(1, 3), (TOGETHER, 3), (33, 1000), (250, 0)])
+def test_receipts_say_what_was_predicted(rows: int, classes: int) -> None:
+    """Classes of one byte and of two, and values."""
+    receipts, digest = Receipts(b"any key of 16 bytes or more"), bytes(range(32))
+    core = np.random.default_rng(5).normal(size=(rows, classes or 1)).astype(np.float32)
+    issued = receipts.issue(7, digest, core, classes, each=True)
+    assert isinstance(issued, list)
+    found = [receipts.read(one, {7: digest}) for one in issued]
+    assert len(found) == rows
+    if classes:
+        assert [one.predicted for one in found] == core.argmax(axis=1).tolist()
+    else:
+        assert [one.value for one in found] == core[:, 0].tolist()
 
 
 def test_a_label_for_a_version_that_was_let_go_is_counted_for_that_version(
@@ -24,7 +109,7 @@ def test_a_label_for_a_version_that_was_let_go_is_counted_for_that_version(
     server.tell(2, published[1][1:])
     server.until(lambda: [one["version"] for one in server.status()["versions"]] == [2])
     for _ in range(2):
-        status, answer, _ = server.post("/v1/models/cancer:feedback", {"id": ident, "label": "malignant"})
+        status, answer, _ = server.post(FEEDBACK, {"id": ident, "label": "malignant"})
         assert (status, answer) == (200, {})
 
     def counted() -> bool:
@@ -34,5 +119,5 @@ def test_a_label_for_a_version_that_was_let_go_is_counted_for_that_version(
 
     server.until(counted)
     metrics = server.get("/metrics", monitoring=True)[1]["text"]
-    assert 'ropewalk_server_labels_total{model="cancer",version="1",correct="true"} 1' in metrics
+    assert 'ropewalk_server_labelled_rows_total{model="cancer",version="1",correct="true"} 1' in metrics
     assert json.dumps(server.status()["versions"]).count('"version"') == 1

@@ -152,6 +152,17 @@ def test_the_prediction_id_is_metadata_and_a_label_for_it_is_counted(serving: Se
     assert serving.post("/v1/models/cancer:feedback", {"id": ident, "label": "malignant"})[0] == 200
 
 
+def test_receipts_of_every_row_are_an_output(serving: Server) -> None:
+    """For a call that asks for them in its metadata; then there is no id in the answer's."""
+    inputs = {name: [np.float32(value)] * 2 for name, value in row().items()}
+    wanted = (("ropewalk-receipts", "body"),)
+    with connected(serving) as client:
+        answer, call = client.prediction.Predict.with_call(request(inputs), timeout=5, metadata=wanted)
+    assert "ropewalk-prediction-id" not in dict(call.initial_metadata())
+    labels = [{"id": one.decode(), "label": "malignant"} for one in answer.outputs["receipts"].string_val]
+    assert serving.post("/v1/models/cancer:feedback", labels)[1] == {"accepted": 2, "refused": []}
+
+
 FLOATS = types_pb2.DT_FLOAT
 elsewhere = in_fields(types_pb2.DT_INT32, [1], [1])
 elsewhere.dtype = FLOATS

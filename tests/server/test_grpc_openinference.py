@@ -162,6 +162,16 @@ def test_the_prediction_id_is_metadata_and_a_parameter(serving: Server) -> None:
     assert serving.post("/v1/models/cancer:feedback", {"id": ident, "label": "malignant"})[0] == 200
 
 
+def test_receipts_of_every_row_are_an_output(serving: Server) -> None:
+    """Where the call's metadata ask for them, and in no parameter."""
+    columns = {name: ("FP32", np.array([value] * 2, np.float32)) for name, value in row().items()}
+    with triton.InferenceServerClient(f"127.0.0.1:{serving.grpc_port}") as client:
+        got = ask(client, 1, columns, headers={"ropewalk-receipts": "body"})
+    assert not got.get_response().parameters
+    labels = [{"id": one.decode(), "label": "malignant"} for one in got.as_numpy("receipts")]
+    assert serving.post("/v1/models/cancer:feedback", labels)[1] == {"accepted": 2, "refused": []}
+
+
 def raw(request: Any, *contents: bytes) -> Any:
     """The request with raw contents beside what it has."""
     request.raw_input_contents.extend(contents)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 import urllib.request
+from typing import Any
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from ropewalk_model import baseline
+from ropewalk_model.features import FeatureSpec
+from ropewalk_server.buckets import Former
 from ropewalk_server.exposition import Family
-from ropewalk_server.stages import EVERY, STAGES
-from tests.server.conftest import Server, row
+from ropewalk_server.monitor import Monitor
+from ropewalk_server.predictor import Loaded
+from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.stages import EVERY, PROTOCOLS, STAGES, Times
+from tests.server.conftest import Published, Server, row
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
@@ -50,18 +58,54 @@ def test_counts_are_those_of_the_requests_sent(serving: Server) -> None:
         return total(after, name, **labels) - total(before, name, **labels)
 
     assert (more("requests_total", code="200"), more("requests_total", code="400")) == (EVERY, 1)
-    assert more("request_seconds_count") == EVERY + 1
-    assert more("rows_total") == more("monitored_rows_total", outcome="counted") == 2 * EVERY
-    assert more("feature_rows_total", feature="mean_radius") == more("prediction_rows_total") == 2 * EVERY
-    bins = {labels["bin"] for labels, _ in after["feature_rows_total"] if labels["feature"] == "mean_radius"}
+    assert more("requests_total", protocol="rest_v1") == more("request_duration_seconds_count") == EVERY + 1
+    assert more("inference_rows_total") == more("monitor_rows_total", outcome="counted") == 2 * EVERY
+    for name in ("request_rows", "batch_rows"):
+        assert (more(f"{name}_sum"), more(f"{name}_count")) == (2 * EVERY, EVERY)
+        assert (more(f"{name}_bucket", le="1"), more(f"{name}_bucket", le="2")) == (0, EVERY)
+    assert more("inference_batches_total") == EVERY
+    bins_of = "feature_bin_rows_total"
+    assert more(bins_of, feature="mean_radius") == more("prediction_bin_rows_total") == 2 * EVERY
+    bins = {labels["bin"] for labels, _ in after[bins_of] if labels["feature"] == "mean_radius"}
     [over] = [one for one in bins if one.startswith(">")]
-    assert more("feature_rows_total", feature="mean_radius", bin=over) == EVERY
-    assert more("feature_rows_total", feature="mean_radius", bin="(missing)") == 0
+    assert more(bins_of, feature="mean_radius", bin=over) == EVERY
+    assert more(bins_of, feature="mean_radius", bin="(missing)") == 0
     for stage in STAGES:
-        assert more("stage_seconds_count", stage=stage) == 1
-        assert more("stage_seconds_bucket", stage=stage, le="+Inf") == 1
-    spent = sum(more("stage_seconds_sum", stage=stage) for stage in STAGES)
-    assert 0 < spent <= more("request_seconds_sum")
+        assert more("stage_duration_seconds_count", stage=stage) == 1
+        assert more("stage_duration_seconds_bucket", stage=stage, le="+Inf") == 1
+    spent = sum(more("stage_duration_seconds_sum", stage=stage) for stage in STAGES)
+    assert 0 < spent <= more("request_duration_seconds_sum")
+
+
+def test_a_version_has_all_its_series_before_its_first_request(server: Server, published: Published) -> None:
+    """At zero: the rate of a series that begins with its first count misses that one."""
+    server.tell(1, published[1][:1])
+    server.start()
+    server.until(lambda: server.status().get("live") == 1)
+    before = scrape(server)
+    for name in ("request_rows_count", "labelled_rows_total", "prediction_bin_rows_total", "feature_bin_rows_total"):
+        assert {value for _, value in before[name]} == {0.0}, name
+    assert {labels["protocol"] for labels, _ in before["requests_total"]} == set(PROTOCOLS)
+    assert server.predict(row())[0] == 200
+    assert server.post("/v2/models/cancer/infer", {"inputs": []})[0] == 400
+    after = scrape(server)
+    assert {name: len(samples) for name, samples in after.items()} == {n: len(s) for n, s in before.items()}
+    assert total(after, "requests_total", protocol="rest_v2", code="400") == 1
+    assert total(after, "requests_total") == 2
+
+
+def test_rows_of_requests_and_of_computations_are_told_apart() -> None:
+    """Three requests, of which two were computed together with a third that was given up."""
+    document = baseline.build([FeatureSpec("x", "Number")], {"x": np.zeros(9, np.float32)}, np.zeros(9, np.float32))
+    model: Any = Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
+    monitor, times = Monitor(), Times(0.0, 0.0, 0.0, 0.0)
+    for rows, computed in ((1, 1), (2, 7), (3, 0)):
+        batch = Batch(rows, ("x",), columns={"x": np.zeros(rows, np.float32)})
+        monitor.answered(Loaded(1, model), times, 0.0, batch, np.zeros((rows, 1), np.float32), computed)
+    monitor.settle()
+    found = monitor.totals[1]
+    assert (found.request_rows[:4], sum(found.request_rows), found.rows) == ([1, 1, 1, 0], 3, 6)
+    assert (found.batch_rows[:4], sum(found.batch_rows), found.computed) == ([1, 0, 0, 1], 2, 8)
 
 
 def test_the_loaded_version_is_described(serving: Server) -> None:
@@ -83,7 +127,7 @@ def test_values_of_a_sensitive_feature_are_named_nowhere(zoo: Server) -> None:
     told = {"x": 0.5, "y": 0.5, "n": 1, "m": 1, "ok": True, "plan": "pro", "note": "a"}
     assert zoo.post("/v1/models/cancer:predict", {"instances": [told]})[0] == 200
     bins = {name: set[str]() for name in ("plan", "note")}
-    for labels, _ in scrape(zoo)["feature_rows_total"]:
+    for labels, _ in scrape(zoo)["feature_bin_rows_total"]:
         if labels["feature"] in bins:
             bins[labels["feature"]].add(labels["bin"])
     assert bins["plan"] == {"value 1", "value 2", "(other)", "(missing)"}

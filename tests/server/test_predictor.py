@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ropewalk_server.credentials import Verdict
-from ropewalk_server.feedback import Receipts
+from ropewalk_server.feedback import Issued, Receipts
 from ropewalk_server.grpc_service import GrpcService
 from ropewalk_server.http import Request, Response, encode
 from ropewalk_server.limits import REASONS, Limits
@@ -68,7 +68,7 @@ def batch(model: Model) -> Batch:
     return model.decoder.decode({"instances": [row()]}, 10)[0]
 
 
-def written(core: Core, receipt: bytes | None) -> int:
+def written(core: Core, issued: Issued) -> int:
     """An answer."""
     return len(core)
 

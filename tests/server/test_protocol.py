@@ -168,7 +168,7 @@ def test_windows_count_every_row_in_the_baselines_bins(serving: Server) -> None:
         assert len(bucket["features"][feature["name"]]) == len(feature["counts"])
         assert sum(bucket["features"][feature["name"]]) == bucket["rows"]
     text = serving.get("/metrics", monitoring=True)[1]["text"]
-    assert 'ropewalk_server_requests_total{model="cancer",version="1",code="200"}' in text
+    assert 'ropewalk_server_requests_total{model="cancer",version="1",protocol="rest_v1",code="200"}' in text
 
 
 def test_tensors_are_read_as_strictly_as_scalars(zoo: Server) -> None:

@@ -24,6 +24,7 @@ from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols.tfserving import RECEIPT
 from ropewalk_server.routes import Route
 from ropewalk_server.service import Service
+from ropewalk_server.stages import REST_V1
 from ropewalk_server.versions import Held, Versions
 from tests.server import zoo
 
@@ -66,7 +67,8 @@ class World:
         if found is None:
             return {}, 0, 0
         (counted,) = totals.values()
-        return dict(found.codes), found.rows, int(counted.predictions[1].sum())
+        codes = {status: count for status, count in found.codes[REST_V1].items() if count}
+        return codes, found.rows, int(counted.predictions[1].sum())
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ def measure(run: Run) -> None:
         for seconds in (first, last - first):
             for body in bodies:
                 server.load(body, seconds / len(bodies))
-            resident.append(server.process.resident_mib())
+            resident.append(server.process.rss_mib())
     run.results.figure(f"resident memory after {first:g} s of load", resident[0], "MiB")
     growth = 100 * (resident[1] / resident[0] - 1)
     shown = f"{resident[1]:.1f} MiB after {last:g} s"

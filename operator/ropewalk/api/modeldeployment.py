@@ -243,7 +243,7 @@ class DriftMonitor(Model):
 
 
 class Feedback(Model):
-    """Keeps labels honest: prediction ids are signed, and only a signed id is accepted with a label."""
+    """Gives predictions ids, receipts that :feedback takes with labels; nobody can make one up without the key."""
 
     secret: ObjectName
     """A Secret of this namespace whose `key`, 16 bytes or more, signs prediction ids."""
@@ -273,7 +273,7 @@ class Monitor(Model):
     performance: PerformanceMonitor = PerformanceMonitor()
     """How good predictions are, by labels that come in later."""
     feedback: Feedback | None = None
-    """Signs prediction ids; without it whoever may predict may also make up labels."""
+    """Signs prediction ids; without it predictions have none, and no labels are counted."""
 
 
 class ModelDeploymentSpec(Model):

@@ -6,6 +6,7 @@ import asyncio
 
 import orjson
 
+from ropewalk_server.feedback import BODY, REQUEST
 from ropewalk_server.http import Answer, ErrorForm, Request, Response
 from ropewalk_server.predictor import Loaded, Predictor, Refused
 from ropewalk_server.protocols.jsonbody import BadRequest
@@ -29,6 +30,11 @@ def mistaken(predictor: Predictor, found: Loaded, began: float, why: BadRequest)
         predictor.reject(why.reason)
     refused = predictor.failed(found, began, Refused(why.status, str(why)))
     return refused.status, str(refused)
+
+
+def wants_receipts(request: Request) -> bool:
+    """Whether the client asks for a receipt a row, in the answer's body."""
+    return request.headers.get(REQUEST) == BODY
 
 
 def not_allowed(request: Request, allowed: str) -> Response:

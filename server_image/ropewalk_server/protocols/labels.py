@@ -65,7 +65,8 @@ class Labels:
             raise BadRequest(f"label {label[:60]!r} is none of the classes {known}")
         if predictor.receipts.first_label(ident):
             truth = model.classes.index(label)
-            predictor.monitor.labelled(receipt.version, model, predicted=receipt.predicted, truth=truth)
+            lag = predictor.receipts.lag(receipt)
+            predictor.monitor.labelled(receipt.version, model, predicted=receipt.predicted, truth=truth, lag=lag)
 
 
 def read(body: bytes) -> tuple[list[tuple[str, str]], bool]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ropewalk_server.feedback import BODY, REQUEST
 from ropewalk_server.http import Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Predictor
@@ -36,7 +37,8 @@ _ERRORS = {
 
 
 class Operation(NamedTuple):
-    """One method of one path. `request` is the body's schema, None for a GET; `failed` is a 503's."""
+    """One method of one path. `request` is the body's schema, None for a GET; `failed` is a 503's. What `predicts`
+    tells receipts."""
 
     path: str
     summary: str
@@ -45,6 +47,7 @@ class Operation(NamedTuple):
     example: Schema | None = None
     binary: bool = False
     failed: Schema | None = None
+    predicts: bool = False
 
 
 class OpenApi:
@@ -120,6 +123,7 @@ def _model(name: str, version: str, model: Model | None) -> Iterator[Operation]:
         anything if signature is None else schemas.predict_answer(signature),
         anything if signature is None else schemas.predict_request(signature),
         None if signature is None else schemas.predict_example(signature),
+        predicts=True,
     )
     yield Operation(v2, "Inputs and outputs", schemas.metadata_answer())
     yield Operation(f"{v2}/ready", "Whether it is loaded", fields({"name": {"const": name}, "ready": {"const": True}}))
@@ -130,6 +134,7 @@ def _model(name: str, version: str, model: Model | None) -> Iterator[Operation]:
         anything if signature is None else schemas.infer_request(signature),
         None if signature is None else schemas.infer_example(signature),
         binary=True,
+        predicts=True,
     )
 
 
@@ -150,12 +155,15 @@ def _operation(one: Operation) -> dict[str, Any]:
     if one.example is not None:
         body["example"] = one.example
     found["requestBody"] = {"required": True, "content": {"application/json": body}}
-    answer["headers"] = {RECEIPT.decode(): {"description": "What :feedback wants", "schema": _TEXT}}
+    if one.predicts:
+        answer["headers"] = {RECEIPT.decode(): {"description": "What :feedback wants", "schema": _TEXT}}
+        why = f"{BODY.decode()}: a receipt for each row in the body, in place of an id for all in a header"
+        found["parameters"] = [{"name": REQUEST.decode(), "in": "header", "schema": _TEXT, "description": why}]
     if one.binary:
         header = HEADER_LENGTH.decode()
         length = {"type": "integer", "minimum": 0}
         why = "Bytes of the JSON at the body's begin, where tensors in binary follow it"
-        found["parameters"] = [{"name": header, "in": "header", "schema": length, "description": why}]
+        found["parameters"].append({"name": header, "in": "header", "schema": length, "description": why})
         found["requestBody"]["content"]["application/octet-stream"] = {}
         answer["content"]["application/octet-stream"] = {}
         answer["headers"][header] = {"description": why, "schema": length}

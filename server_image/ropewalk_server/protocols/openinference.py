@@ -14,14 +14,16 @@ from typing import Any, NamedTuple
 import orjson
 
 from ropewalk_model.signature import TensorSpec
+from ropewalk_server.feedback import Issued
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols.answering import later, mistaken, not_allowed
+from ropewalk_server.protocols.answering import later, mistaken, not_allowed, wants_receipts
 from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH, Asked, read_infer, write_infer
 from ropewalk_server.protocols.tensor_columns import DATATYPE_OF
 from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.stages import REST_V2
 
 PREFIX = b"/v2"
 KEPT_HEADERS = (HEADER_LENGTH,)
@@ -103,7 +105,7 @@ class OpenInference:
             return self._absent(target)
         if request.method != b"POST":
             return not_allowed(request, "POST")
-        found = predictor.find(target.version)
+        found = predictor.find(target.version, REST_V2)
         if found is None:
             return self._absent(target)
         began = time.perf_counter()
@@ -114,7 +116,7 @@ class OpenInference:
             return error(*mistaken(predictor, found, began, why))
         except Costly:
             return asyncio.ensure_future(self._unpacked(request, found, began))
-        return self._ask(found, began, asked)
+        return self._ask(found, began, asked, wants_receipts(request))
 
     async def _unpacked(self, request: Request, found: Loaded, began: float) -> Response:
         predictor = self._predictor
@@ -129,17 +131,17 @@ class OpenInference:
             return error(*mistaken(predictor, found, began, why))
         except Refused as why:
             return error(why.status, str(why))
-        answer = self._ask(found, began, asked)
+        answer = self._ask(found, began, asked, wants_receipts(request))
         return answer if isinstance(answer, Response) else await answer
 
-    def _ask(self, found: Loaded, began: float, asked: Asked) -> Answer:
+    def _ask(self, found: Loaded, began: float, asked: Asked, each: bool) -> Answer:
         predictor = self._predictor
 
-        def write(core: Core, receipt: bytes | None) -> Response:
-            return write_infer(predictor.name, found.version, found.model.signature, asked, core, receipt)
+        def write(core: Core, issued: Issued) -> Response:
+            return write_infer(predictor.name, found.version, found.model.signature, asked, core, issued)
 
         try:
-            return later(predictor.predict(found, asked.batch, began, write), error)
+            return later(predictor.predict(found, asked.batch, began, write, each=each), error)
         except Refused as why:
             return error(why.status, str(why))
 

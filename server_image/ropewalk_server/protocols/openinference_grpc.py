@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature
+from ropewalk_server.feedback import FIELD, Issued
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import packed
@@ -35,6 +36,7 @@ from ropewalk_server.protocols.tfserving import RECEIPT
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import openinference_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
+from ropewalk_server.stages import GRPC_OIP
 
 SERVICE = "/inference.GRPCInferenceService/"
 _FIELDS = {
@@ -58,8 +60,10 @@ class Asked(NamedTuple):
 class OpenInference:
     """The methods of the service."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, each: bool = False) -> None:
+        """`each`: answers have a receipt for each row."""
         self._predictor = predictor
+        self._each = each
         self._unpacking = Unpacking(predictor)
 
     def methods(self) -> Mapping[str, Callable[[bytes], Answer]]:
@@ -115,14 +119,14 @@ class OpenInference:
         if name != predictor.name:
             return failure(Code.NOT_FOUND, f"Model {name[:80]!r} is not served here")
         if not version:
-            found = predictor.find(None)
+            found = predictor.find(None, GRPC_OIP)
             if found is None:
                 words = f"No version of {name} is loaded yet; tensorflow.serving.ModelService/GetModelStatus tells why"
                 return failure(Code.UNAVAILABLE, words)
             return found
         if not (version.isascii() and version.isdigit() and len(version) < 19):
             return failure(Code.INVALID_ARGUMENT, f"Version {version[:80]!r} is not a number")
-        found = predictor.find(int(version))
+        found = predictor.find(int(version), GRPC_OIP)
         return found or failure(Code.NOT_FOUND, f"Version {version} of model {name!r} is not loaded")
 
     def _infer(self, body: bytes) -> Answer:
@@ -161,11 +165,11 @@ class OpenInference:
     def _ask(self, found: Loaded, began: float, asked: Asked) -> Answer:
         predictor = self._predictor
 
-        def write(core: Core, receipt: bytes | None) -> Reply:
-            message = write_infer(predictor.name, found.version, found.model.signature, asked, core, receipt)
-            return Reply(message, metadata=((RECEIPT, receipt),) if receipt is not None else ())
+        def write(core: Core, issued: Issued) -> Reply:
+            message = write_infer(predictor.name, found.version, found.model.signature, asked, core, issued)
+            return Reply(message, metadata=((RECEIPT, issued),) if isinstance(issued, bytes) else ())
 
-        return answered(lambda: predictor.predict(found, asked.batch, began, write))
+        return answered(lambda: predictor.predict(found, asked.batch, began, write, each=self._each))
 
 
 def read_infer(model: Model, request: pb.ModelInferRequest, max_rows: int) -> Asked:
@@ -262,15 +266,18 @@ def _value(parameter: pb.InferParameter) -> Any:
 
 
 def write_infer(
-    name: str, version: int, signature: Signature, asked: Asked, core: NDArray[np.float32], receipt: bytes | None
+    name: str, version: int, signature: Signature, asked: Asked, core: NDArray[np.float32], issued: Issued
 ) -> bytes:
-    """The answer, raw where the request was; the receipt also stands in the parameters, as over REST."""
+    """The answer, raw where the request was; its id also stands in the parameters, as over REST."""
     response = pb.ModelInferResponse(model_name=name, model_version=str(version), id=asked.ident)
-    if receipt is not None:
-        response.parameters[RECEIPT.decode()].string_param = receipt.decode()
+    names: Sequence[str] = asked.outputs
     tensors: Sequence[Tensor] = outputs_of(signature, core, list(asked.outputs))
     raw = asked.raw or any(tensor.datatype not in _FIELDS for tensor in tensors)  # FP16 has no field
-    for output, tensor in zip(asked.outputs, tensors, strict=True):
+    if isinstance(issued, bytes):
+        response.parameters[RECEIPT.decode()].string_param = issued.decode()
+    elif issued:
+        names, tensors = (*names, FIELD), [*tensors, Tensor("BYTES", (len(issued),), issued)]
+    for output, tensor in zip(names, tensors, strict=True):
         one = response.outputs.add(name=output, datatype=tensor.datatype, shape=tensor.shape)
         if raw:
             response.raw_output_contents.append(array_to_raw(tensor))

@@ -15,6 +15,7 @@ import orjson
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature
+from ropewalk_server.feedback import FIELD, Issued
 from ropewalk_server.http import JSON, Response
 from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
@@ -167,18 +168,24 @@ def _flag(parameters: dict[str, Any], name: str, place: str, *, default: bool) -
 
 
 def write_infer(
-    name: str, version: int, signature: Signature, asked: Asked, core: NDArray[np.float32], receipt: bytes | None
+    name: str, version: int, signature: Signature, asked: Asked, core: NDArray[np.float32], issued: Issued
 ) -> Response:
-    """The answer; the receipt stands in a header and, for clients that do not show headers, in the parameters."""
+    """The answer; its id stands in a header and, for clients that do not show headers, in the parameters."""
     document: dict[str, Any] = {"model_name": name, "model_version": str(version)}
     if asked.ident is not None:
         document["id"] = asked.ident
-    if receipt is not None:
-        document["parameters"] = {RECEIPT.decode(): receipt.decode()}
-    tensors = outputs_of(signature, core, [output for output, _ in asked.outputs])
+    outputs = asked.outputs
+    tensors = outputs_of(signature, core, [output for output, _ in outputs])
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    if isinstance(issued, bytes):
+        document["parameters"] = {RECEIPT.decode(): issued.decode()}
+        headers = ((RECEIPT, issued),)
+    elif issued:
+        outputs = (*outputs, (FIELD, all(binary for _, binary in outputs)))
+        tensors = [*tensors, Tensor("BYTES", (len(issued),), np.array(issued, dtype=object))]
     listed = []
     tail = []
-    for (output, binary), tensor in zip(asked.outputs, tensors, strict=True):
+    for (output, binary), tensor in zip(outputs, tensors, strict=True):
         one: dict[str, Any] = {"name": output, "datatype": tensor.datatype, "shape": tensor.shape}
         if binary:
             raw = array_to_raw(tensor)
@@ -197,7 +204,6 @@ def write_infer(
         listed.append(one)
     document["outputs"] = listed
     head = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    headers = ((RECEIPT, receipt),) if receipt is not None else ()
     if not any(binary for _, binary in asked.outputs):
         return Response(200, head, JSON, headers)
     headers = (*headers, (HEADER_LENGTH, str(len(head)).encode()))

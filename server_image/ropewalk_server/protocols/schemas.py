@@ -9,6 +9,7 @@ import numpy as np
 
 from ropewalk_model import timestamps
 from ropewalk_model.signature import INT64_MISSING, TIME_FORMAT, Signature, TensorSpec
+from ropewalk_server.feedback import FIELD
 from ropewalk_server.protocols.labels import MAX_LABELS
 from ropewalk_server.protocols.openinference_messages import MAX_ID
 from ropewalk_server.protocols.tensor_columns import DATATYPE_OF, DATATYPES
@@ -130,7 +131,10 @@ def predict_answer(signature: Signature) -> Schema:
     only = next(iter(named.values())) if len(named) == 1 else None
     rows = fields(named) if only is None else only
     columns = fields({name: array(one) for name, one in named.items()}) if only is None else array(only)
-    return {"oneOf": [fields({"predictions": array(rows)}), fields({"outputs": columns})]}
+    receipts = array({"type": "string"})
+    by_row = fields({"predictions": array(rows), FIELD: receipts}, FIELD)
+    by_column = fields({"outputs": columns, FIELD: receipts}, FIELD)
+    return {"oneOf": [by_row, by_column]}
 
 
 def predict_example(signature: Signature) -> Schema:
@@ -245,7 +249,7 @@ def status_answer() -> Schema:
 
 def feedback_request() -> Schema:
     """The id of a prediction, `.ROW` after it for another row than the first, and its true class; or many of them."""
-    ident = {"type": "string", "description": "ropewalk-prediction-id of the answer, or that and .ROW"}
+    ident = {"type": "string", "description": "a receipt: ropewalk-prediction-id of the answer, or that and .ROW"}
     one = fields({"id": ident, "label": {"type": ["string", "number"]}})
     return {"anyOf": [one, array(one, maxItems=MAX_LABELS)]}
 

@@ -18,17 +18,19 @@ import orjson
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import METHOD, Signature, TensorSpec
+from ropewalk_server.feedback import FIELD, Issued
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import classifying, together
-from ropewalk_server.protocols.answering import later, mistaken, not_allowed
+from ropewalk_server.protocols.answering import later, mistaken, not_allowed, wants_receipts
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth, shown
 from ropewalk_server.protocols.labels import Labels
 from ropewalk_server.protocols.named_tensors import written
 from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.stages import REST_V1
 from ropewalk_server.versions import Held, Versions
 
 _PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,18})|/labels/([^/:]{1,63}))?(?:(:[a-z]+)|(/metadata))?/?")
@@ -100,7 +102,7 @@ class TensorFlowServing:
 
     def takes(self, request: Request) -> bool:
         """Whether this request may be answered by `together`."""
-        return request.path == self._predict_path and request.method == b"POST"
+        return request.path == self._predict_path and request.method == b"POST" and not wants_receipts(request)
 
     def together(self, bodies: Sequence[bytes]) -> list[Response | None]:
         """Answers to requests for predictions of the live version; None for one that must be handled alone."""
@@ -122,11 +124,12 @@ class TensorFlowServing:
 
         def write(core: Core) -> list[Response] | None:
             bodies = together.write(found.model.signature, core, counts)
-            if bodies is None or found.model.signature.task == "Tensor":
+            if bodies is None or not self._predictor.receipts.issued:
                 return None if bodies is None else [Response(200, body) for body in bodies]
             answers, at = [], 0
             for body, count in zip(bodies, counts, strict=True):
-                answers.append(_answered(body, self._predictor.receipt(found, core[at : at + count])))
+                issued = self._predictor.receipt(found, core[at : at + count])
+                answers.append(_answered(body, issued if isinstance(issued, bytes) else None))
                 at += count
             return answers
 
@@ -169,7 +172,7 @@ class TensorFlowServing:
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
 
-        def write(core: Any, receipt: bytes | None) -> Response:
+        def write(core: Any, issued: Issued) -> Response:
             return classifying.written(verb, core, batch.rows)
 
         try:
@@ -187,7 +190,7 @@ class TensorFlowServing:
         if request.method != b"POST":
             return not_allowed(request, "POST")
         predictor = self._predictor
-        found = predictor.find(target.version)
+        found = predictor.find(target.version, REST_V1)
         if found is None:
             return self._absent(target)
         return self._predicted(request, found, time.perf_counter())
@@ -202,7 +205,7 @@ class TensorFlowServing:
             return asyncio.ensure_future(self._unpacked(request, found, began))
         except Elsewhere as named:
             return self._predicted(request, found._replace(model=named.model), began)
-        return self._ask(found, began, batch, row_form)
+        return self._ask(found, began, batch, row_form, wants_receipts(request))
 
     async def _unpacked(self, request: Request, found: Loaded, began: float) -> Response:
         predictor = self._predictor
@@ -216,19 +219,21 @@ class TensorFlowServing:
             return error(*mistaken(predictor, found, began, why))
         except Refused as why:
             return error(why.status, str(why))
-        answer = self._ask(found, began, batch, row_form)
+        answer = self._ask(found, began, batch, row_form, wants_receipts(request))
         return answer if isinstance(answer, Response) else await answer
 
-    def _ask(self, found: Loaded, began: float, batch: Batch, row_form: bool) -> Answer:
+    def _ask(self, found: Loaded, began: float, batch: Batch, row_form: bool, each: bool) -> Answer:
         signature = found.model.signature
 
-        def write(core: Core, receipt: bytes | None) -> Response:
+        def write(core: Core, issued: Issued) -> Response:
             if isinstance(core, dict):
                 return written(core, row_form)
-            return _answered(write_predict(signature, core, row_form), receipt)
+            if issued is None or isinstance(issued, bytes):
+                return _answered(write_predict(signature, core, row_form), issued)
+            return Response(200, write_predict(signature, core, row_form, issued))
 
         try:
-            answer = self._predictor.predict(found, batch, began, write)
+            answer = self._predictor.predict(found, batch, began, write, each=each)
         except Refused as why:
             return error(why.status, str(why))
         return answer if type(answer) is Response else later(answer, error)
@@ -306,12 +311,17 @@ def known(model: Model) -> str:
     return " or ".join(f'"{name}"' for name in sorted(model.named))[:500]
 
 
-def write_predict(signature: Signature, core: NDArray[np.float32], row_form: bool) -> bytes:
-    """`{"predictions": [...]}` or `{"outputs": ...}`; a model with one output answers with its bare values.
+def write_predict(
+    signature: Signature, core: NDArray[np.float32], row_form: bool, receipts: Sequence[str] = ()
+) -> bytes:
+    """`{"predictions": [...]}` or `{"outputs": ...}`; a model with one output answers with its bare values. Beside
+    them the `receipts`, if there are any.
 
     What is not finite is written as upstream does, as a token NaN, Infinity or -Infinity.
     """
     document = _predictions(signature, core, row_form)
+    if receipts:
+        document[FIELD] = receipts
     body = orjson.dumps(document, option=_OPTIONS)
     if b"null" in body and not np.isfinite(core).all():
         return json.dumps(document, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ropewalk_model.signature import METHOD, Signature, TensorSpec
+from ropewalk_server.feedback import FIELD, Issued
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import classifying, packed
@@ -25,12 +28,14 @@ from ropewalk_server.protocols.tfserving import RECEIPT, labelled
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
+from ropewalk_server.stages import GRPC_TFS
 
 PREDICTION = "/tensorflow.serving.PredictionService/"
 MODEL = "/tensorflow.serving.ModelService/"
 _STATES = {"Loading": 20, "Proved": 30, "Failed": 50, "Skipped": 50}
 """tensorflow.serving.ModelVersionStatus.State."""
 _UNKNOWN = 2
+_RECEIPTS = TensorSpec(FIELD, "STRING", (-1,))
 _SIGNATURES = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 
 
@@ -45,8 +50,10 @@ class Wrong(Exception):
 class TensorFlowServing:
     """The methods of both services."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, each: bool = False) -> None:
+        """`each`: answers have a receipt for each row."""
         self._predictor = predictor
+        self._each = each
         self._unpacking = Unpacking(predictor)
 
     def methods(self) -> Mapping[str, Callable[[bytes], Answer]]:
@@ -119,13 +126,14 @@ class TensorFlowServing:
         return answer if isinstance(answer, Reply) else await answer
 
     def _ask(self, found: Loaded, began: float, batch: Batch, outputs: tuple[str, ...]) -> Answer:
-        def write(core: Core, receipt: bytes | None) -> Reply:
-            message = self._written(found, outputs, core)
-            return Reply(message, metadata=((RECEIPT, receipt),) if receipt is not None else ())
+        def write(core: Core, issued: Issued) -> Reply:
+            if isinstance(issued, bytes):
+                return Reply(self._written(found, outputs, core, ()), metadata=((RECEIPT, issued),))
+            return Reply(self._written(found, outputs, core, issued or ()))
 
-        return answered(lambda: self._predictor.predict(found, batch, began, write))
+        return answered(lambda: self._predictor.predict(found, batch, began, write, each=self._each))
 
-    def _written(self, found: Loaded, outputs: tuple[str, ...], core: Core) -> bytes:
+    def _written(self, found: Loaded, outputs: tuple[str, ...], core: Core, receipts: Sequence[str]) -> bytes:
         response = pb.PredictResponse()
         self._name(response.model_spec, found.version)
         signature = found.model.signature
@@ -134,6 +142,8 @@ class TensorFlowServing:
         for spec in signature.outputs:
             if spec.name in outputs:
                 write_tensor(response.outputs[spec.name], spec, answer[spec.name])
+        if receipts:
+            write_tensor(response.outputs[FIELD], _RECEIPTS, np.array(receipts, dtype=object))
         return response.SerializeToString()
 
     def _name(self, spec: pb.ModelSpec, version: int) -> None:
@@ -146,7 +156,7 @@ class TensorFlowServing:
         if not name:
             raise Wrong(Code.INVALID_ARGUMENT, "Missing ModelSpec")
         version = self._version(spec)
-        found = self._predictor.find(version) if name == self._predictor.name else None
+        found = self._predictor.find(version, GRPC_TFS) if name == self._predictor.name else None
         if found is not None:
             return found
         if version is None and name == self._predictor.name:
@@ -189,7 +199,7 @@ class TensorFlowServing:
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
 
-        def write(core: Any, receipt: bytes | None) -> Reply:
+        def write(core: Any, issued: Issued) -> Reply:
             try:
                 response = classifying.message(verb, core, batch.rows)
             except classifying.Unusable as why:

@@ -83,6 +83,8 @@ class Pod:
     image: str
     """As its spec names it; empty: unknown."""
     raw: Json
+    leaves_by: datetime | None = None
+    """When it has to be gone, if it is being deleted and its server still runs: it tells its last counts until then."""
 
     def holds(self, version: Version | None) -> Held | None:
         """What it says of a version; a namesake from another place or with another digest is not that version."""
@@ -147,7 +149,9 @@ def _pod(pod: Json, scrapes: Mapping[tuple[str, str], Scraped]) -> Pod:
     status = pod.get("status") or {}
     ready = any(get(one, "type") == "Ready" and get(one, "status") == "True" for one in status.get("conditions") or ())
     server = container_status(pod)
-    deleting = bool(get(pod, "metadata", "deletionTimestamp"))
+    deletion = get(pod, "metadata", "deletionTimestamp")
+    deleting = bool(deletion)
+    runs = get(server, "state", "running") is not None
     scraped = scrapes.get((name, STATUS_PATH))
     return Pod(
         name=name,
@@ -155,7 +159,7 @@ def _pod(pod: Json, scrapes: Mapping[tuple[str, str], Scraped]) -> Pod:
         ip=str(status.get("podIP") or ""),
         created=parse_timestamp(get(pod, "metadata", "creationTimestamp")),
         started=parse_timestamp(get(server, "state", "running", "startedAt")),
-        running=get(server, "state", "running") is not None and not deleting,
+        running=runs and not deleting,
         ready=ready and not deleting,
         deleting=deleting,
         nudge=str(get(pod, "metadata", "annotations", NUDGE_ANNOTATION) or ""),
@@ -165,6 +169,7 @@ def _pod(pod: Json, scrapes: Mapping[tuple[str, str], Scraped]) -> Pod:
         ),
         image=_image(pod),
         raw=pod,
+        leaves_by=parse_timestamp(deletion) if runs else None,
     )
 
 

@@ -2,8 +2,8 @@
 
 Sums and the points in time up to which each pod's buckets are in them are one object and one write: a bucket is in the
 sums or is asked for again, never both, wherever the operator dies. It is written when buckets have come that started
-before the latest round ten minutes, so at most about once in ten minutes, and never without traffic. What a pod takes
-with it when it ends is what it counted since.
+before the latest round ten minutes, so at most about once in ten minutes, and never without traffic; and at once with
+what a pod counted that is being deleted. Such a server waits until it is asked for what came after its last bucket.
 """
 
 from __future__ import annotations
@@ -146,11 +146,12 @@ def fold(
     judged: float,
     closed_by: float,
     features: Collection[str] = (),
+    leaving: Collection[str] = (),
 ) -> Ledger:
     """The ledger with what pods have counted up to the latest round ten minutes; the same one if that is nothing.
 
-    `pages` hold the live version's buckets from `since` on, by pod. Windows that ended by `judged` are let go, and
-    histograms but those of `features`; empty: none.
+    `pages` hold the live version's buckets from `since` on, by pod; of those that are `leaving` all are taken. Windows
+    that ended by `judged` are let go, and histograms but those of `features`; empty: none.
     """
     latest = int(closed_by - LAG)
     fresh: list[Bucket] = []
@@ -159,7 +160,7 @@ def fold(
     for pod, page in pages.items():
         # A pod with more than one answer holds is read on at once, else the next answer would be the same.
         edge = latest if page.more else latest - latest % STEP
-        begin, until = since(ledger, live, pod), min(page.through, edge)
+        begin, until = since(ledger, live, pod), page.through if pod in leaving else min(page.through, edge)
         mine = [b for b in page.buckets if begin <= b.start < until]
         if until > begin and (mine or page.more):
             up_to[pod], due = until, True

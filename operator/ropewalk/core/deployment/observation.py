@@ -55,12 +55,12 @@ def observe(
     now: datetime,
 ) -> Observation:
     """Parse what the ready pods answered; what cannot be believed counts as no answer. Windows up to `judged` have a
-    verdict already."""
+    verdict already. Pods that are being deleted add what they still tell, and owe nothing."""
     answers = {name: scraped for (name, path), scraped in scrapes.items() if path.partition("?")[0] == WINDOWS_PATH}
     pages: dict[str, Page] = {}
     failed: dict[str, str] = {}
     for pod in pods:
-        if not pod.ready or pod.name not in answers:
+        if not (pod.ready or pod.leaves_by is not None) or pod.name not in answers:
             continue
         try:
             page = parse(answers[pod.name].body)
@@ -71,9 +71,12 @@ def observe(
             failed[pod.name] = f"its clock is more than {BEHIND_SECONDS} s behind"
             continue
         pages[pod.name] = page
+    leaving = {pod.name for pod in pods if pod.leaves_by is not None}
+    failed = {name: why for name, why in failed.items() if name not in leaving}
+    unasked = any(pod.ready and pod.name not in answers for pod in pods)
     document, baseline = _baseline(scrapes, kept, live)
     closed_by = min([_closed_by(now), *(page.through for page in pages.values() if page.through)])
-    complete = bool(pages) and not failed and not any(page.more for page in pages.values())
+    complete = bool(pages) and not failed and not unasked and not any(page.more for page in pages.values())
     stored = after = None
     buckets: list[Bucket] = []
     lost = []
@@ -95,6 +98,7 @@ def observe(
             judged=judged,
             closed_by=_closed_by(now),
             features=settings.features,
+            leaving=leaving,
         )
     return Observation(
         buckets=tuple(buckets),

@@ -46,6 +46,8 @@ CLOSED = 3.0
 FOLLOW = 0.25
 """Seconds between two looks while a version changes: pods say that they have it, no event does."""
 STARTING = 1.0
+LEAVING = 1.0
+"""A server that is asked to end waits for a few seconds only until it has been read."""
 WAITS_FOR_ITS_TURN = 10.0
 SLOW = 5.0
 LONG = 15.0
@@ -122,6 +124,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
     look = imports.requeue(importing, now)
     if look is not None:
         delay = min(delay or look, look)
+    if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in fleet_now):
+        delay = min(delay or LEAVING, LEAVING)
     if chosen.waiting:
         delay = min(delay or WAITS_FOR_ITS_TURN, WAITS_FOR_ITS_TURN)
     return Plan(tuple(effects), document, events, delay, asserts_children=True)

@@ -22,7 +22,8 @@ USER = 65532
 ROUTES_DIRECTORY = "/ropewalk/routes"
 STATE_DIRECTORY = "/ropewalk/state"
 GRACE_SECONDS = 10
-"""Beyond a request's deadline: a server that is asked to end answers for 3 s more, then ends what is in flight."""
+"""Beyond a request's deadline: a server that is asked to end answers for 3 s more, then ends what is in flight, and
+waits 5 s at most for its last counts to be read."""
 TOKEN_SECONDS = 3600
 _IDENTITY = "identity"
 

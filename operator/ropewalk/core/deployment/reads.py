@@ -32,18 +32,20 @@ def related(owner: Json) -> tuple[Ref, ...]:
 
 def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:
     """Every pod's status; its windows too and once the baseline from one of them, but not in the quick looks while a
-    version changes. One that waits (it has a message then) is no reason to look away from what is live."""
+    version changes. One that waits (it has a message then) is no reason to look away from what is live. A pod that is
+    being deleted tells its last windows now or never."""
     try:
         wanted = wishes.read(owner)
     except (ValueError, TypeError, AttributeError):
         return ()
-    asked = [pod for pod in fleet.pods(wanted, children, {}) if pod.running and pod.ip]
+    pods = [pod for pod in fleet.pods(wanted, children, {}) if pod.ip]
+    asked = [pod for pod in pods if pod.running]
     requests = [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.STATUS_PATH) for pod in asked]
     remembered = memory.read(owner, None)
     in_a_hurry = remembered.candidate is not None and not get(owner, "status", "candidate", "message")
-    if remembered.live is not None and not in_a_hurry:
-        ready, stored = [pod for pod in asked if pod.ready], kept.read(wanted.name, children)
-        for pod in ready:
+    if remembered.live is not None:
+        ready, stored = [pod for pod in asked if pod.ready and not in_a_hurry], kept.read(wanted.name, children)
+        for pod in (*ready, *(pod for pod in pods if pod.leaves_by is not None)):
             path = f"{fleet.WINDOWS_PATH}?since={ledger.since(stored.ledger, remembered.live, pod.name)}"
             requests.append(ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, path))
         if stored.baseline_of(remembered.live) is None:
