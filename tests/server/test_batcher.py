@@ -187,7 +187,6 @@ async def test_off_makes_every_request_a_call_of_its_own(model: Model, batcher: 
     batcher.batching = Batching(OFF)
     await asyncio.gather(*(batcher.submit(model, batch(model, row())).future for _ in range(4)))
     assert model.calls == [1] * 4  # type: ignore[attr-defined]
-    assert batcher.batches == 4
 
 
 async def test_bounded_takes_no_more_rows_into_a_call(model: Model, batcher: Batcher) -> None:
@@ -236,9 +235,9 @@ async def test_who_gives_up_while_waiting_is_never_computed(model: Model, batche
 
 
 def batches(server: Server) -> int:
-    """`ropewalk_server_batches_total`."""
+    """`ropewalk_server_inference_batches_total`."""
     text = server.get("/metrics", monitoring=True)[1]["text"]
-    found = re.search(r"ropewalk_server_batches_total\{[^}]*\} (\d+)", text)
+    found = re.search(r"ropewalk_server_inference_batches_total\{[^}]*\} (\d+)", text)
     assert found is not None
     return int(found[1])
 
@@ -265,4 +264,4 @@ def test_a_running_server_follows_the_routes(tmp_path: Path, published: Publishe
         server.until(lambda: ask(1) < 0.3)
         before = batches(server)
         ask(8)
-        assert batches(server) == before, "a cheap model does not queue"
+        assert batches(server) - before == 8, "each is a computation of its own"

@@ -62,11 +62,12 @@ class World:
 
     def counts(self) -> tuple[dict[int, int], int, int]:
         """Answers by status, rows, and rows in the histogram of predictions."""
-        totals = dict(self.predictor.monitor.counted())
-        found = self.predictor.monitor.totals.get(self.predictor.versions.live or 0)
+        monitor, live = self.predictor.monitor, self.predictor.versions.live or 0
+        monitor.settle()
+        found = monitor.totals.get(live)
         if found is None:
             return {}, 0, 0
-        (counted,) = totals.values()
+        counted = monitor.counted(live, found)
         codes = {status: count for status, count in found.codes[REST_V1].items() if count}
         return codes, found.rows, int(counted.predictions[1].sum())
 
