@@ -142,7 +142,8 @@ def _typed(spec: TensorSpec, flat: Sequence[Any]) -> NDArray[Any]:
         wrong = next(one for one in flat if type(one) not in allowed)
         raise BadRequest(f"input {spec.name}: {shown(wrong)} is not of expected type: {dtype.name}")
     try:
-        found = np.array(flat, dtype=dtype)
+        with np.errstate(over="ignore"):  # what became infinite is looked at below
+            found = np.array(flat, dtype=dtype)
     except OverflowError:
         raise _too_large(spec, flat, dtype) from None
     if dtype.kind == "f" and not np.isfinite(found).all():
@@ -154,7 +155,8 @@ def _typed(spec: TensorSpec, flat: Sequence[Any]) -> NDArray[Any]:
 
 def _too_large(spec: TensorSpec, flat: Sequence[Any], dtype: np.dtype[Any]) -> BadRequest:
     limits: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-    low, high = limits.min, limits.max
+    exact = float if dtype.kind == "f" else int  # numpy's own cannot be compared with an integer of any size
+    low, high = exact(limits.min), exact(limits.max)
     wrong = next(one for one in flat if one == one and not low <= one <= high and abs(one) != math.inf)
     return BadRequest(f"input {spec.name}: {shown(wrong)} does not fit {dtype.name}")
 
