@@ -92,9 +92,10 @@ class Connection(asyncio.Protocol):
             known = server.heads.request(data, limits.max_body_bytes)
             if known is not None:
                 self._deadline = server.now + limits.idle_seconds
-                if known.method == b"POST" and len(known.body) <= MOST_BYTES:
+                turn = server.turn
+                if turn is not None and known.method == b"POST" and len(known.body) <= MOST_BYTES:
                     self._in_turn = True
-                    server.turn.join(self, known)
+                    turn.join(self, known)
                 else:
                     self._serve(known, True)
                     self._flush()

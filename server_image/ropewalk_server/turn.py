@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ropewalk_server.http import Answer, Request
+from ropewalk_server.log import log, place
 
 MOST_BYTES = 16 * 1024
 """Of the body of a request that joins: a larger one gains little, and many of them would take memory."""
@@ -25,6 +26,9 @@ class Asking(Protocol):
 
     def answer(self, answer: Answer, request: Request) -> None:
         """Take the answer to the request that it joined with."""
+
+    def abort(self) -> None:
+        """Close at once."""
 
 
 class Turn:
@@ -44,4 +48,8 @@ class Turn:
         joined, self._joined = self._joined, []
         answers = self._handler([request for _, request in joined])
         for (connection, request), answer in zip(joined, answers, strict=True):
-            connection.answer(answer, request)
+            try:
+                connection.answer(answer, request)
+            except Exception as error:  # one connection's bug must not cost the others their answers
+                log("error", "answer failed", error=place(error))
+                connection.abort()

@@ -157,3 +157,26 @@ async def test_what_follows_the_last_request_is_nobodys(more: bytes) -> None:
     assert wire.sent.count(b"HTTP/1.1 200") == 1
     assert b"400" not in wire.sent
     assert port.reasons == []
+
+
+async def test_one_connection_that_fails_costs_no_other_its_answer() -> None:
+    """Of those that are answered together."""
+    server = HttpServer(
+        lambda request: Response(200, b""),
+        lambda status, text: Response(status, text.encode()),
+        together=lambda requests: [Response(599 if one.body == b"bad" else 200, one.body) for one in requests],
+    )
+
+    def ask(body: bytes) -> Wire:
+        connection, wire = Connection(server), Wire()
+        connection.connection_made(wire)
+        connection.data_received(post(body))
+        return wire
+
+    for _ in range(2):
+        assert ask(b"abc").sent, "a head is parsed until it has come twice"
+    wires = {body: ask(body) for body in (b"abc", b"bad", b"def")}
+    assert not any(wire.sent for wire in wires.values()), "they wait for the turn's end"
+    await asyncio.sleep(0)
+    assert [body for body, wire in wires.items() if wire.sent.endswith(body)] == [b"abc", b"def"]
+    assert [body for body, wire in wires.items() if wire.closed] == [b"bad"]

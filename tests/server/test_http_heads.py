@@ -29,6 +29,9 @@ class Wire(asyncio.Transport):
     def write_eof(self) -> None:
         self.closed = True
 
+    def abort(self) -> None:
+        self.closed = True
+
     def can_write_eof(self) -> bool:
         return True
 
