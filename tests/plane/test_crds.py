@@ -113,7 +113,7 @@ def test_every_rule_has_a_refusal(kind: str, cases: tuple[Refusal, ...]) -> None
             "3",
             'unknown field "spec.train.hyperparameters[0].vale"',
         ),
-        (samples.deployment, "spec.serving.batching", "Auto", 'unknown field "spec.serving.batching"'),
+        (samples.deployment, "spec.serving.batches", "Auto", 'unknown field "spec.serving.batches"'),
         (samples.pipeline, "spec.evaluate.metrics.0.min", 0.9, "must be of type string"),
         (samples.pipeline, "spec.evaluate.metrics.0.min", "much", "should match"),
         (samples.pipeline, "spec.evaluate.metrics.1.name", "accuracy", "Duplicate value"),
