@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
             # A bomb of 100 KB unpacks to 100 MB (tensorflow/serving#4136): compressed bodies are refused.
             self._fail(415, "content_encoding", "Content-Encoding is not supported")
         elif message.expect:
-            self._queue.append((CONTINUE, True)) if self._owing else self._transport.write(CONTINUE)
+            self._queue.append((CONTINUE, True)) if self._owing else self._out.append(CONTINUE)
 
     def on_body(self, data: bytes) -> None:
         if self._discarding:
@@ -309,6 +309,9 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A client that half-closes still gets what is owed to it."""
+        turn = self._server.turn
+        if self._in_turn and turn is not None and not self._transport.can_write_eof():
+            turn.end()  # TLS closes both ways as soon as this returns
         if not self._owing:
             return False
         self._closing = True

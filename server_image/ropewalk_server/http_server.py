@@ -34,7 +34,7 @@ class HttpServer:
         handler wants to see; `admit` answers those already that do not let a client in, before a large body is read;
         `rejected` hears the reason of every request that a limit turned away."""
         self.handler = handler
-        self.turn = Turn(together) if together is not None else None
+        self.turn = Turn(together, error) if together is not None else None
         self.error = error
         self.admit = admit
         self.rejected = rejected

@@ -12,13 +12,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ropewalk_server.http import Answer, Request
+from ropewalk_server.http import Answer, ErrorForm, Request
 from ropewalk_server.log import log, place
 
 MOST_BYTES = 16 * 1024
 """Of the body of a request that joins: a larger one gains little, and many of them would take memory."""
 Together = Callable[[Sequence[Request]], Sequence[Answer]]
-"""Answers to requests that have nothing to do with each other, in their order. Does not raise."""
+"""Answers to requests that have nothing to do with each other, in their order."""
 
 
 class Asking(Protocol):
@@ -34,22 +34,31 @@ class Asking(Protocol):
 class Turn:
     """The requests of this turn."""
 
-    def __init__(self, handler: Together) -> None:
+    def __init__(self, handler: Together, error: ErrorForm) -> None:
         self._handler = handler
+        self._error = error
         self._joined: list[tuple[Asking, Request]] = []
 
     def join(self, connection: Asking, request: Request) -> None:
         """Have a request answered at the turn's end."""
         if not self._joined:
-            asyncio.get_running_loop().call_soon(self._end)
+            asyncio.get_running_loop().call_soon(self.end)
         self._joined.append((connection, request))
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Answer those that have joined so far."""
         joined, self._joined = self._joined, []
-        answers = self._handler([request for _, request in joined])
-        for (connection, request), answer in zip(joined, answers, strict=True):
+        requests = [request for _, request in joined]
+        for (connection, request), answer in zip(joined, self._answers(requests), strict=True):
             try:
                 connection.answer(answer, request)
             except Exception as error:  # one connection's bug must not cost the others their answers
                 log("error", "answer failed", error=place(error))
                 connection.abort()
+
+    def _answers(self, requests: Sequence[Request]) -> Sequence[Answer]:
+        try:
+            return self._handler(requests)
+        except Exception as error:
+            log("error", "requests failed", error=place(error))
+            return [self._error(500, "Internal error")] * len(requests)

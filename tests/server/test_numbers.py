@@ -243,3 +243,27 @@ def test_without_the_library_there_is_no_reader(tmp_path: Any) -> None:
     assert native.load(tmp_path / "numbers.so") is None
     (tmp_path / "numbers.so").write_bytes(b"\x7fELF of something else")
     assert native.load(tmp_path / "numbers.so") is None
+
+
+def test_names_are_found_in_any_order_but_not_at_any_cost() -> None:
+    """To compare each of thousands with all of them takes a second, which all clients would wait for."""
+    few, many = [f"feature_{n}" for n in range(30)], [f"feature_of_a_customer_{n}" for n in range(4000)]
+    for names, orders in ((few, (few, few[::-1], sorted(few), few[7:] + few[:7])), (many, (many, many[9:] + many[:9]))):
+        for kind in (native.NAMED_ROWS, native.COLUMNS):
+            key = "instances" if kind == native.NAMED_ROWS else "inputs"
+            reader = made(Reader.of_names(kind, key, names))
+            for order in orders:
+                row = {name: float(names.index(name)) for name in order}
+                value: Any = [row] if kind == native.NAMED_ROWS else {name: [one] for name, one in row.items()}
+                found = reader.read(json.dumps({key: value}).encode(), 1)
+                assert found is not None
+                assert found[0].tolist() == list(range(len(names)))
+    reader = made(Reader.of_names(native.NAMED_ROWS, "instances", many))
+    assert reader.read(instances([dict.fromkeys(many[::-1], 1)]), 1) is None
+
+
+def test_a_few_rows_do_not_keep_the_room_of_a_large_body() -> None:
+    """What is read may wait for long to be counted."""
+    found = ROWS.read(instances([[1, 2, 3]]) + b" " * 100_000, 10_000)
+    assert found is not None
+    assert found.base is None or found.base.nbytes < 1000

@@ -13,6 +13,7 @@
 
 enum { VECTORS, NAMED_ROWS, COLUMNS };
 enum { MAX_RANK = 8, MAX_WIDTH = 4096, MAX_POWER = 60 };
+enum { PATIENCE = 16384 }; /* bytes: ten microseconds */
 enum { REFUSED = 0, TOO_MANY = -1 };
 
 /* What rows look like; ropewalk_server/native/__init__.py has the same. */
@@ -27,6 +28,7 @@ typedef struct {
 
 typedef struct {
     const uint8_t *at, *end;
+    int64_t patience; /* bytes that may still be compared with names in vain */
 } Text;
 
 static const double POWERS[MAX_POWER + 1] = {
@@ -173,14 +175,21 @@ static int take_vector(Text *text, const int64_t *shape, int64_t rank, float **o
     return take(text, ']');
 }
 
-/* Which name comes next, `guess` tried first; -1: none of them. */
+/* Which name comes next, those from `guess` on tried first; -1: none of them, or it took too long to find. */
 static int64_t take_name(Text *text, const Form *form, int64_t guess)
 {
-    for (int64_t n = 0; n < form->size; n++) {
-        int64_t i = n == 0 ? guess : n <= guess ? n - 1 : n;
-        int64_t start = i ? form->name_ends[i - 1] : 0;
-        if (take_word(text, form->names + start, form->name_ends[i] - start))
+    skip_space(text);
+    for (int64_t n = 0; n < form->size && text->patience > 0; n++) {
+        int64_t i = guess + n < form->size ? guess + n : guess + n - form->size;
+        int64_t start = i ? form->name_ends[i - 1] : 0, length = form->name_ends[i] - start, same = 0;
+        const uint8_t *name = form->names + start;
+        while (same < length && text->at + same < text->end && text->at[same] == name[same])
+            same++;
+        if (same == length) {
+            text->at += length;
             return take(text, ':') ? i : -1;
+        }
+        text->patience -= same + 1;
     }
     return -1;
 }
@@ -188,17 +197,19 @@ static int64_t take_name(Text *text, const Form *form, int64_t guess)
 /* The names in the order of the first row; every later row must have the same. */
 static int take_named_row(Text *text, const Form *form, int16_t *order, int first, float *out)
 {
+    uint8_t seen[MAX_WIDTH];
     if (!take(text, '{'))
         return 0;
+    for (int64_t i = 0; first && i < form->size; i++)
+        seen[i] = 0;
     for (int64_t i = 0; i < form->size; i++) {
         if (i && !take(text, ','))
             return 0;
         int64_t name;
         if (first) {
-            name = take_name(text, form, i);
-            for (int64_t j = 0; name >= 0 && j < i; j++)
-                if (order[j] == name)
-                    return 0;
+            name = take_name(text, form, i ? (order[i - 1] + 1) % form->size : 0);
+            if (name < 0 || seen[name]++)
+                return 0;
             order[i] = (int16_t)name;
         } else {
             name = order[i];
@@ -206,7 +217,7 @@ static int take_named_row(Text *text, const Form *form, int16_t *order, int firs
             if (!take_word(text, form->names + start, form->name_ends[name] - start) || !take(text, ':'))
                 return 0;
         }
-        if (name < 0 || !take_number(text, out + name))
+        if (!take_number(text, out + name))
             return 0;
     }
     return take(text, '}');
@@ -233,13 +244,14 @@ static int64_t take_rows(Text *text, const Form *form, float *out, int64_t most)
 static int64_t take_columns(Text *text, const Form *form, float *out, int64_t most)
 {
     uint8_t seen[MAX_WIDTH] = {0};
-    int64_t rows = 0;
+    int64_t rows = 0, name = -1;
     if (!take(text, '{'))
         return REFUSED;
     for (int64_t i = 0; i < form->size; i++) {
         if (i && !take(text, ','))
             return REFUSED;
-        int64_t name = take_name(text, form, i), found = 0;
+        int64_t found = 0;
+        name = take_name(text, form, (name + 1) % form->size);
         if (name < 0 || seen[name]++ || !take(text, '['))
             return REFUSED;
         do {
@@ -259,7 +271,7 @@ static int64_t take_columns(Text *text, const Form *form, float *out, int64_t mo
 /* Rows of one body, at most `most`. */
 static int64_t read_body(const Form *form, const uint8_t *body, int64_t length, float *out, int64_t most)
 {
-    Text text = {body, body + length};
+    Text text = {body, body + length, PATIENCE + 8 * length}; /* names in any order, but not at any cost */
     if (!take(&text, '{') || !take_word(&text, form->key, form->key_length) || !take(&text, ':'))
         return REFUSED;
     int64_t rows = form->kind == COLUMNS ? take_columns(&text, form, out, most) : take_rows(&text, form, out, most);

@@ -64,4 +64,6 @@ class Reader:
         read = _READ_BRIEFLY if len(text) < BRIEF else _READ
         looked_at = read(self._form, text, pointers[0], len(bodies), out.ctypes.data, most_each, room, pointers[1])
         found = counts[:looked_at] if looked_at < len(bodies) else counts
-        return out[: sum(found)], found
+        rows = sum(found)
+        # A body of spaces has room for many rows, and those that are there may be kept for long.
+        return out[:rows].copy() if 2 * rows < room else out[:rows], found
