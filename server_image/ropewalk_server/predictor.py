@@ -172,11 +172,11 @@ class Predictor:
         return max(0, min(batching.most_rows, cheap, model.decoder.rows_in(TOGETHER_BYTES)))
 
     def predict_together(
-        self, loaded: Loaded, batch: Batch, counts: Sequence[int], began: float, write: Callable[[Core], T | None]
+        self, loaded: Loaded, batch: Batch, counts: Sequence[int], began: float, write: Callable[[Core], T]
     ) -> T | None:
         """What `write(core)` makes of the rows of several requests, of which each has so many.
 
-        None if that or the engine fails: each request alone will tell whose fault it is.
+        None if the engine fails: each request alone will tell whose fault it is.
         """
         decoded = time.perf_counter()
         try:
@@ -185,9 +185,8 @@ class Predictor:
             return None
         computed = time.perf_counter()
         answer = write(core)
-        if answer is not None:
-            times = Times(began, decoded, decoded, computed)
-            self.monitor.answered(loaded, times, time.perf_counter(), batch, core, batch.rows, counts)
+        times = Times(began, decoded, decoded, computed)
+        self.monitor.answered(loaded, times, time.perf_counter(), batch, core, batch.rows, counts)
         return answer
 
     def receipt(self, loaded: Loaded, core: Core, each: bool = False) -> Issued:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -180,3 +182,49 @@ async def test_one_connection_that_fails_costs_no_other_its_answer() -> None:
     await asyncio.sleep(0)
     assert [body for body, wire in wires.items() if wire.sent.endswith(body)] == [b"abc", b"def"]
     assert [body for body, wire in wires.items() if wire.closed] == [b"bad"]
+
+
+class Tls(Wire):
+    """TLS cannot be half-closed: what is not written when the end has come is never sent."""
+
+    def can_write_eof(self) -> bool:
+        return False
+
+
+async def test_what_is_answered_together_may_fail_as_a_whole() -> None:
+    """Nobody waits for ever, and over TLS nobody's last request is lost."""
+    failing = True
+
+    def together(requests: Sequence[Request]) -> list[Response]:
+        if failing:
+            raise OSError("no log to write to")
+        return [Response(200, one.body) for one in requests]
+
+    server = HttpServer(
+        lambda request: Response(200, b""),
+        lambda status, text: Response(status, text.encode()),
+        together=together,
+    )
+
+    def ask(body: bytes, wire: Wire) -> Connection:
+        connection = Connection(server)
+        connection.connection_made(wire)
+        connection.data_received(post(body))
+        return connection
+
+    wires = [Wire() for _ in range(4)]
+    for wire in wires:
+        ask(b"abc", wire)
+    await asyncio.sleep(0)
+    assert [wire.sent[9:12] for wire in wires] == [b"200", b"200", b"500", b"500"], "two to learn the head"
+    failing = False
+    wire = Tls()
+    assert ask(b"def", wire).eof_received() is False
+    assert wire.sent.endswith(b"def")
+
+
+async def test_a_client_is_told_to_continue_after_what_it_asked_before(port: Port) -> None:
+    """Both in the same bytes."""
+    expecting = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+    _, wire = port.connect(post(b"abc") + expecting, b"abc")
+    assert re.findall(rb"HTTP/1.1 ([0-9]+)", wire.sent) == [b"200", b"100", b"200"]

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from ropewalk_model.signature import Signature, TensorSpec
-from ropewalk_server.protocols import tfserving
+from ropewalk_server.protocols import tfserving_answers
 from tests.server.conftest import Server, row
 from tests.server.zoo import IMAGE, TENSOR
 
@@ -193,12 +193,12 @@ def test_outputs_that_are_not_finite_are_tokens() -> None:
     tensor = Signature.for_tensor(spec, spec)
     core = np.array([[np.nan, 0.97, np.inf], [1e-7, -np.inf, 3.0]], np.float32)
     for row_form, key in ((True, "predictions"), (False, "outputs")):
-        body = tfserving.write_predict(tensor, core, row_form)
+        body = tfserving_answers.write_predict(tensor, core, row_form)
         assert body == b'{"%s":[[NaN,0.97,Infinity],[1e-07,-Infinity,3.0]]}' % key.encode()
     classes = Signature.for_task("Classification", [spec], ("null", "b", "c"))
-    text = tfserving.write_predict(classes, core[:1], row_form=True).decode()
+    text = tfserving_answers.write_predict(classes, core[:1], row_form=True).decode()
     assert text == '{"predictions":[{"label":"null","score":NaN,"probabilities":[NaN,0.97,Infinity]}]}'
-    good = tfserving.write_predict(classes, np.eye(3, dtype=np.float32)[:1], row_form=False)
+    good = tfserving_answers.write_predict(classes, np.eye(3, dtype=np.float32)[:1], row_form=False)
     assert json.loads(good)["outputs"]["label"] == ["null"]
 
 

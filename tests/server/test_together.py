@@ -21,6 +21,7 @@ from ropewalk_server.limits import Limits
 from ropewalk_server.model import load
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.predictor import Predictor
+from ropewalk_server.protocols import together
 from ropewalk_server.protocols.tfserving import RECEIPT
 from ropewalk_server.routes import Route
 from ropewalk_server.service import Service
@@ -127,14 +128,14 @@ def test_each_gets_what_it_would_have_got_alone(held: tuple[dict[int, Held], Pat
     asked = [post(body) for body in data.draw(st.lists(bodies(version), min_size=2, max_size=12))]
 
     async def ask() -> None:
-        together, alone = World(held[0], version, held[1]), World(held[0], version, held[1])
-        answers = together.service.together(asked)
+        joined, alone = World(held[0], version, held[1]), World(held[0], version, held[1])
+        answers = joined.service.together(asked)
         for request, answer in zip(asked, answers, strict=True):
             expected = alone.service.handle(request)
             one = answer if isinstance(answer, Response) else await answer
             other = expected if isinstance(expected, Response) else await expected
             assert alike(one, other), (request.body, one, other)
-        assert together.counts() == alone.counts()
+        assert joined.counts() == alone.counts()
 
     asyncio.run(ask())
 
@@ -175,6 +176,30 @@ def test_what_may_be_computed_together_follows_the_deployment(
     answers = [one for one in world.service.together(asked) if isinstance(one, Response)]
     assert [len(json.loads(one.body)["predictions"]) for one in answers] == [1, 2, 3]
     assert calls == expected
+
+
+def test_a_row_that_is_wrong_costs_its_own_request_alone(held: tuple[dict[int, Held], Path]) -> None:
+    """Whoever sends one with every turn must not bring all others back to one by one."""
+    world = World(held[0], zoo.MIXED, held[1])
+    good = json.dumps({"instances": [ROWS[zoo.MIXED]] * 2}).encode()
+    wrong = json.dumps({"instances": [{**ROWS[zoo.MIXED], "n": "two"}]}).encode()
+    found = world.predictor.find(None)
+    assert found is not None
+    assert together.read(found.model.decoder, [good, wrong, good], 40, 1000).counts == [2, 0, 2]
+    answers = world.service.together([post(body) for body in (good, wrong, good)])
+    assert [one.status for one in answers if isinstance(one, Response)] == [200, 400, 200]
+
+
+def test_not_more_is_parsed_at_a_time_than_memory_is_meant_for_it(held: tuple[dict[int, Held], Path]) -> None:
+    """As objects a body may be thirty times as large as it came."""
+    for version in (zoo.MIXED, zoo.TENSOR):
+        world = World(held[0], version, held[1])
+        found = world.predictor.find(None)
+        assert found is not None
+        body = json.dumps({"instances": [ROWS[version]]}).encode() + b" " * 16_000
+        counts = together.read(found.model.decoder, [body] * 1000, 40, 1000).counts
+        assert 1 < len(counts) * len(body) <= together.MOST_BYTES
+        assert len(together.read(found.model.decoder, [body] * 1000, 40, 5).counts) == 5
 
 
 def test_many_rows_are_computed_in_calls_that_are_bounded(held: tuple[dict[int, Held], Path]) -> None:

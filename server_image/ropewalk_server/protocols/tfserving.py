@@ -7,18 +7,16 @@ what is counted is the predictor's.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
-from ropewalk_model.signature import METHOD, Signature, TensorSpec
-from ropewalk_server.feedback import FIELD, Issued
+from ropewalk_model.signature import METHOD
+from ropewalk_server.feedback import Issued
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
@@ -29,6 +27,7 @@ from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth, shown
 from ropewalk_server.protocols.labels import Labels
 from ropewalk_server.protocols.named_tensors import written
+from ropewalk_server.protocols.tfserving_answers import write_metadata, write_predict, write_rows
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.stages import REST_V1
 from ropewalk_server.versions import Held, Versions
@@ -122,16 +121,14 @@ class TensorFlowServing:
         batch, sizes = together.read(found.model.decoder, bodies, most_each, most)
         counts = [size for size in sizes if size]
 
-        def write(core: Core) -> list[Response] | None:
-            bodies = together.write(found.model.signature, core, counts)
-            if bodies is None or not self._predictor.receipts.issued:
-                return None if bodies is None else [Response(200, body) for body in bodies]
-            answers, at = [], 0
-            for body, count in zip(bodies, counts, strict=True):
-                issued = self._predictor.receipt(found, core[at : at + count])
-                answers.append(_answered(body, issued if isinstance(issued, bytes) else None))
-                at += count
-            return answers
+        def write(core: Core) -> list[Response]:
+            bodies = write_rows(found.model.signature, core, counts)
+            if not self._predictor.receipts.issued:
+                return [Response(200, body) for body in bodies]
+            return [
+                _answered(body, self._predictor.receipt(found, core[end - count : end]))
+                for body, count, end in zip(bodies, counts, accumulate(counts), strict=True)
+            ]
 
         answers = None if batch is None else self._predictor.predict_together(found, batch, counts, began, write)
         if answers is None:
@@ -228,9 +225,8 @@ class TensorFlowServing:
         def write(core: Core, issued: Issued) -> Response:
             if isinstance(core, dict):
                 return written(core, row_form)
-            if issued is None or isinstance(issued, bytes):
-                return _answered(write_predict(signature, core, row_form), issued)
-            return Response(200, write_predict(signature, core, row_form, issued))
+            each = issued if isinstance(issued, list) else ()
+            return _answered(write_predict(signature, core, row_form, each), issued)
 
         try:
             answer = self._predictor.predict(found, batch, began, write, each=each)
@@ -239,8 +235,9 @@ class TensorFlowServing:
         return answer if type(answer) is Response else later(answer, error)
 
 
-def _answered(body: bytes, receipt: bytes | None) -> Response:
-    return Response(200, body) if receipt is None else Response(200, body, JSON, ((RECEIPT, receipt),))
+def _answered(body: bytes, issued: Issued) -> Response:
+    """With the id in a header, if the request has one."""
+    return Response(200, body, JSON, ((RECEIPT, issued),)) if isinstance(issued, bytes) else Response(200, body)
 
 
 def labelled(versions: Versions, label: str) -> int | None:
@@ -311,50 +308,6 @@ def known(model: Model) -> str:
     return " or ".join(f'"{name}"' for name in sorted(model.named))[:500]
 
 
-def write_predict(
-    signature: Signature, core: NDArray[np.float32], row_form: bool, receipts: Sequence[str] = ()
-) -> bytes:
-    """`{"predictions": [...]}` or `{"outputs": ...}`; a model with one output answers with its bare values. Beside
-    them the `receipts`, if there are any.
-
-    What is not finite is written as upstream does, as a token NaN, Infinity or -Infinity.
-    """
-    document = _predictions(signature, core, row_form)
-    if receipts:
-        document[FIELD] = receipts
-    body = orjson.dumps(document, option=_OPTIONS)
-    if b"null" in body and not np.isfinite(core).all():
-        return json.dumps(document, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
-    return body
-
-
-def _predictions(signature: Signature, core: NDArray[np.float32], row_form: bool) -> dict[str, Any]:
-    answer = signature.answer(core)
-    if row_form:
-        if len(answer) == 1:
-            return {"predictions": next(iter(answer.values()))}
-        names = tuple(answer)
-        columns = [values.tolist() if values.ndim == 1 else values for values in answer.values()]
-        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        return {"predictions": _exact(rows, answer)}
-    outputs = {name: values.tolist() if values.dtype == object else values for name, values in answer.items()}
-    return {"outputs": next(iter(outputs.values())) if len(outputs) == 1 else outputs}
-
-
-def _plain(value: Any) -> Any:
-    """numpy's values for `json`, float32 in as few digits as orjson gives them."""
-    return list(value) if isinstance(value, np.ndarray) else float(str(value))
-
-
-def _exact(rows: list[dict[str, Any]], answer: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
-    """float32 scores as float32 writes them (0.97 and not 0.9700000286102295)."""
-    score = answer.get("score")
-    if score is not None:
-        for row, value in zip(rows, score, strict=True):
-            row["score"] = value
-    return rows
-
-
 def write_status(held: Mapping[int, Held], target: Target) -> Response:
     """`model_version_status` of all versions, newest first, or of one."""
     chosen = {v: one for v, one in held.items() if target.version in (None, v)}
@@ -372,26 +325,3 @@ def write_status(held: Mapping[int, Held], target: Target) -> Response:
         for version, one in sorted(chosen.items(), reverse=True)
     ]
     return Response(200, orjson.dumps({"model_version_status": listed}))
-
-
-def write_metadata(name: str, version: int, signature: Signature) -> Response:
-    """The signatures as upstream's `signature_def`."""
-    document = {
-        "model_spec": {"name": name, "signature_name": "", "version": str(version)},
-        "metadata": {"signature_def": {"signature_def": {one.name: _definition(one) for one in signature.all}}},
-    }
-    return Response(200, orjson.dumps(document))
-
-
-def _definition(signature: Signature) -> dict[str, Any]:
-    return {
-        "inputs": {one.name: _tensor(signature.name, one) for one in signature.inputs},
-        "outputs": {one.name: _tensor(signature.name, one) for one in signature.outputs},
-        "method_name": signature.method,
-    }
-
-
-def _tensor(signature: str, spec: TensorSpec) -> dict[str, Any]:
-    dimensions = [{"size": str(size), "name": ""} for size in spec.shape]
-    shape = {"dim": dimensions, "unknown_rank": False}
-    return {"dtype": f"DT_{spec.dtype}", "tensor_shape": shape, "name": f"{signature}_{spec.name}:0"}
