@@ -167,3 +167,15 @@ def examples(place: Path) -> None:
             session, [v1.saved_model.tag_constants.SERVING], signature_def_map=signatures
         )
         builder.save()
+
+
+def swollen(graph: Any, op: str) -> None:
+    """A constant of 64 GiB in a few bytes, given to the first operation of that name; there must be one."""
+    function, node = next((f, node) for f in graph.library.function for node in f.node_def if node.op == op)
+    constant = function.node_def.add(name="huge", op="Const")
+    constant.attr["dtype"].type = 1
+    tensor = constant.attr["value"].tensor
+    tensor.dtype = 1
+    tensor.tensor_shape.dim.add(size=1 << 34)
+    tensor.float_val.append(1.0)
+    node.input[1] = "huge:output:0"

@@ -13,7 +13,7 @@ import time
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,19 @@ READ_LATELY = 180.0
 TOGETHER = 64
 """Requests that are counted together, and the rows of one that is counted at once."""
 
-Answered = tuple["Loaded", Times, float, Batch, NDArray[np.float32], int, Sequence[int]]
+
+class Answered(NamedTuple):
+    """A request that was answered with predictions, at `ended` by time.perf_counter(); or several that were answered
+    together, with so many rows each."""
+
+    loaded: Loaded
+    times: Times
+    ended: float
+    batch: Batch
+    core: NDArray[np.float32]
+    computed: int
+    """Rows of the engine's computation; 0 if another request counts it."""
+    counts: Sequence[int] = ()
 
 
 class Monitor:
@@ -91,40 +103,21 @@ class Monitor:
             del self.former[version]
             self.totals.pop(version, None)
 
-    def answered(
-        self,
-        loaded: Loaded,
-        times: Times,
-        ended: float,
-        batch: Batch,
-        core: NDArray[np.float32],
-        computed: int,
-        counts: Sequence[int] = (),
-    ) -> None:
-        """A request that was answered with predictions, at `ended` by time.perf_counter(); or several that were
-        answered together, with so many rows each. `computed` are the rows of the engine's computation; 0 if another
-        request counts it."""
+    def answered(self, one: Answered) -> None:
+        """Count it soon."""
         waiting = self._waiting
-        waiting.append((loaded, times, ended, batch, core, computed, counts))
-        if len(waiting) >= TOGETHER or batch.rows > TOGETHER:
+        waiting.append(one)
+        if len(waiting) >= TOGETHER or one.batch.rows > TOGETHER:
             self.settle()
 
     def settle(self) -> None:
         """Count the requests that wait for it."""
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            self._count(*one)
+            self._count(one)
 
-    def _count(
-        self,
-        loaded: Loaded,
-        times: Times,
-        ended: float,
-        batch: Batch,
-        core: NDArray[np.float32],
-        computed: int,
-        counts: Sequence[int],
-    ) -> None:
+    def _count(self, one: Answered) -> None:
+        loaded, times, ended, batch, core, computed, counts = one
         version, model, protocol = loaded
         requests = len(counts) or 1
         seconds = ended - times.began

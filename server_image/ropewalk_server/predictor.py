@@ -23,7 +23,7 @@ from ropewalk_server.feedback import Issued, Receipts
 from ropewalk_server.limits import REASONS, Limits
 from ropewalk_server.log import log, place
 from ropewalk_server.model import Model
-from ropewalk_server.monitor import Monitor
+from ropewalk_server.monitor import Answered, Monitor
 from ropewalk_server.processors import processors
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.stages import REST_V1, Times
@@ -159,7 +159,7 @@ class Predictor:
         answer = write(core, self.receipt(loaded, core, each) if self.receipts.issued else None)
         if isinstance(core, dict):  # named tensors: rows are counted, and nothing of what they hold
             batch, core = Batch(batch.rows, (), matrix=_NOTHING[: batch.rows]), _NOTHING[: batch.rows]
-        self.monitor.answered(loaded, times, time.perf_counter(), batch, core, computed)
+        self.monitor.answered(Answered(loaded, times, time.perf_counter(), batch, core, computed))
         return answer
 
     def most_together(self, model: Model) -> int:
@@ -186,7 +186,7 @@ class Predictor:
         computed = time.perf_counter()
         answer = write(core)
         times = Times(began, decoded, decoded, computed)
-        self.monitor.answered(loaded, times, time.perf_counter(), batch, core, batch.rows, counts)
+        self.monitor.answered(Answered(loaded, times, time.perf_counter(), batch, core, batch.rows, counts))
         return answer
 
     def receipt(self, loaded: Loaded, core: Core, each: bool = False) -> Issued:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from ropewalk_model.calls import Call
 from ropewalk_model.signature import Signature
 from ropewalk_server.engines import EngineError
 from ropewalk_server.engines.saved_model import SavedModel
-from ropewalk_server.model import MEASURED_TIMES, Curve, LoadError, Model, Parts
+from ropewalk_server.model import Curve, LoadError, Model, Parts, micros
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.named_tensors import TensorsDecoder
 
@@ -85,14 +84,8 @@ def _replayed(model: TensorsModel, made: Sequence[Call], tolerance: float) -> Cu
         if difference is not None:
             text = f"{model.engine_name}: signature {call.signature}: {difference}"
             raise LoadError("ExamplesDisagree", text)
-        costs.append((batch.rows, min(_micros(model, batch) for _ in range(MEASURED_TIMES))))
+        costs.append((batch.rows, micros(model, batch)))
     if not costs:
         return UNMEASURED
     (few, cheap), (many, dear) = min(costs), max(costs)
     return Curve.through(cheap, many, dear) if few == 1 < many else Curve(dear, 0.0)
-
-
-def _micros(model: TensorsModel, batch: Batch) -> float:
-    began = time.perf_counter()
-    model.predict(batch)
-    return (time.perf_counter() - began) * 1e6

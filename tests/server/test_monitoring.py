@@ -15,7 +15,7 @@ from ropewalk_model import baseline
 from ropewalk_model.features import FeatureSpec
 from ropewalk_server.buckets import Former
 from ropewalk_server.exposition import Family
-from ropewalk_server.monitor import Monitor
+from ropewalk_server.monitor import Answered, Monitor
 from ropewalk_server.predictor import Loaded
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.stages import EVERY, PROTOCOLS, STAGES, Times
@@ -101,7 +101,7 @@ def test_rows_of_requests_and_of_computations_are_told_apart() -> None:
     monitor, times = Monitor(), Times(0.0, 0.0, 0.0, 0.0)
     for rows, computed in ((1, 1), (2, 7), (3, 0)):
         batch = Batch(rows, ("x",), columns={"x": np.zeros(rows, np.float32)})
-        monitor.answered(Loaded(1, model), times, 0.0, batch, np.zeros((rows, 1), np.float32), computed)
+        monitor.answered(Answered(Loaded(1, model), times, 0.0, batch, np.zeros((rows, 1), np.float32), computed))
     monitor.settle()
     found = monitor.totals[1]
     assert (found.request_rows[:4], sum(found.request_rows), found.rows) == ([1, 1, 1, 0], 3, 6)

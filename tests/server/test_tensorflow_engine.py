@@ -21,6 +21,7 @@ from ropewalk_server import engines, smoke_test
 from ropewalk_server.engines import EngineError, freezer
 from ropewalk_server.engines.tensorflow import TensorFlow
 from ropewalk_server.model import LoadError, load_engine, offered, read_parts
+from tests import foreign
 from tests.server.conftest import Server, row
 
 
@@ -203,19 +204,8 @@ def edited(place: Path, edit: Any) -> Folder:
 
 
 def swollen(graph: Any) -> None:
-    """A constant of 64 GiB in a few bytes, added to what is given."""
-    for function in graph.library.function:
-        for node in function.node_def:
-            if node.op == "Mul":
-                constant = function.node_def.add(name="huge", op="Const")
-                constant.attr["dtype"].type = 1
-                tensor = constant.attr["value"].tensor
-                tensor.dtype = 1
-                tensor.tensor_shape.dim.add(size=1 << 34)
-                tensor.float_val.append(1.0)
-                node.input[1] = "huge:output:0"
-                return
-    raise AssertionError("no product to change")
+    """What is given is multiplied with a constant of 64 GiB."""
+    foreign.swollen(graph, "Mul")
 
 
 def endless(graph: Any) -> None:

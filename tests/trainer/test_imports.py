@@ -149,16 +149,7 @@ def swollen(place: Path) -> None:
     foreign.several(place)
     file = place / "saved_model.pb"
     model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    for function in model.meta_graphs[0].graph_def.library.function:
-        for node in function.node_def:
-            if node.op == "MatMul":
-                constant = function.node_def.add(name="huge", op="Const")
-                constant.attr["dtype"].type = 1
-                tensor = constant.attr["value"].tensor
-                tensor.dtype = 1
-                tensor.tensor_shape.dim.add(size=1 << 34)
-                tensor.float_val.append(1.0)
-                node.input[1] = "huge:output:0"
+    foreign.swollen(model.meta_graphs[0].graph_def, "MatMul")
     file.write_bytes(model.SerializeToString())
 
 

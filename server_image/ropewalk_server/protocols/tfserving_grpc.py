@@ -59,9 +59,9 @@ class TensorFlowServing:
     def methods(self) -> Mapping[str, Callable[[bytes], Answer]]:
         """Handlers by path."""
         return {
-            PREDICTION + "Predict": self._predict,
-            PREDICTION + "Classify": lambda body: self._examples(body, "classify"),
-            PREDICTION + "Regress": lambda body: self._examples(body, "regress"),
+            PREDICTION + "Predict": self._refusing(self._predict),
+            PREDICTION + "Classify": self._refusing(lambda body: self._examples(body, "classify")),
+            PREDICTION + "Regress": self._refusing(lambda body: self._examples(body, "regress")),
             PREDICTION + "GetModelMetadata": self._refusing(self._metadata),
             PREDICTION + "MultiInference": lambda _: failure(
                 Code.UNIMPLEMENTED,
@@ -73,8 +73,10 @@ class TensorFlowServing:
             ),
         }
 
-    def _refusing(self, method: Callable[[bytes], Reply]) -> Callable[[bytes], Reply]:
-        def call(body: bytes) -> Reply:
+    def _refusing(self, method: Callable[[bytes], Answer]) -> Callable[[bytes], Answer]:
+        """The method with refusals for what it raises before a version is found that its failure counts for."""
+
+        def call(body: bytes) -> Answer:
             try:
                 return method(body)
             except Wrong as why:
@@ -87,13 +89,8 @@ class TensorFlowServing:
     def _predict(self, body: bytes) -> Answer:
         began = time.perf_counter()
         predictor = self._predictor
-        try:
-            request = packed.parse(pb.PredictRequest, body)
-            found = self._find(request.model_spec)
-        except BadRequest as why:
-            return refusal(why.status, str(why))
-        except Wrong as why:
-            return failure(why.code, str(why))
+        request = packed.parse(pb.PredictRequest, body)
+        found = self._find(request.model_spec)
         try:
             if request.model_spec.signature_name not in ("", found.model.signature.name):
                 found = found._replace(model=_named(found.model, request.model_spec.signature_name))
@@ -178,13 +175,8 @@ class TensorFlowServing:
         """Classify and Regress, for signatures that have the method; upstream's error for all others."""
         began = time.perf_counter()
         predictor = self._predictor
-        try:
-            request = packed.parse(pb.ExamplesRequest, body)
-            found = self._find(request.model_spec)
-        except BadRequest as why:
-            return refusal(why.status, str(why))
-        except Wrong as why:
-            return failure(why.code, str(why))
+        request = packed.parse(pb.ExamplesRequest, body)
+        found = self._find(request.model_spec)
         try:
             name = request.model_spec.signature_name
             if name not in ("", found.model.signature.name):
