@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from ropewalk_server.service import Service
 from ropewalk_server.stages import REST_V1
 from ropewalk_server.versions import Held, Versions
 from tests.server import zoo
+from tests.server.test_openinference import png
 
 PATH = b"/v1/models/zoo:predict"
 ROWS: dict[int, Any] = {
@@ -188,6 +190,25 @@ def test_a_row_that_is_wrong_costs_its_own_request_alone(held: tuple[dict[int, H
     assert together.read(found.model.decoder, [good, wrong, good], 40, 1000).counts == [2, 0, 2]
     answers = world.service.together([post(body) for body in (good, wrong, good)])
     assert [one.status for one in answers if isinstance(one, Response)] == [200, 400, 200]
+
+
+def test_pictures_go_together_as_far_as_the_loop_may_unpack_them(held: tuple[dict[int, Held], Path]) -> None:
+    """A few too many are no reason to unpack each alone."""
+
+    async def ask() -> None:
+        world = World(held[0], zoo.IMAGE, held[1])
+        found = world.predictor.find(None)
+        assert found is not None
+        file = base64.b64encode(png(np.arange(16, dtype=np.uint8).reshape(4, 4))).decode()
+        body = json.dumps({"instances": [{"b64": file}]}).encode()
+        counts = together.read(found.model.decoder, [body] * 400, 40, 1000).counts
+        assert 25 < len(counts) < 400
+        assert set(counts) == {1}
+        answers = world.service.together([post(body)] * 400)
+        assert [one.status for one in answers if isinstance(one, Response)] == [200] * 400
+        assert world.counts() == ({200: 400}, 400, 400)
+
+    asyncio.run(ask())
 
 
 def test_not_more_is_parsed_at_a_time_than_memory_is_meant_for_it(held: tuple[dict[int, Held], Path]) -> None:

@@ -40,14 +40,15 @@ def read(decoder: Decoder, bodies: Sequence[bytes], most_each: int, most: int) -
         rows += len(own)
         found.append(own)
     try:
-        try:
+        batch = _batch(decoder, found)
+        if batch is None:  # the rows of some are wrong, and theirs alone are left out
+            found = [own if _batch(decoder, [own]) is not None else [] for own in found]
             batch = _batch(decoder, found)
-        except BadRequest:
-            found = [own if _is_right(decoder, own) else [] for own in found]
-            batch = _batch(decoder, found)
-    except (BadRequest, Costly):
-        batch, found = None, [[] for _ in found]
-    return Read(batch, list(map(len, found)))
+    except Costly:
+        if len(found) > 1:
+            return read(decoder, bodies[: len(found) // 2], most_each, most)
+        batch = None
+    return Read(batch, [0 if batch is None else len(own) for own in found])
 
 
 def _some(bodies: Sequence[bytes], most: int) -> Sequence[bytes]:
@@ -70,14 +71,9 @@ def _rows(body: bytes, most: int) -> list[Any]:
 
 
 def _batch(decoder: Decoder, found: Sequence[list[Any]]) -> Batch | None:
+    """None where there are no rows, or some are wrong. Raises Costly."""
     rows = [row for own in found for row in own]
-    return decoder.decode({ROWS: rows}, None)[0] if rows else None
-
-
-def _is_right(decoder: Decoder, rows: list[Any]) -> bool:
-    """Whether these rows are not those for which all of a turn would have to be read alone."""
     try:
-        _batch(decoder, [rows])
+        return decoder.decode({ROWS: rows}, None)[0] if rows else None
     except BadRequest:
-        return False
-    return True
+        return None
