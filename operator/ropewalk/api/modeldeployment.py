@@ -161,8 +161,9 @@ class Batching(Model):
     )
 
     type: Literal["Auto", "Off", "Bounded"] = "Auto"
-    """Auto: requests that have come while the engine was busy, where that makes it faster; none waits for others.
-    Off: every request is a call of its own.
+    """Auto: requests that have come in one turn of the server's loop, or while the engine was busy, where that makes it
+    faster; none waits for others.
+    "Off": every request is a call of its own; in quotes, since YAML reads a bare Off as false.
     Bounded: as maxRows and maxDelay say, whatever the engine gains by it."""
     max_rows: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Most rows of requests in one call (256 if absent). A request of more rows is a call of its own."""
