@@ -81,8 +81,11 @@ def test_a_keras_export_is_imported_and_predicts(store: Namespace, tmp_path: Pat
     assert np.allclose(answer.body["predictions"], wanted, atol=1e-4)
     there = store.pod_exec("store", "cd /data/imported/keras/3 && find . -type f -printf '%P\n'").split()
     assert sorted(there) == sorted(str(p.relative_to(place)) for p in place.rglob("*") if p.is_file())
-    jobs = store.list("jobs", "ropewalk.dev/modeldeployment=keras")
-    assert [job["status"].get("succeeded") for job in jobs] == [1]
+    eventually(  # the Job controller may see the pod's end after the operator and the servers did
+        lambda: [job["status"].get("succeeded") for job in store.list("jobs", "ropewalk.dev/modeldeployment=keras")],
+        until=lambda found: found == [1],
+        seconds=30,
+    )
     # A second deployment of the same model finds the version made.
     body = example("modeldeployment.yaml")
     body["metadata"]["name"] = "again"
