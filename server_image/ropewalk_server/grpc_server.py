@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ropewalk_server.handshake import Handshake, listen
 from ropewalk_server.http2_connection import Connection
 from ropewalk_server.limits import Limits
+from ropewalk_server.listening import Listener
 from ropewalk_server.rpc import Handler, Head, Reply
 
 
@@ -36,7 +37,7 @@ class GrpcServer:
         self.handshakes: set[Handshake] = set()
         self.buffered = 0
         self.draining = False
-        self._server: asyncio.Server | None = None
+        self._server: Listener | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
@@ -47,9 +48,9 @@ class GrpcServer:
     async def start(self, host: str | None, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen on `host`, None: on every address; returns the port (a free one when `port` is 0)."""
         loop = asyncio.get_running_loop()
-        self._server = await listen(self, host, port, tls, lambda: Connection(self, loop))
+        self._server = listen(self, host, port, tls, lambda: Connection(self, loop))
         self._sweeper = loop.create_task(self._sweep())
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._server.port
 
     def leave(self) -> None:
         """Send clients elsewhere while everything is still answered here: gRPC keeps its connections for ever."""

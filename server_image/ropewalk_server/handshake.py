@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ropewalk_server.limits import Limits
+from ropewalk_server.listening import Listener
 
 HANDSHAKE_SECONDS = 10.0
 
@@ -29,12 +30,12 @@ class Port(Protocol):
         """Connections that there are, those in a handshake among them."""
 
 
-async def listen(
+def listen(
     port: Port, host: str | None, number: int, tls: ssl.SSLContext | None, protocol: Callable[[], asyncio.Protocol]
-) -> asyncio.Server:
+) -> Listener:
     """Accept clients for `protocol`, with `tls` after a handshake that is bounded in time and number."""
     accept = protocol if tls is None else lambda: Handshake(port, tls, protocol)
-    return await asyncio.get_running_loop().create_server(accept, host, number, backlog=1024)
+    return Listener(host, number, accept)
 
 
 class Handshake(asyncio.Protocol):

@@ -13,6 +13,7 @@ from ropewalk_server.http_connection import Connection
 from ropewalk_server.http_heads import Heads
 from ropewalk_server.http_message import READ_SIZES
 from ropewalk_server.limits import Limits
+from ropewalk_server.listening import Listener
 from ropewalk_server.turn import Together, Turn
 
 
@@ -48,7 +49,7 @@ class HttpServer:
         self.now = time.monotonic()
         """As of the last look at the deadlines: a few tenths of a second old at most."""
         self.draining = False
-        self._server: asyncio.Server | None = None
+        self._server: Listener | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
@@ -58,9 +59,9 @@ class HttpServer:
 
     async def start(self, host: str | None, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen on `host`, None: on every address; returns the port (a free one when `port` is 0)."""
-        self._server = await listen(self, host, port, tls, lambda: Connection(self))
+        self._server = listen(self, host, port, tls, lambda: Connection(self))
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._server.port
 
     def leave(self) -> None:
         """Send clients elsewhere while everything is still answered here: each answer is its connection's last. Those
