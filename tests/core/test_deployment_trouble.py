@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -133,6 +134,22 @@ def test_a_version_on_another_claim_waits_for_pods_that_mount_it() -> None:
     assert world.status["live"]["uri"] == other["uri"]
     assert "lastFailure" not in world.status
     assert {server.claims for server in world.servers} == {frozenset({"elsewhere"})}
+
+
+def test_an_edit_that_is_taken_back_takes_its_pod_back_at_once() -> None:
+    """Nothing was told to any server yet, so nothing but the pass itself remembers that a pod waits in vain."""
+    world = serving(replicas=2)
+    assert world.pipeline is not None
+    world.on_new_server = lambda server: setattr(server, "waiting", {"reason": "ContainerCreating"})
+    before, unscathed = world.pipeline["status"]["champion"], list(world.servers)
+    world.pipeline["status"]["champion"] = {**champion(2), "uri": "pvc://nowhere/demo/cancer/models/2"}
+    world.settle()
+    assert len(world.servers) == 3
+    world.pipeline["status"]["champion"] = before
+    world.settle()
+    deployment = world.objects["Deployment", "cancer-server"]
+    assert "nowhere" not in json.dumps(deployment["spec"])
+    assert unscathed == [server for server in world.servers if server.ready]
 
 
 def test_the_number_of_pods_is_handed_to_an_autoscaler_without_a_dip() -> None:

@@ -126,6 +126,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
         delay = min(delay or look, look)
     if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in fleet_now):
         delay = min(delay or LEAVING, LEAVING)
+    if {version.claim for version in _held(after)} != claims:
+        delay = 0.0  # pods follow what is stored, and the write of status wakes nobody
     if chosen.waiting:
         delay = min(delay or WAITS_FOR_ITS_TURN, WAITS_FOR_ITS_TURN)
     return Plan(tuple(effects), document, events, delay, asserts_children=True)
