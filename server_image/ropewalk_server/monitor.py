@@ -32,7 +32,7 @@ MAX_FORMER = 5
 READ_LATELY = 180.0
 """Seconds: an operator asks once a minute, and may miss a turn."""
 TOGETHER = 64
-"""Requests that are counted together, and the rows of one that is counted at once."""
+"""Requests that are counted together, and the rows of one that is counted at once, or of which a part is kept."""
 
 
 class Answered(NamedTuple):
@@ -113,47 +113,51 @@ class Monitor:
     def settle(self) -> None:
         """Count the requests that wait for it."""
         waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        second = int(self._clock())
+        if second != self._second:
+            self._last_rows = self._second_rows if second == self._second + 1 else 0
+            self._second, self._second_rows = second, 0
+        loaded, bucket, totals = self._found(waiting[0].loaded)
         for one in waiting:
-            self._count(one)
+            if one.loaded != loaded:
+                loaded, bucket, totals = self._found(one.loaded)
+            self._count(one, bucket, totals)
 
-    def _count(self, one: Answered) -> None:
-        loaded, times, ended, batch, core, computed, counts = one
-        version, model, protocol = loaded
+    def _found(self, loaded: Loaded) -> tuple[Loaded, Open, Totals]:
+        return loaded, self._bucket(loaded.version, loaded.model), self.totals[loaded.version]
+
+    def _count(self, one: Answered, bucket: Open, totals: Totals) -> None:
+        (_, _, protocol), times, ended, batch, core, computed, counts = one
         requests = len(counts) or 1
         seconds = ended - times.began
-        bucket = self._bucket(version, model)
         rows = batch.rows
         bucket.requests += requests
         bucket.rows += rows
         slot = bisect_left(LATENCY_EDGES, seconds)
         bucket.latency[slot] += requests
-        totals = self.totals[version]
         totals.codes[protocol][200] += requests
         totals.rows += rows
         totals.count_rows(rows, computed, counts)
         totals.latency[slot] += requests
         totals.latency_sum += seconds * requests
         totals.stages.add(times, ended, requests)
-        step = self._step(rows)
-        if step > 1:
-            self._turn += 1
-            if rows < step:
-                if self._turn % step:
-                    totals.sampled_out += rows
-                    return
-            else:
-                batch, core = batch.every(step, self._turn % step), core[self._turn % step :: step]
-                totals.sampled_out += rows - batch.rows
-        bucket.keep(batch, core)
-
-    def _step(self, rows: int) -> int:
-        """1: count all; k: count every k-th, by the rate of the last second and of this one."""
-        second = int(self._clock())
-        if second != self._second:
-            self._last_rows = self._second_rows if second == self._second + 1 else 0
-            self._second, self._second_rows = second, 0
         self._second_rows += rows
-        return 1 + max(self._last_rows, self._second_rows) // self._rows_a_second
+        step = 1 + max(self._last_rows, self._second_rows) // self._rows_a_second
+        if step == 1:
+            bucket.keep(batch, core)
+            return
+        self._turn += 1
+        if rows > TOGETHER and rows >= step:
+            offset = self._turn % step
+            kept = batch.every(step, offset)
+            totals.sampled_out += rows - kept.rows
+            bucket.keep(kept, core[offset::step].copy())
+        elif self._turn % step:
+            totals.sampled_out += rows
+        else:
+            bucket.keep(batch, core)
 
     def failed(self, loaded: Loaded, status: int, seconds: float) -> None:
         """A request for this version that got an error. `errors` are the server's (5xx), which fail a rollout."""

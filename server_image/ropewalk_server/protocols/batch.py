@@ -48,11 +48,11 @@ class Batch:
         return Batch(rows, self._names, columns=columns)
 
     def every(self, step: int, offset: int) -> Batch:
-        """Rows offset, offset + step, ... (a sample)."""
+        """Rows offset, offset + step, ...: a sample, which does not keep the others in memory."""
         if self.matrix is not None:
-            part = self.matrix[offset::step]
+            part = self.matrix[offset::step].copy()
             return Batch(len(part), self._names, matrix=part)
-        columns = {name: column[offset::step] for name, column in self.columns.items()}
+        columns = {name: column[offset::step].copy() for name, column in self.columns.items()}
         return Batch(len(next(iter(columns.values()))), self._names, columns=columns)
 
 

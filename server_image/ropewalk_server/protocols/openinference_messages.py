@@ -38,6 +38,10 @@ UNSUPPORTED = ("sequence_id", "shared_memory_region", "classification")
 """Parameters of Triton's extensions that change the answer and are not supported here; unknown ones change nothing."""
 
 
+KNOWN_HEADS, KNOWN_HEAD_BYTES = 64, 1024
+"""Of heads whose tensors all follow in binary: a client sends the same one over and over."""
+
+
 class Asked(NamedTuple):
     """A decoded request: `outputs` are names and whether each is wanted in binary."""
 
@@ -46,34 +50,83 @@ class Asked(NamedTuple):
     outputs: tuple[tuple[str, bool], ...]
 
 
+class Input(NamedTuple):
+    """What a head says of an input: `size` bytes follow for it, or else its values are `data`."""
+
+    name: str
+    datatype: str
+    shape: tuple[Any, ...]
+    size: int
+    data: list[Any] | None
+
+
+class Head(NamedTuple):
+    """A request's JSON. `wanted` are the outputs it names, each with whether it is to be binary."""
+
+    ident: str | None
+    wanted: tuple[tuple[str, bool], ...]
+    binary: bool
+    """Whether those are that it does not name."""
+    inputs: tuple[Input, ...]
+
+
+_known_heads: dict[bytes, Head] = {}
+
+
 def read_infer(model: Model, body: bytes, header_length: bytes | None, max_rows: int) -> Asked:
     """Decode a request. `header_length` is the value of the header of that name. Raises BadRequest.
 
     A tensor in binary is a view of the body, up to the engine if it has the declared type.
     """
-    head, tail = _split(body, header_length)
-    document = parse_object(head)
-    if head.count(b"[") + head.count(b"{") > MAX_DEPTH:
+    text, tail = _split(body, header_length)
+    head = _known_heads.get(text) or _read_head(text)
+    inputs: dict[str, Tensor] = {}
+    at = 0
+    for name, datatype, shape, size, listed in head.inputs:
+        data: NDArray[Any] | list[Any] | None = listed
+        if data is None:
+            if size > len(tail) - at:
+                raise BadRequest(
+                    f"input {name[:80]}: binary_data_size {size} does not fit, {len(tail) - at} bytes are left"
+                )
+            try:
+                data = raw_to_array(datatype, shape, tail[at : at + size])
+            except BadRequest as why:
+                raise BadRequest(f"input {name[:80]}: {why}") from None
+        inputs[name] = Tensor(datatype, shape, data)
+        at += size
+    if at != len(tail):
+        raise BadRequest(f"The inputs' binary_data_size add up to {at} bytes, {len(tail)} bytes follow the JSON")
+    wanted = dict(head.wanted)
+    names = names_of_outputs(model.signature, [name for name, _ in head.wanted])
+    outputs = tuple((name, wanted.get(name, head.binary)) for name in names)
+    return Asked(batch_of(model, inputs, max_rows), head.ident, outputs)
+
+
+def _read_head(text: bytes) -> Head:
+    document = parse_object(text)
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH:
         refuse_depth(document, "data")  # of data only those are taken that are as deep as their shape
     ident = document.get("id")
     if ident is not None and (type(ident) is not str or len(ident) > MAX_ID):
         raise BadRequest(f"id {shown(ident)} must be a string of at most {MAX_ID} characters")
     binary = _flag(_parameters(document, "the request"), "binary_data_output", "the request", default=False)
-    outputs = _outputs(model.signature, document.get("outputs"), binary=binary)
+    wanted = _wanted(document.get("outputs"), binary=binary)
     given = document.get("inputs")
     if type(given) is not list or not given:
         raise BadRequest('inputs must be a list of objects with "name", "shape", "datatype" and "data"')
-    inputs: dict[str, Tensor] = {}
-    at = 0
+    inputs: dict[str, Input] = {}
     for one in given:
-        name, tensor, size = _input(one, tail[at:])
-        if name in inputs:
-            raise BadRequest(f"input {name[:80]} is given twice")
-        inputs[name] = tensor
-        at += size
-    if at != len(tail):
-        raise BadRequest(f"The inputs' binary_data_size add up to {at} bytes, {len(tail)} bytes follow the JSON")
-    return Asked(batch_of(model, inputs, max_rows), ident, outputs)
+        found = _input(one)
+        if found.name in inputs:
+            raise BadRequest(f"input {found.name[:80]} is given twice")
+        inputs[found.name] = found
+    head = Head(ident, wanted, binary, tuple(inputs.values()))
+    if len(text) <= KNOWN_HEAD_BYTES and ident is None and all(one.data is None for one in head.inputs):
+        if len(_known_heads) >= KNOWN_HEADS:
+            _known_heads.clear()
+        _known_heads[text] = head
+    return head
 
 
 def _split(body: bytes, header_length: bytes | None) -> tuple[bytes, memoryview]:
@@ -89,8 +142,7 @@ def _split(body: bytes, header_length: bytes | None) -> tuple[bytes, memoryview]
     return body[:size], tail if len(tail) >= size else memoryview(bytes(tail))
 
 
-def _input(one: Any, tail: memoryview) -> tuple[str, Tensor, int]:
-    """An input's name, its tensor, and how many bytes of `tail` it takes."""
+def _input(one: Any) -> Input:
     name = _name(one, "input")
     place = f"input {name[:80]}"
     shape, datatype = one.get("shape"), one.get("datatype")
@@ -106,15 +158,12 @@ def _input(one: Any, tail: memoryview) -> tuple[str, Tensor, int]:
             raise BadRequest(f"{place}: data {shown(data)} is not a list, and there is no binary_data_size")
         if datatype == "BYTES" and parameters.get("content_type") == "base64":
             data = [_base64(place, value) for value in data]
-        return name, Tensor(datatype, tuple(shape), data), 0
+        return Input(name, datatype, tuple(shape), 0, data)
     if data is not None:
         raise BadRequest(f"{place}: has both data and binary_data_size")
-    if type(size) is not int or not 0 <= size <= len(tail):
-        raise BadRequest(f"{place}: binary_data_size {shown(size)} does not fit, {len(tail)} bytes are left")
-    try:
-        return name, Tensor(datatype, tuple(shape), raw_to_array(datatype, shape, tail[:size])), size
-    except BadRequest as why:
-        raise BadRequest(f"{place}: {why}") from None
+    if type(size) is not int or size < 0:
+        raise BadRequest(f"{place}: binary_data_size {shown(size)} is not a number of bytes")
+    return Input(name, datatype, tuple(shape), size, None)
 
 
 def _base64(place: str, value: Any) -> Any:
@@ -126,19 +175,17 @@ def _base64(place: str, value: Any) -> Any:
         raise BadRequest(f"{place}: {shown(value)} is not base64") from None
 
 
-def _outputs(signature: Signature, asked: Any, *, binary: bool) -> tuple[tuple[str, bool], ...]:
+def _wanted(asked: Any, *, binary: bool) -> tuple[tuple[str, bool], ...]:
     if asked is None:
         asked = []
     if type(asked) is not list:
         raise BadRequest(f"outputs {shown(asked)} is not a list of objects with a name")
-    wanted = {}
-    names = []
+    wanted = []
     for one in asked:
         name = _name(one, "output")
         place = f"output {name[:80]}"
-        wanted[name] = _flag(_parameters(one, place), "binary_data", place, default=binary)
-        names.append(name)
-    return tuple((name, wanted.get(name, binary)) for name in names_of_outputs(signature, names))
+        wanted.append((name, _flag(_parameters(one, place), "binary_data", place, default=binary)))
+    return tuple(wanted)
 
 
 def _name(one: Any, what: str) -> str:

@@ -175,7 +175,8 @@ def _too_large(datatype: str, flat: Sequence[Any], each: int, low: float, high: 
 
 def beyond(values: NDArray[Any], limit: float) -> bool:
     """Whether any value is NaN, infinite or beyond +-limit: one comparison covers all three."""
-    return not (values.min() >= -limit and values.max() <= limit)
+    low, high = np.minimum.reduce(values, axis=None), np.maximum.reduce(values, axis=None)
+    return not (low >= -limit and high <= limit)
 
 
 def _flat(spec: TensorSpec, shape: tuple[int, ...], data: list[Any]) -> Sequence[Any]:
