@@ -44,6 +44,8 @@ def predictions(document: Any, classes: int) -> NDArray[np.float64]:
     """[rows, classes] of a JSON answer in any of the peers' forms."""
     if isinstance(document, dict):
         document = document["outputs"][0]["data"] if "outputs" in document else document["predictions"]
+    if isinstance(document[0], dict):  # our answers of a classification
+        document = [row["probabilities"] for row in document]
     return np.asarray(document, dtype=np.float64).reshape(-1, classes)
 
 

@@ -1,7 +1,8 @@
-"""The two networks of the comparison, with weights of a fixed seed, as every server wants them.
+"""The networks of the comparison, with weights of a fixed seed, as every server wants them.
 
 `write(NAME, directory)` gives `saved_model/` (one signature, one input, one output: what the peers serve) and
-`version/`, the same made a version of ours. MLP 10-64-64-3 and a small CNN over 28x28 floats.
+`version/`, the same made a version of ours. MLP 10-64-64-3, a small CNN over 28x28 floats, and `table`: the MLP over
+ten named numbers with a baseline, which only ours knows.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from ropewalk_model.signature import Signature, TensorSpec
 from ropewalk_trainer import compiled, loader
 
 SEED = 7
-SHAPES: dict[str, tuple[int, ...]] = {"mlp": (10,), "cnn": (28, 28, 1)}
-CLASSES = {"mlp": 3, "cnn": 10}
+SHAPES: dict[str, tuple[int, ...]] = {"mlp": (10,), "cnn": (28, 28, 1), "table": (10,)}
+CLASSES = {"mlp": 3, "cnn": 10, "table": 3}
+NAMES = [f"x{index}" for index in range(10)]
+"""The table's features."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,15 @@ def rows(name: str, count: int) -> NDArray[np.float32]:
 
 def body(name: str, count: int) -> bytes:
     """A row-form request with that many rows."""
-    wide = rows(name, count).astype(np.float64).round(4)
-    return json.dumps({"instances": wide.tolist()}, separators=(",", ":")).encode()
+    wide = rows(name, count).astype(np.float64).round(4).tolist()
+    instances = [dict(zip(NAMES, row, strict=True)) for row in wide] if name == "table" else wide
+    return json.dumps({"instances": instances}, separators=(",", ":")).encode()
 
 
 def write(name: str, directory: Path) -> None:
     """Both forms, below `directory`."""
     tf = loader.tensorflow()
-    network, variables = {"mlp": _mlp, "cnn": _cnn}[name](tf)
+    network, variables = (_cnn if name == "cnn" else _mlp)(tf)
     module = tf.Module()
     module.variables_ = variables
     entry = tf.TensorSpec([None, *SHAPES[name]], tf.float32, name="x")
@@ -66,10 +70,20 @@ def _version(name: str, network: Network, directory: Path) -> None:
             target = place / path.relative_to(directory / "saved_model")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
-    feature = FeatureSpec("x", "Tensor", shape=SHAPES[name])
-    signature = Signature.for_tensor(feature.tensor, TensorSpec("y", "FLOAT", (-1, CLASSES[name])))
     data = rows(name, 512)
     expected = network.core(data).numpy()
+    classes: tuple[str, ...] = ()
+    columns: dict[str, Any] = {"x": data}
+    if name == "table":
+        features = [FeatureSpec(one, "Number") for one in NAMES]
+        classes = tuple("abc")
+        signature = Signature.for_task("Classification", [one.tensor for one in features], classes)
+        columns = dict(zip(NAMES, data.T, strict=True))
+    else:
+        features = [FeatureSpec("x", "Tensor", shape=SHAPES[name])]
+        signature = Signature.for_tensor(features[0].tensor, TensorSpec("y", "FLOAT", (-1, CLASSES[name])))
+    answer = signature.answer(expected)
+    predicted = answer["label"] if classes else expected.reshape(-1)
     engines = []
     for engine, (file, convert) in compiled.WRITERS.items():
         path = place / manifest.COMPILED / file
@@ -80,11 +94,15 @@ def _version(name: str, network: Network, directory: Path) -> None:
         timed = compiled.latency(run, data)
         engines.append({"name": engine, "file": f"{manifest.COMPILED}/{file}", "latencyMicros": timed})
     documents: dict[str, Any] = {
-        manifest.FEATURES: Encoder([Encoding(feature)]).document(),
+        manifest.FEATURES: Encoder([Encoding(one) for one in features]).document(),
         manifest.SIGNATURE: signature.document(),
-        manifest.BASELINE: baseline.build([feature], {"x": data}, expected.reshape(-1)),
+        manifest.BASELINE: baseline.build(features, columns, predicted, classes=classes),
         manifest.EVALUATION: {},
-        manifest.EXAMPLES: examples.build(signature, {"x": data[:8]}, {"y": expected[:8]}),
+        manifest.EXAMPLES: examples.build(
+            signature,
+            {key: values[:8] for key, values in columns.items()},
+            {key: values[:8] for key, values in answer.items()},
+        ),
     }
     for path_text, document in documents.items():
         (place / path_text).write_text(json.dumps(document))

@@ -33,13 +33,6 @@ http {{
   server {{ listen 127.0.0.1:{port}; location / {{ default_type application/json; return 200 '{body}'; }} }}
 }}
 """
-UNMONITORED = """
-from ropewalk_server.main import main
-from ropewalk_server.monitor import Monitor
-Monitor.answered = lambda *counts: None
-raise SystemExit(main())
-"""
-"""Our server without its counts, to see what they cost."""
 
 
 class ServerError(Exception):
@@ -135,8 +128,8 @@ class Bench:
         return self.folder / model / "version" / manifest.COMPILED / "litert.tflite"
 
     @contextlib.contextmanager
-    def ours(self, model: str, *, monitored: bool = True, **routes: Any) -> Iterator[Server]:
-        """Our server with that model live; `routes` replace parts of its routes file."""
+    def ours(self, model: str, *, switched: bool = False, **routes: Any) -> Iterator[Server]:
+        """Our server with that model live; `routes` replace parts of its routes file; `switched`: see that module."""
         home = self._home()
         for name in ("routes", "state"):
             (home / name).mkdir()
@@ -156,7 +149,7 @@ class Bench:
             "ROPEWALK_GRPC_PORT": str(grpc),
             "ROPEWALK_LEAVE_SECONDS": "0",
         }
-        program = ["-m", "ropewalk_server.main"] if monitored else ["-c", UNMONITORED]
+        program = ["-m", "benchmarks.serving.switched" if switched else "ropewalk_server.main"]
         process = Process([sys.executable, *program, "serve"], environment, home / "log")
         server = Server("Ropewalk", process, http_port, grpc, f"/v1/models/{model}:predict")
         yield from self._run(server, model)

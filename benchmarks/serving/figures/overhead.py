@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.serving import models
 from benchmarks.serving.run import Run
+from benchmarks.serving.servers import Server
 from ropewalk_server.model import load
 
 TARGET_MICROS = 60.0
 TARGET_SHARE = 5.0
 CALLS = 50_000
+CONNECTIONS = 16
+LOADS = 5
+WAYS = (True, False)
 
 
 def measure(run: Run) -> None:
@@ -24,23 +31,41 @@ def measure(run: Run) -> None:
     for _ in range(CALLS):
         session(row)
     engine = (time.process_time() - began) / CALLS * 1e6
-    whole, bare = _micros(run, monitored=True), _micros(run, monitored=False)
+    with run.bench.ours("mlp") as server:
+        whole = [_micros(run, server) for _ in range(run.rounds + 1)][1:]
     shown = f"the engine's bare call: {engine:.2f} us"
     beyond = [one - engine for one in whole]
     run.results.figure("processor time of a request beyond the engine, 1 row", beyond, "us", TARGET_MICROS, shown)
-    share = 100 * (1 - median(bare) / median(whole))
-    shown = f"{median(whole):.1f} us a request, {median(bare):.1f} us without counting"
-    run.results.figure("processor time that goes to monitoring, 1 row", share, "%", TARGET_SHARE, shown)
+    _monitoring(run)
 
 
-def _micros(run: Run, *, monitored: bool) -> list[float]:
-    """The server's processor time a request, in each round."""
-    found = []
-    with run.bench.ours("mlp", monitored=monitored) as server:
-        body = server.body("mlp", 1)
-        server.load(body, 1)
-        for _ in range(run.rounds):
-            before = server.process.cpu_seconds()
-            sample = server.load(body, run.seconds)
-            found.append((server.process.cpu_seconds() - before) / sample.answered * 1e6)
-    return found
+def _monitoring(run: Run) -> None:
+    """What `benchmarks.serving.switched` says of one long load on a model with a baseline."""
+    with run.bench.ours("table", switched=True) as server:
+        body = server.body("table", 1)
+        server.load(body, 1, CONNECTIONS)
+        known = len(_spans(server.process.log))
+        for _ in range(LOADS):
+            server.load(body, 3 * run.rounds * run.seconds / LOADS, CONNECTIONS)
+        spans = _spans(server.process.log)[known:]
+    full = [one for one in spans if one["requests"] > median(each["requests"] for each in spans) / 2]
+    rate = {way: median(one["requests"] / one["seconds"] for one in full if one["counting"] == way) for way in WAYS}
+    cost = {way: median(one["cpu"] / one["requests"] for one in full if one["counting"] == way) * 1e6 for way in WAYS}
+    shown = (
+        f"{rate[True]:,.0f} requests/s for {cost[True]:.1f} us each, "
+        f"{rate[False]:,.0f} for {cost[False]:.1f} us without counting"
+    )
+    share = 100 * (1 - rate[True] / rate[False])
+    run.results.figure("throughput that goes to monitoring, 1 row", share, "%", TARGET_SHARE, shown)
+
+
+def _spans(log: Path) -> list[dict[str, Any]]:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.startswith('{"counting"')]
+    return [json.loads(line) for line in lines]
+
+
+def _micros(run: Run, server: Server) -> float:
+    """The server's processor time a request."""
+    before = server.process.cpu_seconds()
+    sample = server.load(server.body("mlp", 1), run.seconds, CONNECTIONS)
+    return (server.process.cpu_seconds() - before) / sample.answered * 1e6
