@@ -25,7 +25,7 @@ help:  ## what can be made
 
 NATIVE := server_image/ropewalk_server/native
 
-.venv/ready: locks/dev.txt pyproject.toml $(NATIVE)/numbers.c $(NATIVE)/build.py
+.venv/ready: locks/dev.txt pyproject.toml $(NATIVE)/numbers.c $(NATIVE)/number.h $(NATIVE)/build.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r locks/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -212,3 +212,24 @@ def test_metadata_and_health(client: triton.InferenceServerClient) -> None:
     )
     assert found["inputs"] == [{"name": "pixels", "datatype": "UINT8", "shape": [-1, 4, 4, 1]}]
     assert found["outputs"][2] == {"name": "probabilities", "datatype": "FP32", "shape": [-1, 3]}
+
+
+def test_long_lists_of_numbers_are_answered_and_refused_as_short_ones(zoo: Server) -> None:
+    """They are read another way (`number_lists`): values, shapes and words are the same."""
+    rows = np.random.default_rng(5).normal(size=(300, 10)).astype(np.float32)
+    flat = rows.ravel().tolist()
+    one = {"name": "x", "datatype": "FP32", "shape": [300, 10], "data": flat}
+    status, document = infer(zoo, TENSOR, [one])
+    assert status == 200
+    expected = by_tfserving(zoo, TENSOR, *rows.tolist())
+    assert np.allclose(np.reshape(document["outputs"][0]["data"], (300, 3)), expected, atol=1e-4)
+    for changes, words in (
+        ({"shape": [299, 10]}, "takes 2990 values, got 3000"),
+        ({"datatype": "INT64"}, "is not of datatype INT64"),
+        ({"data": [*flat[:-1], None]}, "is missing"),
+        ({"data": [*flat[:-1], 1e39]}, "1e+39 does not fit FP32"),
+        ({"name": "z"}, "'z' is none of this model's inputs"),
+        ({"parameters": {"binary_data_size": 4}}, "both data and binary_data_size"),
+    ):
+        status, document = infer(zoo, TENSOR, [{**one, **changes}])
+        assert (status, words in document["error"]) == (400, True), document

@@ -53,11 +53,23 @@ def load(path: Path = LIBRARY, *, brief: bool = False) -> Any:
 
     `brief` calls keep Python's lock: to give it away and get it back is for those that take longer.
     """
+    integer, pointer = ctypes.c_int64, ctypes.c_void_p
+    form = ctypes.POINTER(Form)
+    arguments = (form, ctypes.c_char_p, pointer, integer, pointer, integer, integer, pointer)
+    return _function("ropewalk_read_numbers", arguments, path, ctypes.PyDLL if brief else ctypes.CDLL)
+
+
+def load_lists(path: Path = LIBRARY) -> Any:
+    """`ropewalk_read_list` of numbers.c, or None."""
+    integer, pointer = ctypes.c_int64, ctypes.c_void_p
+    arguments = (pointer, integer, pointer, integer, ctypes.POINTER(ctypes.c_int64))
+    return _function("ropewalk_read_list", arguments, path, ctypes.CDLL)
+
+
+def _function(name: str, arguments: Sequence[Any], path: Path, library: Any) -> Any:
     try:
-        function = (ctypes.PyDLL if brief else ctypes.CDLL)(str(path)).ropewalk_read_numbers
+        function = getattr(library(str(path)), name)
     except (OSError, AttributeError):
         return None
-    integer, pointer = ctypes.c_int64, ctypes.c_void_p
-    function.argtypes = (ctypes.POINTER(Form), ctypes.c_char_p, pointer, integer, pointer, integer, integer, pointer)
-    function.restype = integer
+    function.argtypes, function.restype = arguments, ctypes.c_int64
     return function
