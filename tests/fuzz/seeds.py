@@ -46,6 +46,7 @@ def rest() -> dict[str, bytes]:
         "feedback": ("POST /v1/models/cancer:feedback", {"id": "AAAA." + "A" * 40, "label": "x"}),
         "infer": (v2.format(MIXED), {"id": "7", "inputs": tensors(), "outputs": [{"name": "score"}]}),
         "infer-pixels": (v2.format(IMAGE), {"inputs": [pixels("UINT8")]}),
+        "infer-long": (v2.format(TENSOR), {"inputs": [long()]}),
         "infer-parameters": (v2.format(MIXED), {"parameters": {"binary_data_output": True}, "inputs": tensors()}),
     }
     written = {name: f"{first}\n\n{json.dumps(document)}".encode() for name, (first, document) in found.items()}
@@ -65,6 +66,11 @@ def rest() -> dict[str, bytes]:
 def pixels(datatype: str) -> dict[str, Any]:
     """An image as the Open Inference Protocol has it in JSON."""
     return {"name": "pixels", "datatype": datatype, "shape": [1, 4, 4, 1], "data": PIXELS.flatten().tolist()}
+
+
+def long() -> dict[str, Any]:
+    """A tensor whose list is read as `number_lists` does."""
+    return {"name": "x", "datatype": "FP32", "shape": [60, 10], "data": [0.125] * 600}
 
 
 def binary() -> bytes:
