@@ -10,12 +10,12 @@ request is overtaken for ever by smaller ones, and one whose deadline has passed
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from math import inf
-from typing import Any
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from ropewalk_server.protocols.batch import Batch
 Core = NDArray[np.float32]
 MOST_BYTES = 64 * 1024 * 1024
 """Of a batch that is put together from several requests."""
+LEAVE_SECONDS = 1.0
 
 
 class Job:
@@ -46,13 +47,20 @@ class Job:
         self.ripe = self.taken = 0.0
         self.computed = 0
 
+    def fail(self, error: BaseException) -> None:
+        """Nobody waits for it any more but to hear of this."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
 
 class Batcher:
     """The queue and its threads. Lives on the event loop."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="predict")
+        self._threads: list[threading.Thread] = []
+        self._work: SimpleQueue[Sequence[Job] | None] = SimpleQueue()
+        """Taken jobs for the threads; None ends one."""
         self._queue: deque[Job] = deque()
         self._busy = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -76,15 +84,40 @@ class Batcher:
         return job
 
     def stop(self) -> None:
-        """End the threads once nothing is computed any more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the threads; one that computes has a moment, since it must not return to an interpreter that is gone."""
+        for _ in self._threads:
+            self._work.put(None)
+        end = time.monotonic() + LEAVE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _start(self) -> None:
-        while self._busy < self._workers and (jobs := self._take()):
+        while self._busy < self._workers and self._queue:
+            if self._busy == len(self._threads):
+                serve = threading.Thread(
+                    target=self._serve, args=(asyncio.get_running_loop(),), name="predict", daemon=True
+                )
+                serve.start()
+                self._threads.append(serve)
+            jobs = self._take()
+            if not jobs:
+                return
             self._busy += 1
-            loop = asyncio.get_running_loop()
-            computing = loop.run_in_executor(self._pool, compute, jobs[0].model, [job.batch for job in jobs])
-            computing.add_done_callback(self._ended(jobs))
+            self._work.put(jobs)
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A thread's work. Not an executor: its futures make the way there and back cost four times as much."""
+        while (jobs := self._work.get()) is not None:
+            outcome: Core | Exception
+            try:
+                outcome = compute(jobs[0].model, [job.batch for job in jobs])
+            except Exception as error:
+                outcome = error
+            try:
+                loop.call_soon_threadsafe(self._computed, jobs, outcome)
+            except RuntimeError:  # the loop is closed
+                return
+            del jobs, outcome  # a thread that waits for work keeps no body
 
     def _take(self) -> list[Job]:
         """The oldest requests that can be computed together; none that was given up or is too late, and none yet
@@ -98,7 +131,7 @@ class Batcher:
         while self._queue:
             job = self._queue[0]
             if job.future.done() or job.until <= now:
-                _fail(self._queue.popleft(), TimeoutError())
+                self._queue.popleft().fail(TimeoutError())
                 continue
             most = min(self.batching.most_rows, job.model.decoder.rows_in(MOST_BYTES))
             fits = not job.alone and rows + job.batch.rows <= most
@@ -129,22 +162,17 @@ class Batcher:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(seconds, ripen)
 
-    def _ended(self, jobs: Sequence[Job]) -> Callable[[asyncio.Future[Any]], None]:
-        def tell(computed: asyncio.Future[Core]) -> None:
-            self._busy -= 1
-            if not computed.cancelled():
-                error = computed.exception()
-                if error is None:
-                    _share(jobs, computed.result())
-                elif len(jobs) == 1:
-                    _fail(jobs[0], error)
-                else:  # one request's rows must not fail another's: each again, alone
-                    for job in reversed(jobs):
-                        job.alone = True
-                        self._queue.appendleft(job)
-            self._start()
-
-        return tell
+    def _computed(self, jobs: Sequence[Job], outcome: Core | Exception) -> None:
+        self._busy -= 1
+        if not isinstance(outcome, Exception):
+            _share(jobs, outcome)
+        elif len(jobs) == 1:
+            jobs[0].fail(outcome)
+        else:  # one request's rows must not fail another's: each again, alone
+            for job in reversed(jobs):
+                job.alone = True
+                self._queue.appendleft(job)
+        self._start()
 
 
 def compute(model: Model, batches: Sequence[Batch]) -> Core:
@@ -164,8 +192,3 @@ def _share(jobs: Sequence[Job], core: Core) -> None:
         if not job.future.done():
             job.future.set_result(core[at : at + job.batch.rows])
         at += job.batch.rows
-
-
-def _fail(job: Job, error: BaseException) -> None:
-    if not job.future.done():
-        job.future.set_exception(error)

@@ -113,38 +113,54 @@ class Predictor:
             self._waiting_bytes and self._waiting_bytes + size > self.limits.max_buffered_bytes
         ):
             raise self.overloaded(loaded, began)
-        # Counted here and not in the task, which runs after all that came in this turn of the loop.
         self.in_flight += 1
         self._waiting_bytes += size
-        answer = asyncio.get_running_loop().create_task(self._slow(loaded, batch, began, decoded, write, each))
-        answer.add_done_callback(lambda _: self._left(size))
-        return answer
+        return self._slow(loaded, batch, began, decoded, size, write, each)
 
-    def _left(self, size: int) -> None:
-        self.in_flight -= 1
-        self._waiting_bytes -= size
-
-    async def _slow(
+    def _slow(
         self,
         loaded: Loaded,
         batch: Batch,
         began: float,
         decoded: float,
+        size: int,
         write: Callable[[Core, Issued], T],
         each: bool,
-    ) -> T:
+    ) -> asyncio.Future[T]:
+        """By callbacks: a task, and another one for the deadline, cost as much as many a prediction."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
         until = began + self.limits.deadline_seconds
         job = self._batcher.submit(loaded.model, batch, until)
-        try:
-            core = await asyncio.wait_for(job.future, until - time.perf_counter())
-            times = Times(began, decoded, job.taken, time.perf_counter())
-            return self._answer(loaded, batch, core, times, job.computed, write, each)
-        except TimeoutError:
-            self.reject("deadline")
-            message = f"The prediction took longer than {self.limits.deadline_seconds:g} s"
-            raise self.failed(loaded, began, Refused(504, message)) from None
-        except Exception as error:
-            raise self._broken(loaded, began, error) from error
+        deadline = loop.call_later(max(0.0, until - decoded), job.fail, TimeoutError())
+
+        def computed(future: asyncio.Future[Core]) -> None:
+            deadline.cancel()
+            if future.cancelled():
+                return
+            error = future.exception()
+            if answer.done():  # the client has gone
+                return
+            if isinstance(error, TimeoutError):
+                self.reject("deadline")
+                message = f"The prediction took longer than {self.limits.deadline_seconds:g} s"
+                answer.set_exception(self.failed(loaded, began, Refused(504, message)))
+                return
+            try:
+                times = Times(began, decoded, job.taken, time.perf_counter())
+                answer.set_result(self._answer(loaded, batch, future.result(), times, job.computed, write, each))
+            except Exception as wrong:
+                answer.set_exception(self._broken(loaded, began, wrong))
+
+        def ended(answer: asyncio.Future[T]) -> None:
+            self.in_flight -= 1
+            self._waiting_bytes -= size
+            if answer.cancelled():
+                job.future.cancel()
+
+        job.future.add_done_callback(computed)
+        answer.add_done_callback(ended)
+        return answer
 
     def _answer(
         self,

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -124,6 +125,20 @@ async def test_one_poisoned_request_fails_alone(model: Model, batcher: Batcher) 
     assert isinstance(done[1], RuntimeError)
     assert isinstance(done[0], np.ndarray)
     assert isinstance(done[2], np.ndarray)
+
+
+async def test_threads_end_with_the_queue_and_what_is_computed_is_ended_first(model: Model) -> None:
+    """An interpreter must not go from under a call of an engine; what still waits is nobody's any more."""
+    found = Batcher(2)
+    jobs = [found.submit(model, batch(model, row())) for _ in range(2)]
+    jobs += [found.submit(model, batch(model, *[row()] * MOST_ROWS)) for _ in range(2)]
+    threads = [one for one in threading.enumerate() if one.name == "predict"]
+    assert len(threads) == 2
+    found.stop()
+    assert not any(one.is_alive() for one in threads)
+    await asyncio.gather(*(job.future for job in jobs[:2]))
+    assert model.calls == [1, 1]  # type: ignore[attr-defined]
+    assert not any(job.future.done() for job in jobs[2:])
 
 
 def test_the_curve_is_measured_where_it_is_served(directory: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -114,6 +115,26 @@ async def test_a_request_that_is_given_up_makes_room(slow: Model) -> None:
     await asyncio.wait(accepted)
     await asyncio.sleep(0)
     assert one.in_flight == 0
+    one.stop()
+
+
+async def test_an_engine_that_fails_for_who_has_gone_says_nothing(
+    slow: Model, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither as an error of a request nor as asyncio's of an exception that nobody fetched."""
+
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(slow, "predict", fail)
+    one = predictor(slow)
+    (gone, stays), _ = submit(one, slow, 2)
+    gone.cancel()
+    with pytest.raises(Refused, match="failed to compute"):
+        await stays
+    del gone, stays
+    gc.collect()
+    assert (one.in_flight, caplog.records) == (0, [])
     one.stop()
 
 
