@@ -219,10 +219,11 @@ def test_long_lists_of_numbers_are_answered_and_refused_as_short_ones(zoo: Serve
     rows = np.random.default_rng(5).normal(size=(300, 10)).astype(np.float32)
     flat = rows.ravel().tolist()
     one = {"name": "x", "datatype": "FP32", "shape": [300, 10], "data": flat}
-    status, document = infer(zoo, TENSOR, [one])
-    assert status == 200
     expected = by_tfserving(zoo, TENSOR, *rows.tolist())
-    assert np.allclose(np.reshape(document["outputs"][0]["data"], (300, 3)), expected, atol=1e-4)
+    for datatype in ("FP32", "FP64"):
+        status, document = infer(zoo, TENSOR, [{**one, "datatype": datatype}])
+        assert status == 200
+        assert np.allclose(np.reshape(document["outputs"][0]["data"], (300, 3)), expected, atol=1e-4)
     for changes, words in (
         ({"shape": [299, 10]}, "takes 2990 values, got 3000"),
         ({"datatype": "INT64"}, "is not of datatype INT64"),
@@ -233,3 +234,12 @@ def test_long_lists_of_numbers_are_answered_and_refused_as_short_ones(zoo: Serve
     ):
         status, document = infer(zoo, TENSOR, [{**one, **changes}])
         assert (status, words in document["error"]) == (400, True), document
+
+
+def test_whole_numbers_in_long_lists_keep_all_their_digits(zoo: Server) -> None:
+    """What becomes an INT64 is not read as the float32 that other inputs become."""
+    model = load(zoo.root / "claims" / "zoo" / str(MIXED), None)
+    inputs = [tensor("n", [16777217.0] * 400, "FP64")]
+    inputs += [tensor(name, [value] * 400) for name, value in ROW.items() if name != "n"]
+    asked = read_infer(model, json.dumps({"inputs": inputs}).encode(), None, 1000)
+    assert asked.batch.columns["n"].tolist() == [16777217] * 400

@@ -52,6 +52,11 @@ class Decoder:
         rows, columns = native.NAMED_ROWS, native.COLUMNS
         return Reader.of_names(rows, "instances", self.names), Reader.of_names(columns, "inputs", self.names)
 
+    @property
+    def float32_only(self) -> bool:
+        """Whether every number of a request becomes a float32, whatever its type on the wire."""
+        return self.floats_only or self._tensor is not None
+
     def decode_numbers(self, body: bytes, max_rows: int) -> tuple[Batch, bool] | None:
         """As `decode`, from the bytes of a request of numbers only; None for one that needs the careful way."""
         row_form = body.find(b"instances", 0, 16) >= 0

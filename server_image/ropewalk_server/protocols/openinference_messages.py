@@ -81,7 +81,7 @@ def read_infer(model: Model, body: bytes, header_length: bytes | None, max_rows:
     A tensor in binary is a view of the body, up to the engine if it has the declared type.
     """
     text, tail = _split(body, header_length)
-    head = _known_heads.get(text) or _read_numbers(text) or _read_head(text, {})
+    head = _known_heads.get(text) or _read_numbers(model, text) or _read_head(text, {})
     inputs: dict[str, Tensor] = {}
     at = 0
     for name, datatype, shape, size, data in head.inputs:
@@ -104,8 +104,8 @@ def read_infer(model: Model, body: bytes, header_length: bytes | None, max_rows:
     return Asked(batch_of(model, inputs, max_rows), head.ident, outputs)
 
 
-def _read_numbers(text: bytes) -> Head | None:
-    """As `_read_head`, if all of its long lists are FP32; None for what the careful way has the words for."""
+def _read_numbers(model: Model, text: bytes) -> Head | None:
+    """As `_read_head`, if its long lists become float32 anyhow; None for what the careful way has the words for."""
     short, lists = taken_out(text)
     if not lists:
         return None
@@ -113,8 +113,9 @@ def _read_numbers(text: bytes) -> Head | None:
         head = _read_head(short, lists)
     except BadRequest:
         return None
+    kinds = ("FP32", "FP64") if model.decoder.float32_only else ("FP32",)
     read = [one.datatype for one in head.inputs if isinstance(one.data, np.ndarray)]
-    return head if read == ["FP32"] * len(lists) else None
+    return head if len(read) == len(lists) and all(datatype in kinds for datatype in read) else None
 
 
 def _read_head(text: bytes, lists: Mapping[str, NDArray[np.float32]]) -> Head:
