@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from .. import names
-from ..pipeline import job
+from ..jobs import errand_job
 from ..plan import Config, Json
 from ..quantities import memory
 from .import_record import Import
@@ -48,7 +48,7 @@ def body(wanted: Wishes, record: Import, config: Config, *, one_node: bool) -> d
     claim = Version(1, record.uri).claim
     meta = _metadata(wanted, record)
     resources = {"requests": dict(REQUESTS), "limits": {"memory": _memory(wanted)}}
-    pod = job.errand_pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=resources)
+    pod = errand_job.pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=resources)
     if wanted.image_pull_secrets:
         pod["imagePullSecrets"] = list(wanted.image_pull_secrets)
     if wanted.node_selector:
@@ -58,7 +58,7 @@ def body(wanted: Wishes, record: Import, config: Config, *, one_node: bool) -> d
     if one_node:
         term = {"labelSelector": {"matchLabels": wanted.labels}, "topologyKey": "kubernetes.io/hostname"}
         pod["affinity"] = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
-    return job.errand_job(meta, pod, seconds=SECONDS)
+    return errand_job.job(meta, pod, seconds=SECONDS)
 
 
 def is_of_one(child: Json) -> bool:

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from ropewalk.api import conditions as api
 
 from ..conditions import clip
-from ..pipeline import attempts
-from ..pipeline.messages import document, word
-from ..pipeline.observe import Attempt, attempt, metadata, name_of, owned
+from ..jobs import errand
+from ..jobs.errand import AGAIN_AFTER, FAILED, RUNNING, SUCCEEDED
+from ..jobs.last_word import PERMANENT, document, word
+from ..jobs.observed import Attempt, attempt
+from ..objects import metadata, name_of, owned
 from ..plan import Create, Delete, Effect, Event, Json, Observed, Ref
 from . import import_job, import_record
 from .fleet import Pod
-from .import_record import FAILED, RUNNING, SUCCEEDED, Import
+from .import_record import Import
 from .memory import LOADING, Candidate, Memory, Routes
 from .target import Target, claim_ref
 from .versions import Version, get
 from .wishes import Wishes
 
 NOT_FOUND = "ModelNotFound"
-AGAIN_AFTER = timedelta(minutes=1)
-PERMANENT = (64, 65)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +158,8 @@ def _running(
 
 def _waits(record: Import, found: Attempt, mounted: Mapping[Ref, Json | None], now: datetime) -> Import:
     """With why its pod does not run, if it does not."""
-    if found.pod is not None and found.pod.errand.state != "waiting":
-        return replace(record, waiting="", message="")
-    if found.pod is None:
-        verdict = attempts.without_pod(found, now)
-    else:
-        verdict = attempts.waiting(found.pod, found.pod.errand, found.created_at, "")
-    verdict = attempts.named(verdict, record.waiting, record.message, mounted)
-    return replace(record, waiting=verdict.reason, message=clip(verdict.message, 600) if verdict.reason else "")
+    reason, message = errand.waiting(found, (record.waiting, record.message), mounted, now) or ("", "")
+    return replace(record, waiting=reason, message=message)
 
 
 def _ended(record: Import, found: Attempt, now: datetime) -> Import | None:
@@ -190,11 +184,7 @@ def _ended(record: Import, found: Attempt, now: datetime) -> Import | None:
         return _failed(record, reason, text, now, final=ended.exit_code in PERMANENT)
     if found.active:
         return None
-    if record.waiting:  # It ran out of time; that says less than what it waited for.
-        return _failed(record, record.waiting, record.message, now)
-    reason, _, message = found.failure.partition(": ")
-    lost = "the import's pod was deleted before its result was read"
-    return _failed(record, word(reason) or "PodDisappeared", message if reason else lost, now)
+    return _failed(record, *errand.unread(found, (record.waiting, record.message), "the import's pod"), now)
 
 
 def _failed(record: Import, reason: str, message: str, now: datetime, *, final: bool = False) -> Import:

@@ -10,11 +10,12 @@ from typing import Any
 from ropewalk.api import conditions as api
 
 from ..conditions import Condition, Status, clip, find, set_conditions, timestamp
+from ..jobs.errand import FAILED
 from ..names import MODEL_DEPLOYMENT_LABEL, label_value
 from ..plan import Json
 from .fleet import Pod
 from .image import Choice, moving
-from .import_record import FAILED, Import
+from .import_record import Import
 from .memory import Memory, routes_document
 from .observation import Observation
 from .pods import HTTP_PORT
