@@ -38,6 +38,7 @@ from .fleet import Pod
 from .memory import Memory
 from .observation import observe
 from .versions import Version, get
+from .view import View
 
 MINUTE = 60.0
 """Pods that serve are asked for their windows once a minute, when one has closed; events tell all else."""
@@ -87,7 +88,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     held = _held(remembered)
     one_node = _one_node(observed, wanted, held)
     blocked = _blocked(observed, held)
-    view = status.View(
+    view = View(
         wishes=wanted,
         memory=after,
         target=aim,
