@@ -53,6 +53,22 @@ def test_an_upgrade_halts_where_the_moved_ones_do_not_come_up() -> None:
     assert images(world) == {"server:2"}
 
 
+def test_what_is_due_at_once_does_not_wait_with_an_image() -> None:
+    """A version on another claim that is taken back while the image waits its turn: the next pass puts pods right."""
+    world = upgraded(serving(replicas=2))
+    world.others = tuple(peer(f"m{n}", "server:2", ready="False") for n in range(3))
+    world.on_new_server = lambda server: setattr(server, "waiting", {"reason": "ContainerCreating"})
+    assert world.pipeline is not None
+    before = world.pipeline["status"]["champion"]
+    world.pipeline["status"]["champion"] = {**champion(2), "uri": "pvc://nowhere/demo/cancer/models/2"}
+    world.settle()
+    world.pipeline["status"]["champion"] = before
+    assert world.step() == 0.0
+    world.step()
+    assert "nowhere" not in str(world.objects["Deployment", "cancer-server"]["spec"])
+    assert world.status["serverImage"] == "server:1"
+
+
 def test_deployments_move_in_the_order_of_their_names() -> None:
     """The fourth waits for the first three, whoever looks first."""
     world = upgraded(serving())

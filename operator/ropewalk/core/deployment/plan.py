@@ -121,16 +121,14 @@ def plan(observed: Observed, now: datetime) -> Plan:
         *nudges.effects(fleet_now, after.routes, told, replicas, now, given_up),
         *importing.effects,
     ]
-    delay = _again(wanted.uid, after, fleet_now, replicas, now)
-    look = imports.requeue(importing, now)
-    if look is not None:
-        delay = min(delay or look, look)
+    delays = [_again(wanted.uid, after, fleet_now, replicas, now), imports.requeue(importing, now)]
     if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in fleet_now):
-        delay = min(delay or LEAVING, LEAVING)
+        delays.append(LEAVING)
     if {version.claim for version in _held(after)} != claims:
-        delay = 0.0  # pods follow what is stored, and the write of status wakes nobody
+        delays.append(0.0)  # pods follow what is stored, and the write of status wakes nobody
     if chosen.waiting:
-        delay = min(delay or WAITS_FOR_ITS_TURN, WAITS_FOR_ITS_TURN)
+        delays.append(WAITS_FOR_ITS_TURN)
+    delay = min((one for one in delays if one is not None), default=None)
     return Plan(tuple(effects), document, events, delay, asserts_children=True)
 
 
