@@ -210,6 +210,24 @@ def test_what_serves_goes_on_serving_while_another_model_is_imported() -> None:
     assert [entry["result"] for entry in found.status["history"]] == ["Live", "Replaced", "Live"]
 
 
+def test_a_pod_that_lingers_does_not_answer_for_the_next_import() -> None:
+    """Its Job is deleted with the edit, it some time later; until then it still says why it failed."""
+    found = World()
+    found.on_new_server = lambda server: server.faults.update({PATH: "NotImported"})
+    found.settle()
+    found.owner["spec"]["model"] = {"uri": URI, "digest": DIGEST}
+    found.owner["metadata"]["generation"] = 2
+    until_job(found)
+    end(found, "", 137, "OOMKilled")
+    found.settle()
+    assert found.condition("Stalled")["reason"] == "OutOfMemory"
+    found.owner["spec"]["serving"] = {"resources": {"limits": {"memory": "6Gi"}}}
+    found.owner["metadata"]["generation"] = 3
+    found.settle()
+    assert found.status["imported"]["state"] == "Running"
+    assert [job["metadata"]["labels"]["ropewalk.dev/errand"] for job in jobs(found)] == ["2"]
+
+
 def test_another_model_is_another_import() -> None:
     """The former one's Job is removed, and its result is not taken for the new one's."""
     found = world()

@@ -66,11 +66,11 @@ def step(
     if record is None:
         if not _says(pods, aim.version, api.NOT_IMPORTED):
             return Step(None, aim, stale)
-        return _begun(wanted, before, aim, stale, now)
+        return _begun(wanted, before, aim, observed, stale, now)
     if record.state == RUNNING:
         return _running(wanted, record, aim, observed, stale, one_node, now)
     if _is_due_again(record, pods, now):
-        return _begun(wanted, record, aim, stale, now)
+        return _begun(wanted, record, aim, observed, stale, now)
     return Step(record, _target(record, aim), stale)
 
 
@@ -122,8 +122,10 @@ def _target(record: Import, aim: Target) -> Target:
     return Target(None, api.IMPORTING, text)
 
 
-def _begun(wanted: Wishes, before: Import | None, aim: Target, stale: tuple[Effect, ...], now: datetime) -> Step:
-    number = before.id + 1 if before is not None else 1
+def _begun(
+    wanted: Wishes, before: Import | None, aim: Target, observed: Observed, stale: tuple[Effect, ...], now: datetime
+) -> Step:
+    number = errand.next_id(owned(observed.owner, observed.children), before.id if before is not None else 0)
     record = Import(number, str(wanted.uri), str(wanted.digest), RUNNING, now)
     return Step(record, _target(record, aim), stale, begun=True)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from ..conditions import clip
+from ..objects import errand_of
 from ..plan import Json, Ref
 from . import waits
 from .last_word import word
@@ -14,6 +15,14 @@ from .observed import Attempt
 RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
 AGAIN_AFTER = timedelta(minutes=1)
 """Until one that has failed is tried again, where that may help."""
+
+
+def next_id(children: Iterable[Json], last: int) -> int:
+    """The number after `last` and every one that is still there, even if status was lost.
+
+    Under a number that comes again, the word of the former Job would count as the new one's.
+    """
+    return max([last, *map(errand_of, children)]) + 1
 
 
 def waiting(

@@ -65,9 +65,9 @@ def next_sweep(spec: PipelineSpec, ledger: Ledger, now: datetime) -> datetime | 
     return max(now, ledger.swept_at + SWEEP_EVERY)
 
 
-def begun(ledger: Ledger, kind: str, now: datetime) -> Ledger:
+def begun(ledger: Ledger, kind: str, children: Iterable[Json], now: datetime) -> Ledger:
     """The ledger with the intent of one."""
-    number = ledger.errand.id + 1 if ledger.errand else 1
+    number = jobs.next_id(children, ledger.errand.id if ledger.errand else 0)
     return replace(ledger, errand=Errand(number, kind, RUNNING, now))
 
 

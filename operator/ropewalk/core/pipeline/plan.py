@@ -85,7 +85,7 @@ class _Pass:
         if stop:
             return self.plan(stop, 0.0)
         if errands.recover_is_due(self.owner, self.ledger, self.now):
-            self.ledger = errands.begun(self.ledger, RECOVER, self.now)
+            self.ledger = errands.begun(self.ledger, RECOVER, self.children, self.now)
             return self.plan(requeue=0.0)
         wait = errands.waits(self.owner, self.ledger, self.now)
         if wait is not None:
@@ -96,7 +96,7 @@ class _Pass:
         if trigger is None and errands.next_sweep(self.spec, self.ledger, self.now) == self.now:
             if any(run_of(pod) and works(pod) for pod in of_kind(self.children, "Pod")):
                 return self.plan(requeue=WAIT)
-            self.ledger = errands.begun(self.ledger, SWEEP, self.now)
+            self.ledger = errands.begun(self.ledger, SWEEP, self.children, self.now)
             return self.plan(requeue=0.0)
         if trigger is None:
             return self.plan(self._sweep(), self._rest())
@@ -182,7 +182,7 @@ class _Pass:
         wait = errands.waiting(self.children, errand, name, claims, self.now)
         body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
         if wait is not None and not errands.is_for(self.children, body):
-            self.ledger = errands.begun(self.ledger, errand.type, self.now)
+            self.ledger = errands.begun(self.ledger, errand.type, self.children, self.now)
             return self.plan(requeue=0.0)
         reason, message = wait or ("", "")
         self.ledger = replace(self.ledger, errand=replace(errand, waiting=reason, message=message))
