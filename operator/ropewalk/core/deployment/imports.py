@@ -142,8 +142,8 @@ def _running(
     children = owned(observed.owner, observed.children)
     name = import_job.name(wanted, record)
     found = attempt(children, name)
+    body = import_job.body(wanted, record, observed.config, one_node=one_node)
     if found is None:
-        body = import_job.body(wanted, record, observed.config, one_node=one_node)
         made = (Create(import_job.config_map(wanted, record)), Create(body))
         return Step(record, _target(record, aim), (*stale, *made))
     ended = _ended(record, found, now)
@@ -154,14 +154,13 @@ def _running(
             event = Event("Normal", "Imported", ended.message)
         return Step(ended, _target(ended, aim), stale, (event,), begun=True)
     claim = claim_ref(Version(1, record.uri).claim)
-    record = _waits(record, found, {claim: observed.related.get(claim, {})}, now)
+    mounted = {claim: observed.related.get(claim, {})}
+    wait = errand.waiting(found, (record.waiting, record.message), mounted, now)
+    if wait is not None and import_job.is_outdated(children, body):
+        return _begun(wanted, record, aim, observed, stale, now)  # what was amended since may be what it waits for
+    reason, message = wait or ("", "")
+    record = replace(record, waiting=reason, message=message)
     return Step(record, _target(record, aim), stale)
-
-
-def _waits(record: Import, found: Attempt, mounted: Mapping[Ref, Json | None], now: datetime) -> Import:
-    """With why its pod does not run, if it does not."""
-    reason, message = errand.waiting(found, (record.waiting, record.message), mounted, now) or ("", "")
-    return replace(record, waiting=reason, message=message)
 
 
 def _ended(record: Import, found: Attempt, now: datetime) -> Import | None:
