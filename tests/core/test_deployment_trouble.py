@@ -258,8 +258,34 @@ def test_a_window_is_made_of_whole_buckets(window: str, bucket: int | None) -> N
         assert wishes.read(owner).monitoring.bucket_seconds == bucket
 
 
-def test_a_list_that_failed_is_no_evidence_of_absence() -> None:
+@pytest.mark.parametrize("kind", ["Pod", "ConfigMap", "Deployment"])
+def test_a_list_that_failed_is_no_evidence_of_absence(kind: str) -> None:
     """Nothing is created twice or torn down because the API server did not answer."""
     world = serving()
-    found = plan(Observed(world.owner, CONFIG, (), frozenset({"Pod"})), START)
-    assert (found.effects, found.status) == ((), None)
+    found = plan(Observed(world.owner, CONFIG, (), frozenset({kind})), START)
+    assert (found.effects, found.status, found.requeue_after) == ((), None, 5.0)
+
+
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_a_pipeline_that_could_not_be_read_is_read_again_soon(replicas: int) -> None:
+    """The event of its new champion has been heard and does not come again."""
+    world = serving()
+    world.owner["spec"]["replicas"] = replicas
+    world.owner["metadata"]["generation"] += 1
+    world.settle()
+    world.unread.add("Pipeline")
+    assert world.step() == 5.0
+    assert len(world.servers) == replicas
+    world.unread.clear()
+    world.settle()
+    assert "ReadFailed" not in json.dumps(world.status)
+
+
+def test_a_pipeline_that_could_not_be_read_at_first_is_read_again_soon() -> None:
+    """Nothing is there yet that would tell of itself."""
+    world = World()
+    world.unread.add("Pipeline")
+    assert world.step() == 5.0
+    world.unread.clear()
+    world.settle()
+    assert world.condition("Ready")["status"] == "True"

@@ -51,8 +51,11 @@ LEAVING = 1.0
 """A server that is asked to end waits for a few seconds only until it has been read."""
 WAITS_FOR_ITS_TURN = 10.0
 SLOW = 5.0
+"""Also between two tries to read what could not be read."""
 LONG = 15.0
 """Between two looks at a version that has been waiting for ten minutes; what it waits for tells by events too."""
+
+NEEDED = frozenset({"Pod", "ConfigMap", "Deployment"})
 
 
 def plan(observed: Observed, now: datetime) -> Plan:
@@ -62,7 +65,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
         wanted = wish.read(owner)
     except (ValueError, TypeError, AttributeError) as error:
         return _invalid(owner, str(error), now)
-    if "Pod" in observed.unknown or "ConfigMap" in observed.unknown:
+    if observed.unknown & NEEDED:
         return Plan(requeue_after=SLOW)
     told = routes.observed_routes(children.child(observed, "ConfigMap", pods.routes_name(wanted)))
     remembered = memory.read(owner, told)
@@ -110,7 +113,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
     new_image = remembered.server_image != chosen.image
     told_anew = remembered.routes is None or after.routes is None or after.routes.revision != remembered.routes.revision
     if after.routes is None or told_anew or new_image or importing.begun:
-        return Plan(status=document, events=events, requeue_after=0.0 if after.routes else MINUTE)
+        rest = SLOW if aim.reason == targets.UNREADABLE else MINUTE
+        return Plan(status=document, events=events, requeue_after=0.0 if after.routes else rest)
     more = kept.bodies(wanted, after.live, stored, seen.baseline_document, seen.ledger)
     claims = {version.claim for version in held}
     idle = importing.record is not None and after.live is None
@@ -128,6 +132,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
         delays.append(0.0)  # pods follow what is stored, and the write of status wakes nobody
     if chosen.waiting:
         delays.append(WAITS_FOR_ITS_TURN)
+    if aim.reason == targets.UNREADABLE:
+        delays.append(SLOW)
     delay = min((one for one in delays if one is not None), default=None)
     return Plan(tuple(effects), document, events, delay, asserts_children=True)
 

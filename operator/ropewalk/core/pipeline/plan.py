@@ -119,7 +119,7 @@ class _Pass:
         return max([self.ledger.next_run_id, *(run_of(child) + 1 for child in left)])
 
     def _rest(self) -> float | None:
-        times = []
+        times = [WAIT] if self.observed.peers is None else []  # What they refuse is told by one event each.
         if self.ledger.next_schedule is not None:
             times.append(max(0.0, (self.ledger.next_schedule - self.now).total_seconds()))
         if self.spec.triggers.drift is not None and not self.spec.suspend:
