@@ -228,6 +228,20 @@ def test_of_deaf_pods_one_at_a_time_is_replaced() -> None:
     assert world.status["live"]["version"] == 2
 
 
+def test_what_is_wrong_with_a_spec_is_told_once_and_the_same_everywhere() -> None:
+    """Also where nothing has ever been ready, and of what is wrong with it after the next edit."""
+    world = World(monitor={"window": "soon"})
+    world.step()
+    told = world.status
+    world.step()
+    assert world.status == told, "written again"
+    world.owner["spec"]["monitor"] = {"window": "later"}
+    world.owner["metadata"]["generation"] += 1
+    world.step()
+    assert "later" in world.condition("Stalled")["message"]
+    assert world.condition("Ready")["message"] == world.condition("Stalled")["message"]
+
+
 def test_a_spec_that_cannot_be_honoured_stalls_and_serves_on() -> None:
     """Told in Stalled and in the column; a good spec ends it."""
     world = serving()

@@ -193,7 +193,8 @@ def _invalid(owner: Json, message: str, now: datetime) -> Plan:
     stood = before.get("conditions") or ()
     generation = int(get(owner, "metadata", "generation") or 0)
     found = [Condition(api.STALLED, "True", api.INVALID_SPEC, message)]
-    if find(stood, api.READY) is None:
+    ready = find(stood, api.READY)
+    if ready is None or ready.get("reason") == api.INVALID_SPEC:
         found.append(Condition(api.READY, "False", api.INVALID_SPEC, message))
     replaced = {one.type for one in found}
     conditions = [
