@@ -69,6 +69,22 @@ def test_what_is_due_at_once_does_not_wait_with_an_image() -> None:
     assert world.status["serverImage"] == "server:1"
 
 
+def test_deployments_without_pods_hold_no_upgrade_up() -> None:
+    """They served once, have moved, and will not be Ready before somebody scales them up."""
+    resting = serving()
+    resting.owner["spec"]["replicas"] = 0
+    resting.owner["metadata"]["generation"] += 1
+    upgraded(resting).settle()
+    assert resting.status["serverImage"] == "server:2"
+    assert resting.status["live"]["version"] == 1
+    world = upgraded(serving())
+    world.others = tuple(
+        {"metadata": {"namespace": "demo", "name": f"m{n}"}, "status": resting.status} for n in range(3)
+    )
+    world.settle()
+    assert images(world) == {"server:2"}
+
+
 def test_deployments_move_in_the_order_of_their_names() -> None:
     """The fourth waits for the first three, whoever looks first."""
     world = upgraded(serving())

@@ -106,12 +106,14 @@ def _turn(wanted: Wishes, observed: Observed) -> str:
 
 
 def _settled(peer: Json) -> bool:
-    """Came up on its image, or never answered at all: then it holds nobody up."""
+    """Came up on its image, or never answered at all, or is to have no pods: then it holds nobody up."""
     conditions = get(peer, "status", "conditions") or ()
     reconciling, ready = find(conditions, api.RECONCILING), find(conditions, api.READY)
     if reconciling is not None and reconciling.get("reason") == api.UPGRADING:
         return False
-    return not get(peer, "status", "live") or (ready is not None and ready.get("status") == "True")
+    if get(ready, "status") == "True" or get(ready, "reason") == api.SCALED_TO_ZERO:
+        return True
+    return not get(peer, "status", "live")
 
 
 def _name(peer: Json) -> str:
