@@ -168,6 +168,25 @@ def test_the_number_of_pods_is_handed_to_an_autoscaler_without_a_dip() -> None:
     assert world.status["summary"]["ready"] == "4/4"
 
 
+@pytest.mark.parametrize("served", [False, True])
+def test_what_has_no_pods_is_not_reconciling(served: bool) -> None:
+    """A version that came meanwhile waits for a person, for as long as it may take."""
+    world = serving() if served else World(replicas=0)
+    world.owner["spec"]["replicas"] = 0
+    world.owner["metadata"]["generation"] += 1
+    world.settle()
+    assert world.pipeline is not None
+    world.pipeline["status"]["champion"] = champion(2)
+    world.settle()
+    assert world.condition("Ready")["reason"] == "ScaledToZero"
+    assert world.condition("Reconciling")["status"] == "False"
+    world.owner["spec"]["replicas"] = 1
+    world.owner["metadata"]["generation"] += 1
+    world.settle()
+    assert world.status["live"]["version"] == 2
+    assert "candidate" not in world.status
+
+
 def test_an_autoscaler_that_follows_no_pods_at_all_begins_with_its_fewest() -> None:
     """It leaves a number of 0 alone, for ever."""
     world = World(replicas=0)

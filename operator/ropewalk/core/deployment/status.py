@@ -141,7 +141,7 @@ def _reconciling(view: View) -> Condition:
     if view.importing is not None:
         trying = not view.target.final
         return Condition(api.RECONCILING, "True" if trying else "False", *view.importing)
-    if candidate is not None:
+    if candidate is not None and (view.replicas or view.pods):  # Else it waits for a person to ask for pods.
         text = f"version {candidate.version.number}: {candidate.step}"
         text += f": {view.waits_for}" if view.waits_for else ""
         return Condition(api.RECONCILING, "True", api.PROGRESSING, text)
