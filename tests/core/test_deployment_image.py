@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.core.deployment_world import World, champion, serving
 
 
@@ -95,6 +97,20 @@ def test_deployments_move_in_the_order_of_their_names() -> None:
     world.settle()
     assert images(world) == {"server:1"}
     world.others = (peer("a0", "server:2"), *world.others[1:])
+    world.settle()
+    assert images(world) == {"server:2"}
+
+
+@pytest.mark.parametrize("why", ["deleted", "invalid"])
+def test_nobody_waits_for_those_whose_turn_never_comes(why: str) -> None:
+    """They are first by name, and nothing is done about them any more."""
+    world = upgraded(serving())
+    world.others = tuple(peer(f"a{n}", "server:1") for n in range(3))
+    for one in world.others:
+        if why == "deleted":
+            one["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
+        else:
+            one["status"]["conditions"].append({"type": "Stalled", "status": "True", "reason": "InvalidSpec"})
     world.settle()
     assert images(world) == {"server:2"}
 

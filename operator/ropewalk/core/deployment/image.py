@@ -96,13 +96,19 @@ def _turn(wanted: Wishes, observed: Observed) -> str:
     behind = sorted(
         _name(peer)
         for peer in observed.peers
-        if get(peer, "status", "live") and get(peer, "status", "serverImage") not in today
+        if get(peer, "status", "live") and get(peer, "status", "serverImage") not in today and _moves(peer)
     )
     me = f"{wanted.namespace}/{wanted.name}"
     before_me = behind.index(me) if me in behind else len(behind)
     if len(unsettled) + before_me < AT_A_TIME:
         return ""
     return f"{sorted(unsettled)[0]} runs it and is not Ready yet" if unsettled else "others are before it"
+
+
+def _moves(peer: Json) -> bool:
+    """Whether its turn will ever come: it is neither being deleted nor stalled by a spec that cannot be honoured."""
+    stalled = find(get(peer, "status", "conditions"), api.STALLED)
+    return not get(peer, "metadata", "deletionTimestamp") and get(stalled, "reason") != api.INVALID_SPEC
 
 
 def _settled(peer: Json) -> bool:
