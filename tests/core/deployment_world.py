@@ -184,6 +184,8 @@ class World:
         self.servers: list[Server] = []
         self.leaving: list[Server] = []
         """Pods that are being deleted and still run."""
+        self.unread: set[str] = set()
+        """Kinds of related objects that cannot be read now."""
         self.config = CONFIG
         self.others: tuple[dict[str, Any], ...] = ()
         self.baseline: dict[str, Any] | None = None
@@ -207,7 +209,7 @@ class World:
         pods = tuple(server.pod(labels) for server in (*self.servers, *self.leaving))
         children = (*copy.deepcopy(tuple(self.objects.values())), *pods)
         answers = {(r.pod, r.path): self._answer(r.pod, r.path) for r in scrapes(self.owner, children)}
-        refs = {ref: self._related(ref) for ref in related(self.owner)}
+        refs = {ref: self._related(ref) for ref in related(self.owner) if ref.kind not in self.unread}
         there = (self.owner, *self.others) if peers(self.owner, self.config) else ()
         generation = self.owner["metadata"]["generation"]
         unlisted = QUIET if self.compared == generation or not self.owner.get("status") else frozenset()

@@ -95,6 +95,8 @@ class World:
         self.events: list[Event] = []
         self.missing: set[str] = set()
         self.others: dict[str, dict[str, Any]] = {}
+        self.unlisted = False
+        """Whether the LIST of the others fails."""
         self.progress: Json | None = None
         self.writes = 0
         self.status_writes = 0
@@ -110,7 +112,8 @@ class World:
         answers = {(s.pod, s.path): Scraped(self.progress, None) for s in scrapes(self.owner, children)}
         asked = peers(self.owner, CONFIG)
         followers = tuple(copy.deepcopy(list(self.others.values()))) if asked else ()
-        return Observed(copy.deepcopy(self.owner), CONFIG, children, frozenset(), refs, answers, followers)
+        there = None if asked and self.unlisted else followers
+        return Observed(copy.deepcopy(self.owner), CONFIG, children, frozenset(), refs, answers, there)
 
     def look(self) -> Plan:
         """The plan for now, carried out by nobody."""

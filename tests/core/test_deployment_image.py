@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.core.deployment_world import World, champion, serving
 
 
@@ -53,6 +55,38 @@ def test_an_upgrade_halts_where_the_moved_ones_do_not_come_up() -> None:
     assert images(world) == {"server:2"}
 
 
+def test_what_is_due_at_once_does_not_wait_with_an_image() -> None:
+    """A version on another claim that is taken back while the image waits its turn: the next pass puts pods right."""
+    world = upgraded(serving(replicas=2))
+    world.others = tuple(peer(f"m{n}", "server:2", ready="False") for n in range(3))
+    world.on_new_server = lambda server: setattr(server, "waiting", {"reason": "ContainerCreating"})
+    assert world.pipeline is not None
+    before = world.pipeline["status"]["champion"]
+    world.pipeline["status"]["champion"] = {**champion(2), "uri": "pvc://nowhere/demo/cancer/models/2"}
+    world.settle()
+    world.pipeline["status"]["champion"] = before
+    assert world.step() == 0.0
+    world.step()
+    assert "nowhere" not in str(world.objects["Deployment", "cancer-server"]["spec"])
+    assert world.status["serverImage"] == "server:1"
+
+
+def test_deployments_without_pods_hold_no_upgrade_up() -> None:
+    """They served once, have moved, and will not be Ready before somebody scales them up."""
+    resting = serving()
+    resting.owner["spec"]["replicas"] = 0
+    resting.owner["metadata"]["generation"] += 1
+    upgraded(resting).settle()
+    assert resting.status["serverImage"] == "server:2"
+    assert resting.status["live"]["version"] == 1
+    world = upgraded(serving())
+    world.others = tuple(
+        {"metadata": {"namespace": "demo", "name": f"m{n}"}, "status": resting.status} for n in range(3)
+    )
+    world.settle()
+    assert images(world) == {"server:2"}
+
+
 def test_deployments_move_in_the_order_of_their_names() -> None:
     """The fourth waits for the first three, whoever looks first."""
     world = upgraded(serving())
@@ -63,6 +97,20 @@ def test_deployments_move_in_the_order_of_their_names() -> None:
     world.settle()
     assert images(world) == {"server:1"}
     world.others = (peer("a0", "server:2"), *world.others[1:])
+    world.settle()
+    assert images(world) == {"server:2"}
+
+
+@pytest.mark.parametrize("why", ["deleted", "invalid"])
+def test_nobody_waits_for_those_whose_turn_never_comes(why: str) -> None:
+    """They are first by name, and nothing is done about them any more."""
+    world = upgraded(serving())
+    world.others = tuple(peer(f"a{n}", "server:1") for n in range(3))
+    for one in world.others:
+        if why == "deleted":
+            one["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
+        else:
+            one["status"]["conditions"].append({"type": "Stalled", "status": "True", "reason": "InvalidSpec"})
     world.settle()
     assert images(world) == {"server:2"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -183,6 +184,43 @@ def test_a_pod_that_cannot_start_is_told() -> None:
     assert "ImagePullBackOff: no such image" in found.condition("Reconciling")["message"]
 
 
+@pytest.mark.parametrize("amended", ["spec", "operator"])
+def test_an_import_that_cannot_start_makes_way_for_one_that_may(amended: str) -> None:
+    """Nobody waits half an hour for a pod that the edit, or an operator with another image, was to help."""
+    found = world()
+    job = until_job(found)
+    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "taints"}
+    body = pod_of(job, {}, "Pending")
+    body["status"]["conditions"] = [unschedulable]
+    found.objects["Pod", body["metadata"]["name"]] = body
+    found.settle()
+    assert (found.status["imported"]["id"], found.status["imported"]["waiting"]) == (1, "Unschedulable")
+    toleration = {"key": "models", "operator": "Exists"}
+    if amended == "spec":
+        found.owner["spec"]["serving"] = {"tolerations": [toleration]}
+        found.owner["metadata"]["generation"] = 2
+    else:
+        found.config = replace(found.config, trainer_image="trainer:2")
+    found.settle()
+    assert (found.status["imported"]["id"], len(jobs(found))) == (2, 1)
+    pod = jobs(found)[0]["spec"]["template"]["spec"]
+    assert pod["tolerations"] == [toleration] if amended == "spec" else pod["containers"][0]["image"] == "trainer:2"
+    end(found, MADE, 0)
+    found.settle()
+    assert found.status["live"]["uri"] == COPY
+
+
+def test_an_import_that_works_is_left_to_it() -> None:
+    """What is edited meanwhile is for the next one."""
+    found = world()
+    body = pod_of(until_job(found), {"running": {}})
+    found.objects["Pod", body["metadata"]["name"]] = body
+    found.owner["spec"]["serving"] = {"nodeSelector": {"disk": "ssd"}}
+    found.owner["metadata"]["generation"] = 2
+    found.settle()
+    assert found.status["imported"]["id"] == 1
+
+
 def test_what_serves_goes_on_serving_while_another_model_is_imported() -> None:
     """And after its import has failed."""
     found = World()
@@ -208,6 +246,24 @@ def test_what_serves_goes_on_serving_while_another_model_is_imported() -> None:
     found.settle()
     assert found.status["live"]["uri"] == COPY
     assert [entry["result"] for entry in found.status["history"]] == ["Live", "Replaced", "Live"]
+
+
+def test_a_pod_that_lingers_does_not_answer_for_the_next_import() -> None:
+    """Its Job is deleted with the edit, it some time later; until then it still says why it failed."""
+    found = World()
+    found.on_new_server = lambda server: server.faults.update({PATH: "NotImported"})
+    found.settle()
+    found.owner["spec"]["model"] = {"uri": URI, "digest": DIGEST}
+    found.owner["metadata"]["generation"] = 2
+    until_job(found)
+    end(found, "", 137, "OOMKilled")
+    found.settle()
+    assert found.condition("Stalled")["reason"] == "OutOfMemory"
+    found.owner["spec"]["serving"] = {"resources": {"limits": {"memory": "6Gi"}}}
+    found.owner["metadata"]["generation"] = 3
+    found.settle()
+    assert found.status["imported"]["state"] == "Running"
+    assert [job["metadata"]["labels"]["ropewalk.dev/errand"] for job in jobs(found)] == ["2"]
 
 
 def test_another_model_is_another_import() -> None:

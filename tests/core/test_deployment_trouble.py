@@ -168,6 +168,25 @@ def test_the_number_of_pods_is_handed_to_an_autoscaler_without_a_dip() -> None:
     assert world.status["summary"]["ready"] == "4/4"
 
 
+@pytest.mark.parametrize("served", [False, True])
+def test_what_has_no_pods_is_not_reconciling(served: bool) -> None:
+    """A version that came meanwhile waits for a person, for as long as it may take."""
+    world = serving() if served else World(replicas=0)
+    world.owner["spec"]["replicas"] = 0
+    world.owner["metadata"]["generation"] += 1
+    world.settle()
+    assert world.pipeline is not None
+    world.pipeline["status"]["champion"] = champion(2)
+    world.settle()
+    assert world.condition("Ready")["reason"] == "ScaledToZero"
+    assert world.condition("Reconciling")["status"] == "False"
+    world.owner["spec"]["replicas"] = 1
+    world.owner["metadata"]["generation"] += 1
+    world.settle()
+    assert world.status["live"]["version"] == 2
+    assert "candidate" not in world.status
+
+
 def test_an_autoscaler_that_follows_no_pods_at_all_begins_with_its_fewest() -> None:
     """It leaves a number of 0 alone, for ever."""
     world = World(replicas=0)
@@ -228,6 +247,20 @@ def test_of_deaf_pods_one_at_a_time_is_replaced() -> None:
     assert world.status["live"]["version"] == 2
 
 
+def test_what_is_wrong_with_a_spec_is_told_once_and_the_same_everywhere() -> None:
+    """Also where nothing has ever been ready, and of what is wrong with it after the next edit."""
+    world = World(monitor={"window": "soon"})
+    world.step()
+    told = world.status
+    world.step()
+    assert world.status == told, "written again"
+    world.owner["spec"]["monitor"] = {"window": "later"}
+    world.owner["metadata"]["generation"] += 1
+    world.step()
+    assert "later" in world.condition("Stalled")["message"]
+    assert world.condition("Ready")["message"] == world.condition("Stalled")["message"]
+
+
 def test_a_spec_that_cannot_be_honoured_stalls_and_serves_on() -> None:
     """Told in Stalled and in the column; a good spec ends it."""
     world = serving()
@@ -258,8 +291,34 @@ def test_a_window_is_made_of_whole_buckets(window: str, bucket: int | None) -> N
         assert wishes.read(owner).monitoring.bucket_seconds == bucket
 
 
-def test_a_list_that_failed_is_no_evidence_of_absence() -> None:
+@pytest.mark.parametrize("kind", ["Pod", "ConfigMap", "Deployment"])
+def test_a_list_that_failed_is_no_evidence_of_absence(kind: str) -> None:
     """Nothing is created twice or torn down because the API server did not answer."""
     world = serving()
-    found = plan(Observed(world.owner, CONFIG, (), frozenset({"Pod"})), START)
-    assert (found.effects, found.status) == ((), None)
+    found = plan(Observed(world.owner, CONFIG, (), frozenset({kind})), START)
+    assert (found.effects, found.status, found.requeue_after) == ((), None, 5.0)
+
+
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_a_pipeline_that_could_not_be_read_is_read_again_soon(replicas: int) -> None:
+    """The event of its new champion has been heard and does not come again."""
+    world = serving()
+    world.owner["spec"]["replicas"] = replicas
+    world.owner["metadata"]["generation"] += 1
+    world.settle()
+    world.unread.add("Pipeline")
+    assert world.step() == 5.0
+    assert len(world.servers) == replicas
+    world.unread.clear()
+    world.settle()
+    assert "ReadFailed" not in json.dumps(world.status)
+
+
+def test_a_pipeline_that_could_not_be_read_at_first_is_read_again_soon() -> None:
+    """Nothing is there yet that would tell of itself."""
+    world = World()
+    world.unread.add("Pipeline")
+    assert world.step() == 5.0
+    world.unread.clear()
+    world.settle()
+    assert world.condition("Ready")["status"] == "True"

@@ -69,6 +69,20 @@ def test_an_empty_status_is_recovered_before_anything_runs() -> None:
     assert world.jobs() == ["1-errand-1", "8-run-1"]
 
 
+def test_a_status_that_is_lost_again_is_recovered_anew() -> None:
+    """What the store said the first time is not taken for what it says now: a version came in between."""
+    world = lost()
+    errand(world, store="Mine", lastRun=1, versions=[version(1)])
+    world.succeed(2)
+    assert world.status["champion"]["version"] == 2
+    world.owner["status"] = {}
+    world.settle()
+    assert world.jobs()[-1] == "2-errand-1"
+    errand(world, store="Mine", lastRun=3, versions=[version(2), version(1)])
+    assert world.status["champion"]["version"] == 2
+    assert world.status["run"]["id"] == 4
+
+
 def test_a_store_may_say_everything_twice() -> None:
     """What would be a key twice in status stands there once."""
     world = lost()

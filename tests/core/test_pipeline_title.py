@@ -50,6 +50,18 @@ def test_the_title_goes_back_and_status_tells_why() -> None:
     assert "regained the title" in next(c for c in world.status["conditions"] if c["type"] == "Ready")["message"]
 
 
+def test_followers_that_cannot_be_read_are_read_again_soon() -> None:
+    """A refusal is told by one event; nothing else would wake a Pipeline that rests."""
+    world = promoted_twice()
+    assert world.later(minutes=2) is None
+    world.others["web"] = follower(world)
+    world.unlisted = True
+    assert world.later(minutes=2) == 5.0
+    world.unlisted = False
+    assert world.later(seconds=5) is None
+    assert world.status["champion"]["version"] == 1
+
+
 @pytest.mark.parametrize(
     "other",
     [{"version": 1}, {"pipeline": "another"}, {"version": 2, "pinned": True}],

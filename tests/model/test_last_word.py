@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ropewalk.core.pipeline.messages import MAX_BYTES, document
+from ropewalk.core.jobs.last_word import MAX_BYTES, document
 from ropewalk_model import last_word
 
 LONG = "\u826f\u6027\u80bf\u7624" * 200

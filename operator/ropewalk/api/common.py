@@ -137,6 +137,10 @@ Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
 Short = Annotated[str, Field(max_length=256)]
 """A few words as shown in a column; the bound is wide, since the API server refuses the whole status beyond it."""
 Count = Annotated[int, Field(ge=0)]
+Uri = Annotated[str, Field(max_length=1024)]
+"""Where something lies, as status tells it."""
+Fingerprint = Annotated[str, Field(max_length=128)]
+"""A digest, as status tells it."""
 
 RuleNotClimbing = Rule(
     rule=r"!self.matches('(^|/)[.][.](/|$)')", message="the path may not contain '..': it stays inside its claim"

@@ -6,11 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ropewalk.api.common import Conditions, Count, Message, Metrics, Reason, Short, StatusModel, Time
+from ropewalk.api.common import Conditions, Count, Fingerprint, Message, Metrics, Reason, Short, StatusModel, Time, Uri
 from ropewalk.api.markers import ListAtomic, ListMap
 
-Uri = Annotated[str, Field(max_length=1024)]
-Fingerprint = Annotated[str, Field(max_length=128)]
 PodName = Annotated[str, Field(max_length=253)]
 Value = Annotated[str, Field(max_length=32)]
 

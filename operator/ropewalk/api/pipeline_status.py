@@ -6,12 +6,20 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ropewalk.api.common import Conditions, Count, Message, Metrics, Reason, Short, StatusModel, Time
+from ropewalk.api.common import (
+    Conditions,
+    Count,
+    Fingerprint,
+    Message,
+    Metrics,
+    Reason,
+    Short,
+    StatusModel,
+    Time,
+    Uri,
+)
 from ropewalk.api.markers import ListAtomic, ListMap
-
-Uri = Annotated[str, Field(max_length=1024)]
-Fingerprint = Annotated[str, Field(max_length=128)]
-Text = Annotated[str, Field(max_length=256)]
+from ropewalk.api.run_status import Run
 
 
 class PipelineSummary(StatusModel):
@@ -33,106 +41,6 @@ class PipelineSummary(StatusModel):
     """When the schedule starts the next run."""
     message: Message | None = None
     """What is wrong and what helps."""
-
-
-class Job(StatusModel):
-    """One part of a run and the Job that does it."""
-
-    name: Annotated[str, Field(max_length=253)]
-    """The Job of the latest attempt."""
-    part: Short | None = None
-    """Which part of the run it does."""
-    state: Short | None = None
-    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped or Failed."""
-    attempts: Count | None = None
-    """Jobs started for this part so far."""
-    failures: Count | None = None
-    """Attempts that failed and count against retry.limit."""
-    disruptions: Count | None = None
-    """Attempts lost to evictions, drains and preemption."""
-    replays: Count | None = None
-    """Attempts whose result was lost, and that were repeated without counting."""
-    memory_limit: Short | None = None
-    """Memory limit of the latest attempt, where running out of memory has raised it."""
-    engine: Short | None = None
-    """TensorFlow where no compiled engine takes the model: the smoke test then runs in the image that has it."""
-
-
-class Stage(StatusModel):
-    """One stage of a run."""
-
-    name: Short
-    """Source, Validate, Preprocess, Train, Evaluate, Publish or SmokeTest."""
-    state: Short | None = None
-    """Pending, Running, Succeeded, Cached, Skipped or Failed."""
-    reason: Reason | None = None
-    """One word why it is in that state."""
-    message: Message | None = None
-    """The same for people."""
-    started_at: Time | None = None
-    """When it started."""
-    finished_at: Time | None = None
-    """When it ended."""
-    progress: Short | None = None
-    """How far it is, for instance epoch 12/30."""
-    metrics: Metrics | None = None
-    """Numbers that it measured."""
-
-
-class Failure(StatusModel):
-    """Why the latest failed attempt of a run failed."""
-
-    stage: Short | None = None
-    """The stage that failed."""
-    reason: Reason | None = None
-    """One word why."""
-    message: Message | None = None
-    """The same for people: the thing, the value, the remedy."""
-    exit_code: int | None = None
-    """What the container ended with: 64 an error of the user, 65 of the data, 75 worth another attempt."""
-    log: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=20), ListAtomic()] | None = None
-    """Last lines of the container's log."""
-
-
-class Run(StatusModel):
-    """One run of the Pipeline."""
-
-    id: Count | None = None
-    """Its number; it grows by one with every run."""
-    state: Short | None = None
-    """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped or Failed."""
-    trigger: Short | None = None
-    """What started it: SpecChange, Schedule, Manual or Drift."""
-    reason: Text | None = None
-    """The same in words."""
-    message: Message | None = None
-    """What is wrong and what helps."""
-    waiting: Text | None = None
-    """Why nothing runs although something should, for instance ImagePullBackOff or Unschedulable."""
-    generation: Count | None = None
-    """Generation of the spec that it works from."""
-    spec_hash: Fingerprint | None = None
-    """Digest of that spec, as far as a run depends on it."""
-    attempt: Count | None = None
-    """Number of the current attempt."""
-    started_at: Time | None = None
-    """When it was decided on."""
-    finished_at: Time | None = None
-    """When it ended."""
-    retry_at: Time | None = None
-    """When the next attempt starts."""
-    jobs: Annotated[tuple[Job, ...], Field(max_length=16), ListMap()] | None = None
-    """The Jobs that do it."""
-    stages: Annotated[tuple[Stage, ...], Field(max_length=16), ListMap()] | None = None
-    """Its stages, in order."""
-    metrics: Metrics | None = None
-    """What Evaluate measured on the test split."""
-    blessing: Short | None = None
-    """Whether the model is good enough: Blessed, NotBlessed or NotEvaluated."""
-    data_fingerprint: Fingerprint | None = None
-    """Digest of the data that it read."""
-    failure: Failure | None = None
-    """Why its latest failed attempt failed."""
 
 
 class Title(StatusModel):
@@ -216,7 +124,7 @@ class PipelineHistoryEntry(StatusModel):
 class Anomaly(StatusModel):
     """Something in the data that should not be there."""
 
-    feature: Text | None = None
+    feature: Short | None = None
     """The feature or label; absent when it is about all of the data."""
     reason: Reason | None = None
     """What is wrong, for instance MissingColumn, WrongType or UnknownCategory."""
@@ -226,7 +134,7 @@ class Anomaly(StatusModel):
     """Number of rows."""
     share: Annotated[str, Field(max_length=32)] | None = None
     """Share of rows, as a decimal string."""
-    example: Text | None = None
+    example: Short | None = None
     """One such value; never of a sensitive feature."""
 
 
@@ -241,7 +149,7 @@ class Errand(StatusModel):
     """Running, Succeeded or Failed."""
     message: Message | None = None
     """What it did, why it failed, or what it waits for."""
-    waiting: Text | None = None
+    waiting: Short | None = None
     """Why its pod does not run although it should, for instance ImagePullBackOff or Unschedulable."""
     started_at: Time | None = None
     """When it was decided on."""
@@ -294,9 +202,9 @@ class PipelineStatus(StatusModel):
     """When the schedule last started a run."""
     next_schedule_time: Time | None = None
     """When the schedule starts the next run."""
-    handled_run_request: Text | None = None
+    handled_run_request: Short | None = None
     """Value of the annotation ropewalk.dev/run-requested-at that has been acted on."""
-    handled_promotion: Text | None = None
+    handled_promotion: Short | None = None
     """Value of the annotation ropewalk.dev/promote that has been acted on."""
     handled_drift: (
         Annotated[tuple[Annotated[str, Field(max_length=512)], ...], Field(max_length=20), ListAtomic()] | None

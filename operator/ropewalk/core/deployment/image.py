@@ -96,7 +96,7 @@ def _turn(wanted: Wishes, observed: Observed) -> str:
     behind = sorted(
         _name(peer)
         for peer in observed.peers
-        if get(peer, "status", "live") and get(peer, "status", "serverImage") not in today
+        if get(peer, "status", "live") and get(peer, "status", "serverImage") not in today and _moves(peer)
     )
     me = f"{wanted.namespace}/{wanted.name}"
     before_me = behind.index(me) if me in behind else len(behind)
@@ -105,13 +105,21 @@ def _turn(wanted: Wishes, observed: Observed) -> str:
     return f"{sorted(unsettled)[0]} runs it and is not Ready yet" if unsettled else "others are before it"
 
 
+def _moves(peer: Json) -> bool:
+    """Whether its turn will ever come: it is neither being deleted nor stalled by a spec that cannot be honoured."""
+    stalled = find(get(peer, "status", "conditions"), api.STALLED)
+    return not get(peer, "metadata", "deletionTimestamp") and get(stalled, "reason") != api.INVALID_SPEC
+
+
 def _settled(peer: Json) -> bool:
-    """Came up on its image, or never answered at all: then it holds nobody up."""
+    """Came up on its image, or never answered at all, or is to have no pods: then it holds nobody up."""
     conditions = get(peer, "status", "conditions") or ()
     reconciling, ready = find(conditions, api.RECONCILING), find(conditions, api.READY)
     if reconciling is not None and reconciling.get("reason") == api.UPGRADING:
         return False
-    return not get(peer, "status", "live") or (ready is not None and ready.get("status") == "True")
+    if get(ready, "status") == "True" or get(ready, "reason") == api.SCALED_TO_ZERO:
+        return True
+    return not get(peer, "status", "live")
 
 
 def _name(peer: Json) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from .. import names
-from ..pipeline import job
+from ..jobs import errand_job
+from ..objects import name_of, of_kind
 from ..plan import Config, Json
 from ..quantities import memory
+from .applied import HASH_ANNOTATION, stamped
 from .import_record import Import
 from .pods import NAME_LABEL, metadata
 from .versions import Version, get, number_in
@@ -18,6 +21,7 @@ REQUESTS = {"cpu": "100m", "memory": "512Mi"}
 LEAST_MEMORY = "2Gi"
 """Limit: TensorFlow and the engines' compilers; what the servers of the model may take where that is more."""
 SECONDS = 1800
+_STAMP = ("metadata", "annotations", HASH_ANNOTATION)
 
 
 def name(wanted: Wishes, record: Import) -> str:
@@ -48,7 +52,7 @@ def body(wanted: Wishes, record: Import, config: Config, *, one_node: bool) -> d
     claim = Version(1, record.uri).claim
     meta = _metadata(wanted, record)
     resources = {"requests": dict(REQUESTS), "limits": {"memory": _memory(wanted)}}
-    pod = job.errand_pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=resources)
+    pod = errand_job.pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=resources)
     if wanted.image_pull_secrets:
         pod["imagePullSecrets"] = list(wanted.image_pull_secrets)
     if wanted.node_selector:
@@ -58,7 +62,13 @@ def body(wanted: Wishes, record: Import, config: Config, *, one_node: bool) -> d
     if one_node:
         term = {"labelSelector": {"matchLabels": wanted.labels}, "topologyKey": "kubernetes.io/hostname"}
         pod["affinity"] = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
-    return job.errand_job(meta, pod, seconds=SECONDS)
+    return stamped(errand_job.job(meta, pod, seconds=SECONDS))
+
+
+def is_outdated(children: Iterable[Json], wanted: Json) -> bool:
+    """Whether the Job that was made is another than would be made now: of another image, say, or for other nodes."""
+    made = (one for one in of_kind(children, "Job") if name_of(one) == name_of(wanted))
+    return any(get(one, *_STAMP) != get(wanted, *_STAMP) for one in made)
 
 
 def is_of_one(child: Json) -> bool:

@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from ..conditions import parse_timestamp, timestamp
+from ..jobs.errand import FAILED, RUNNING, SUCCEEDED
 from .versions import Version, get
-
-RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
 
 
 @dataclass(frozen=True, slots=True)

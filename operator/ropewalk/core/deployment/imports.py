@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from ropewalk.api import conditions as api
 
 from ..conditions import clip
-from ..pipeline import attempts
-from ..pipeline.messages import document, word
-from ..pipeline.observe import Attempt, attempt, metadata, name_of, owned
+from ..jobs import errand
+from ..jobs.errand import AGAIN_AFTER, FAILED, RUNNING, SUCCEEDED
+from ..jobs.last_word import PERMANENT, document, word
+from ..jobs.observed import Attempt, attempt
+from ..objects import metadata, name_of, owned
 from ..plan import Create, Delete, Effect, Event, Json, Observed, Ref
 from . import import_job, import_record
 from .fleet import Pod
-from .import_record import FAILED, RUNNING, SUCCEEDED, Import
+from .import_record import Import
 from .memory import LOADING, Candidate, Memory, Routes
 from .target import Target, claim_ref
 from .versions import Version, get
 from .wishes import Wishes
 
 NOT_FOUND = "ModelNotFound"
-AGAIN_AFTER = timedelta(minutes=1)
-PERMANENT = (64, 65)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ def step(
     if record is None:
         if not _says(pods, aim.version, api.NOT_IMPORTED):
             return Step(None, aim, stale)
-        return _begun(wanted, before, aim, stale, now)
+        return _begun(wanted, before, aim, observed, stale, now)
     if record.state == RUNNING:
         return _running(wanted, record, aim, observed, stale, one_node, now)
     if _is_due_again(record, pods, now):
-        return _begun(wanted, record, aim, stale, now)
+        return _begun(wanted, record, aim, observed, stale, now)
     return Step(record, _target(record, aim), stale)
 
 
@@ -122,8 +122,10 @@ def _target(record: Import, aim: Target) -> Target:
     return Target(None, api.IMPORTING, text)
 
 
-def _begun(wanted: Wishes, before: Import | None, aim: Target, stale: tuple[Effect, ...], now: datetime) -> Step:
-    number = before.id + 1 if before is not None else 1
+def _begun(
+    wanted: Wishes, before: Import | None, aim: Target, observed: Observed, stale: tuple[Effect, ...], now: datetime
+) -> Step:
+    number = errand.next_id(owned(observed.owner, observed.children), before.id if before is not None else 0)
     record = Import(number, str(wanted.uri), str(wanted.digest), RUNNING, now)
     return Step(record, _target(record, aim), stale, begun=True)
 
@@ -140,8 +142,8 @@ def _running(
     children = owned(observed.owner, observed.children)
     name = import_job.name(wanted, record)
     found = attempt(children, name)
+    body = import_job.body(wanted, record, observed.config, one_node=one_node)
     if found is None:
-        body = import_job.body(wanted, record, observed.config, one_node=one_node)
         made = (Create(import_job.config_map(wanted, record)), Create(body))
         return Step(record, _target(record, aim), (*stale, *made))
     ended = _ended(record, found, now)
@@ -152,20 +154,13 @@ def _running(
             event = Event("Normal", "Imported", ended.message)
         return Step(ended, _target(ended, aim), stale, (event,), begun=True)
     claim = claim_ref(Version(1, record.uri).claim)
-    record = _waits(record, found, {claim: observed.related.get(claim, {})}, now)
+    mounted = {claim: observed.related.get(claim, {})}
+    wait = errand.waiting(found, (record.waiting, record.message), mounted, now)
+    if wait is not None and import_job.is_outdated(children, body):
+        return _begun(wanted, record, aim, observed, stale, now)  # what was amended since may be what it waits for
+    reason, message = wait or ("", "")
+    record = replace(record, waiting=reason, message=message)
     return Step(record, _target(record, aim), stale)
-
-
-def _waits(record: Import, found: Attempt, mounted: Mapping[Ref, Json | None], now: datetime) -> Import:
-    """With why its pod does not run, if it does not."""
-    if found.pod is not None and found.pod.errand.state != "waiting":
-        return replace(record, waiting="", message="")
-    if found.pod is None:
-        verdict = attempts.without_pod(found, now)
-    else:
-        verdict = attempts.waiting(found.pod, found.pod.errand, found.created_at, "")
-    verdict = attempts.named(verdict, record.waiting, record.message, mounted)
-    return replace(record, waiting=verdict.reason, message=clip(verdict.message, 600) if verdict.reason else "")
 
 
 def _ended(record: Import, found: Attempt, now: datetime) -> Import | None:
@@ -190,11 +185,7 @@ def _ended(record: Import, found: Attempt, now: datetime) -> Import | None:
         return _failed(record, reason, text, now, final=ended.exit_code in PERMANENT)
     if found.active:
         return None
-    if record.waiting:  # It ran out of time; that says less than what it waited for.
-        return _failed(record, record.waiting, record.message, now)
-    reason, _, message = found.failure.partition(": ")
-    lost = "the import's pod was deleted before its result was read"
-    return _failed(record, word(reason) or "PodDisappeared", message if reason else lost, now)
+    return _failed(record, *errand.unread(found, (record.waiting, record.message), "the import's pod"), now)
 
 
 def _failed(record: Import, reason: str, message: str, now: datetime, *, final: bool = False) -> Import:

@@ -38,6 +38,7 @@ from .fleet import Pod
 from .memory import Memory
 from .observation import observe
 from .versions import Version, get
+from .view import View
 
 MINUTE = 60.0
 """Pods that serve are asked for their windows once a minute, when one has closed; events tell all else."""
@@ -50,8 +51,11 @@ LEAVING = 1.0
 """A server that is asked to end waits for a few seconds only until it has been read."""
 WAITS_FOR_ITS_TURN = 10.0
 SLOW = 5.0
+"""Also between two tries to read what could not be read."""
 LONG = 15.0
 """Between two looks at a version that has been waiting for ten minutes; what it waits for tells by events too."""
+
+NEEDED = frozenset({"Pod", "ConfigMap", "Deployment"})
 
 
 def plan(observed: Observed, now: datetime) -> Plan:
@@ -61,7 +65,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
         wanted = wish.read(owner)
     except (ValueError, TypeError, AttributeError) as error:
         return _invalid(owner, str(error), now)
-    if "Pod" in observed.unknown or "ConfigMap" in observed.unknown:
+    if observed.unknown & NEEDED:
         return Plan(requeue_after=SLOW)
     told = routes.observed_routes(children.child(observed, "ConfigMap", pods.routes_name(wanted)))
     remembered = memory.read(owner, told)
@@ -87,7 +91,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     held = _held(remembered)
     one_node = _one_node(observed, wanted, held)
     blocked = _blocked(observed, held)
-    view = status.View(
+    view = View(
         wishes=wanted,
         memory=after,
         target=aim,
@@ -109,7 +113,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
     new_image = remembered.server_image != chosen.image
     told_anew = remembered.routes is None or after.routes is None or after.routes.revision != remembered.routes.revision
     if after.routes is None or told_anew or new_image or importing.begun:
-        return Plan(status=document, events=events, requeue_after=0.0 if after.routes else MINUTE)
+        rest = SLOW if aim.reason == targets.UNREADABLE else MINUTE
+        return Plan(status=document, events=events, requeue_after=0.0 if after.routes else rest)
     more = kept.bodies(wanted, after.live, stored, seen.baseline_document, seen.ledger)
     claims = {version.claim for version in held}
     idle = importing.record is not None and after.live is None
@@ -120,16 +125,16 @@ def plan(observed: Observed, now: datetime) -> Plan:
         *nudges.effects(fleet_now, after.routes, told, replicas, now, given_up),
         *importing.effects,
     ]
-    delay = _again(wanted.uid, after, fleet_now, replicas, now)
-    look = imports.requeue(importing, now)
-    if look is not None:
-        delay = min(delay or look, look)
+    delays = [_again(wanted.uid, after, fleet_now, replicas, now), imports.requeue(importing, now)]
     if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in fleet_now):
-        delay = min(delay or LEAVING, LEAVING)
+        delays.append(LEAVING)
     if {version.claim for version in _held(after)} != claims:
-        delay = 0.0  # pods follow what is stored, and the write of status wakes nobody
+        delays.append(0.0)  # pods follow what is stored, and the write of status wakes nobody
     if chosen.waiting:
-        delay = min(delay or WAITS_FOR_ITS_TURN, WAITS_FOR_ITS_TURN)
+        delays.append(WAITS_FOR_ITS_TURN)
+    if aim.reason == targets.UNREADABLE:
+        delays.append(SLOW)
+    delay = min((one for one in delays if one is not None), default=None)
     return Plan(tuple(effects), document, events, delay, asserts_children=True)
 
 
@@ -188,7 +193,8 @@ def _invalid(owner: Json, message: str, now: datetime) -> Plan:
     stood = before.get("conditions") or ()
     generation = int(get(owner, "metadata", "generation") or 0)
     found = [Condition(api.STALLED, "True", api.INVALID_SPEC, message)]
-    if find(stood, api.READY) is None:
+    ready = find(stood, api.READY)
+    if ready is None or ready.get("reason") == api.INVALID_SPEC:
         found.append(Condition(api.READY, "False", api.INVALID_SPEC, message))
     replaced = {one.type for one in found}
     conditions = [

@@ -1,52 +1,22 @@
-"""The status of a ModelDeployment: what is remembered, and what is derived from it for people and tools."""
+"""The status of a ModelDeployment: what is remembered, and the conditions that follow from what was seen."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ropewalk.api import conditions as api
 
-from ..conditions import Condition, Status, clip, find, set_conditions, timestamp
+from ..conditions import Condition, Status, find, set_conditions, timestamp
+from ..jobs.errand import FAILED
 from ..names import MODEL_DEPLOYMENT_LABEL, label_value
 from ..plan import Json
-from .fleet import Pod
-from .image import Choice, moving
-from .import_record import FAILED, Import
-from .memory import Memory, routes_document
-from .observation import Observation
+from . import summary
+from .image import moving
+from .memory import routes_document
 from .pods import HTTP_PORT
-from .problems import Problem
-from .target import Target
-from .wishes import Wishes
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a pass has found out, as status needs it."""
-
-    wishes: Wishes
-    memory: Memory
-    target: Target
-    pods: Sequence[Pod]
-    problem: Problem | None
-    blocked: tuple[str, str] | None
-    """Reason and message why no pod can run, known before any pod says so."""
-    seen: Observation
-    replicas: int
-    image: Choice
-    one_node: bool
-    waits_for: str = ""
-    """What the candidate waits for."""
-    silent: tuple[str, ...] = ()
-    """Pods that run and do not answer."""
-    imported: Import | None = None
-    importing: tuple[str, str] | None = None
-    """Reason and message of an import that is under way or has failed."""
-    scaling: str = ""
-    """Why the autoscaler does not work."""
+from .view import View
 
 
 def document(owner: Json, view: View, now: datetime) -> dict[str, Any]:
@@ -58,7 +28,7 @@ def document(owner: Json, view: View, now: datetime) -> dict[str, Any]:
     status: dict[str, Any] = {
         "observedGeneration": wishes.generation,
         "conditions": set_conditions(before, found, generation=wishes.generation, now=now),
-        "summary": _summary(view, found),
+        "summary": summary.of(view, found),
         "replicas": sum(not pod.deleting for pod in view.pods),
         "readyReplicas": ready,
         "selector": f"{MODEL_DEPLOYMENT_LABEL}={label_value(wishes.name)}",
@@ -171,7 +141,7 @@ def _reconciling(view: View) -> Condition:
     if view.importing is not None:
         trying = not view.target.final
         return Condition(api.RECONCILING, "True" if trying else "False", *view.importing)
-    if candidate is not None:
+    if candidate is not None and (view.replicas or view.pods):  # Else it waits for a person to ask for pods.
         text = f"version {candidate.version.number}: {candidate.step}"
         text += f": {view.waits_for}" if view.waits_for else ""
         return Condition(api.RECONCILING, "True", api.PROGRESSING, text)
@@ -212,23 +182,9 @@ def _left_out(view: View) -> str:
     return ""
 
 
-def _unknown_features(view: View) -> str:
-    """What spec.monitor.drift.features names and the live version does not have."""
-    baseline, live = view.seen.baseline, view.memory.live
-    asked = view.wishes.monitoring.features
-    unknown = [name for name in asked if baseline is not None and name not in baseline.bins]
-    if not unknown or baseline is None or live is None:
-        return ""
-    names = ", ".join(repr(name) for name in unknown[:5])
-    return (
-        f"spec.monitor.drift.features: version {live.version.number} has no feature {names} "
-        f"(it has {', '.join(list(baseline.bins)[:20])})"
-    )
-
-
 def _data_drift(view: View, before: Sequence[Json]) -> Condition:
     found, needed = view.memory.drift, view.wishes.monitoring.consecutive_windows
-    unknown = _unknown_features(view)
+    unknown = view.unknown_features
     if unknown and (found is None or found.get("state") == "Inconclusive"):
         return Condition(api.DATA_DRIFT, "Unknown", api.UNKNOWN_FEATURE, unknown)
     if found is None:
@@ -253,69 +209,3 @@ def _data_drift(view: View, before: Sequence[Json]) -> Condition:
         "window"
     )
     return Condition(api.DATA_DRIFT, "Unknown", api.INCONCLUSIVE, text)
-
-
-def _summary(view: View, found: Sequence[Condition]) -> dict[str, str]:
-    memory = view.memory
-    traffic, drift, performance = memory.traffic or {}, memory.drift or {}, memory.performance or {}
-    metrics = {m.get("name"): m.get("value") for m in performance.get("metrics") or ()}
-    accuracy = metrics.get("accuracy")
-    candidate = memory.candidate
-    summary = {
-        "ready": f"{sum(pod.ready for pod in view.pods)}/{view.replicas}",
-        "live": str(memory.live.version.number) if memory.live else "",
-        "candidate": f"{candidate.version.number} {candidate.step}" if candidate else "",
-        "traffic": "100%" if memory.live else "",
-        "rps": str(traffic.get("requestsPerSecond", "")),
-        "p95": str(traffic.get("latencyP95", "")),
-        "errors": str(traffic.get("errorRate", "")),
-        "drift": _drift_words(drift, find_condition(found, api.DATA_DRIFT)),
-        "accuracy": f"{float(accuracy):.3f} ({performance.get('labels')})" if accuracy else "",
-        "message": clip(_message(view, found), 512),
-    }
-    return {k: v for k, v in summary.items() if v}
-
-
-def _drift_words(drift: Json, condition: Condition | None) -> str:
-    if condition is None or condition.status == "Unknown" or not drift:
-        return ""
-    return clip(
-        f"{drift.get('worstFeature', '?')} {drift.get('score')}" + (" !" if condition.status == "True" else ""), 64
-    )
-
-
-def find_condition(found: Sequence[Condition], kind: str) -> Condition | None:
-    """The condition of that type."""
-    return next((one for one in found if one.type == kind), None)
-
-
-def _message(view: View, found: Sequence[Condition]) -> str:
-    """What is wrong now, the worst first; nothing where all is well."""
-    ready = find_condition(found, api.READY)
-    if ready is not None and ready.status != "True":
-        return f"{ready.reason}: {ready.message}"
-    for kind in (api.STALLED, api.ROLLED_BACK):
-        condition = find_condition(found, kind)
-        if condition is not None and condition.status == "True":
-            return f"{condition.reason}: {condition.message}"
-    if view.target.version is None and view.target.reason:
-        return f"{view.target.reason}: {view.target.message}"
-    if view.problem is not None:
-        return f"{view.problem.reason}: {view.problem.words}"
-    if view.blocked is not None:
-        return f"{view.blocked[0]}: {view.blocked[1]}"
-    candidate, observed = view.memory.candidate, find_condition(found, api.OBSERVED)
-    if candidate is not None and view.waits_for:
-        return f"version {candidate.version.number} waits: {view.waits_for}"
-    if observed is not None and observed.status == "False":
-        return f"{observed.reason}: {observed.message}"
-    if view.scaling:
-        return f"{api.NOT_SCALING}: {view.scaling}"
-    drift = find_condition(found, api.DATA_DRIFT)
-    if drift is not None and drift.status == "True":
-        return f"Drifted: {drift.message}"
-    observed = find_condition(found, api.OBSERVED)
-    if observed is not None and observed.message and observed.status != "Unknown":
-        return f"{observed.reason}: {observed.message}"
-    unknown = _unknown_features(view)
-    return f"{api.UNKNOWN_FEATURE}: {unknown}" if unknown else ""

@@ -6,7 +6,6 @@ unknown are; an eviction is free; running out of memory raises the limit. Kubern
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -14,20 +13,18 @@ from typing import Any, Final, Literal
 from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from ..conditions import clip
-from ..plan import Json, Ref
+from ..jobs.last_word import DATA_ERROR, PERMANENT, TRY_AGAIN, USER_ERROR
+from ..jobs.observed import CONFIG_REASONS, IMAGE_REASONS, SMOKE_TEST, TRAIN, Attempt, Container, Pod
+from ..jobs.waits import Waiting, waiting, without_pod
 from ..quantities import duration, raised_memory, words
 from .messages import SmokeResult, TrainResult, smoke_result, train_result
-from .observe import CONFIG_REASONS, IMAGE_REASONS, SMOKE_TEST, TRAIN, Attempt, Container, Pod
 from .record import FAILED, RETRYING, Run
 
 Kind = Literal["Permanent", "Retry", "Disruption", "OutOfMemory", "Gone", "NeedsTensorFlow"]
-PERMANENT_EXIT_CODES = frozenset({64, 65})
 FREE_REPLAYS = 1
 HOPELESS = frozenset({"InvalidImageName"})
 NEEDS_TENSORFLOW: Final = "NeedsTensorFlow"
 SMOKE_STAGE = "SmokeTest"
-POD_EXPECTED = timedelta(seconds=5)
-"""The Job controller makes a Job's pod within a second or two, unless the API server refuses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +58,6 @@ class Success:
 
     train: TrainResult
     smoke: SmokeResult
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Nothing runs yet; `reason` is empty while that is normal, `since` starts the clock of `timeouts.startup`."""
-
-    reason: str
-    message: str
-    since: datetime | None
-    stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,46 +97,6 @@ def judge(attempt: Attempt | None, now: datetime) -> Verdict:
     return waiting(pod, pod.train, attempt.created_at, "")
 
 
-def without_pod(attempt: Attempt, now: datetime) -> Waiting:
-    """The wait for the pod of a Job that works. Why there is none stands in the Job's Events only."""
-    if attempt.had_pod:  # It is gone; the Job says in a moment what that means.
-        return Waiting("", "", now)
-    if attempt.created_at is None or now - attempt.created_at <= POD_EXPECTED:
-        return Waiting("", "", attempt.created_at)
-    text = (
-        f"Job {attempt.name} has no pod, so something refuses it (a quota, a LimitRange, admission); "
-        f"`kubectl describe job {attempt.name}` says what"
-    )
-    return Waiting(api.POD_NOT_CREATED, text, attempt.created_at)
-
-
-def waiting(pod: Pod, container: Container, since: datetime | None, stage: str) -> Waiting:
-    """The wait for a container of a pod, with kubelet's or the scheduler's word for it."""
-    message = clip(container.message, 400)
-    if container.reason in IMAGE_REASONS | CONFIG_REASONS:
-        return Waiting(container.reason, message, since, stage)
-    if pod.unschedulable:
-        return Waiting("Unschedulable", pod.unschedulable, since, stage)
-    return Waiting("", "", since, stage)
-
-
-def named(verdict: Waiting, reason: str, message: str, mounted: Mapping[Ref, Json | None]) -> Waiting:
-    """The root of the wait: a claim or ConfigMap that is absent, which kubelet tells in Events only.
-
-    `reason` and `message` are what was said before.
-    """
-    if verdict.reason in IMAGE_REASONS and reason in IMAGE_REASONS:  # Kubelet goes back and forth between two.
-        return replace(verdict, reason=reason, message=message)
-    if verdict.reason and verdict.reason != api.UNSCHEDULABLE:
-        return verdict
-    for ref, there in mounted.items():
-        if there is None and ref.kind in ("PersistentVolumeClaim", "ConfigMap"):
-            reason = api.VOLUME_NOT_FOUND if ref.kind == "PersistentVolumeClaim" else api.CONFIG_MAP_NOT_FOUND
-            text = f"{ref.kind} {ref.name} does not exist in this namespace; create it or correct the uri"
-            return replace(verdict, reason=reason, message=text)
-    return verdict
-
-
 def _finished(pod: Pod) -> Success | Failure:
     train = train_result(pod.train.message)
     smoke = smoke_result(pod.smoke_test.message)
@@ -175,7 +122,7 @@ def _finished(pod: Pod) -> Success | Failure:
         message = message or f"{container.name} exceeded its memory limit"
     elif reason == NEEDS_TENSORFLOW and container is pod.smoke_test:
         kind = NEEDS_TENSORFLOW
-    elif code in PERMANENT_EXIT_CODES:
+    elif code in PERMANENT:
         kind = "Permanent"
     elif pod.disrupted:
         kind, reason = "Disruption", api.DISRUPTED
@@ -188,7 +135,9 @@ def _finished(pod: Pod) -> Success | Failure:
         message = f"{container.name} ended with exit code {code}" + (
             f" ({container.reason})" if container.reason else ""
         )
-    fallback = {64: api.USER_ERROR, 65: api.DATA_ERROR, 75: api.RUN_FAILED}.get(code or 0, api.CRASHED)
+    fallback = {USER_ERROR: api.USER_ERROR, DATA_ERROR: api.DATA_ERROR, TRY_AGAIN: api.RUN_FAILED}.get(
+        code or 0, api.CRASHED
+    )
     said = train if container is pod.train else None
     return Failure(kind, stage, reason or fallback, message, code, log, said, container.name)
 

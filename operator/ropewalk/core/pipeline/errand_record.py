@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from ..conditions import parse_timestamp, timestamp
+from ..jobs.errand import FAILED, RUNNING
 
 RECOVER, SWEEP = "Recover", "Sweep"
-RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,14 @@ from typing import Any
 
 from ...api.pipeline import PipelineSpec
 from ..conditions import clip, parse_timestamp, timestamp
+from ..jobs import errand as jobs
+from ..jobs.errand import AGAIN_AFTER, FAILED, RUNNING, SUCCEEDED
+from ..jobs.last_word import USER_ERROR
+from ..jobs.observed import attempt
+from ..objects import metadata, name_of, of_kind
 from ..plan import Event, Json, Ref
-from . import attempts
-from .errand_record import FAILED, RECOVER, RUNNING, SUCCEEDED, SWEEP, Errand
+from .errand_record import RECOVER, SWEEP, Errand
 from .messages import BLESSED, ErrandResult, errand_result
-from .observe import attempt, metadata, name_of, of_kind
 from .record import Ledger
 from .run_plan import ADOPT_STORE
 from .triggers import annotation
@@ -25,8 +28,6 @@ from .triggers import annotation
 LOST_AFTER = timedelta(minutes=1)
 """A Pipeline that is younger has had no status to lose: its first run need not wait for a look at the store."""
 SWEEP_EVERY = timedelta(days=1)
-AGAIN_AFTER = timedelta(minutes=1)
-USER_ERROR = 64
 
 
 def waits(owner: Json, ledger: Ledger, now: datetime) -> float | None:
@@ -64,9 +65,9 @@ def next_sweep(spec: PipelineSpec, ledger: Ledger, now: datetime) -> datetime | 
     return max(now, ledger.swept_at + SWEEP_EVERY)
 
 
-def begun(ledger: Ledger, kind: str, now: datetime) -> Ledger:
+def begun(ledger: Ledger, kind: str, children: Iterable[Json], now: datetime) -> Ledger:
     """The ledger with the intent of one."""
-    number = ledger.errand.id + 1 if ledger.errand else 1
+    number = jobs.next_id(children, ledger.errand.id if ledger.errand else 0)
     return replace(ledger, errand=Errand(number, kind, RUNNING, now))
 
 
@@ -106,14 +107,7 @@ def waiting(
 ) -> tuple[str, str] | None:
     """Why the pod of the Job of that name does not run, in a word and in words, empty at first; None once it does."""
     found = attempt(children, name)
-    if found is None or (found.pod is not None and found.pod.errand.state != "waiting"):
-        return None
-    if found.pod is None:
-        verdict = attempts.without_pod(found, now)
-    else:
-        verdict = attempts.waiting(found.pod, found.pod.errand, found.created_at, "")
-    verdict = attempts.named(verdict, errand.waiting, errand.message, mounted)
-    return verdict.reason, clip(verdict.message, 600)
+    return jobs.waiting(found, (errand.waiting, errand.message), mounted, now) if found is not None else None
 
 
 def is_for(children: Iterable[Json], body: Json) -> bool:
@@ -142,11 +136,7 @@ def result(children: Iterable[Json], name: str, errand: Errand) -> ErrandResult 
         return ErrandResult.failed(ended.reason or "Crashed", text, ended.exit_code or 1)
     if found.active:
         return None
-    if errand.waiting:  # It ran out of time; that says less than what it waited for.
-        return ErrandResult.failed(errand.waiting, errand.message, 1)
-    reason, _, message = found.failure.partition(": ")
-    lost = "the pod was deleted before its result was read"
-    return ErrandResult.failed(reason or "PodDisappeared", message if reason else lost, 1)
+    return ErrandResult.failed(*jobs.unread(found, (errand.waiting, errand.message), "the pod"), 1)
 
 
 def settled(

@@ -12,14 +12,15 @@ from typing import Any
 
 from ...api.pipeline import PipelineSpec
 from .. import names
+from ..jobs import bodies, errand_job
+from ..jobs.bodies import ROOT
+from ..jobs.observed import SMOKE_TEST, TRAIN
+from ..objects import metadata, name_of
 from ..plan import Config, Json
 from ..quantities import memory
-from .observe import ERRAND, SMOKE_TEST, TRAIN, metadata, name_of
 from .record import PART
 
-ROOT = "/ropewalk"
 PROGRESS_PORT = 8090
-USER = 65532
 TRAIN_RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
 SMOKE_TEST_RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
 ERRAND_RESOURCES = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
@@ -74,10 +75,10 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 30,
-        "securityContext": _pod_security(),
+        "securityContext": bodies.pod_security(),
         "volumes": volumes,
         "initContainers": [
-            _container(
+            bodies.container(
                 TRAIN,
                 train.image or config.trainer_image,
                 ["ropewalk-train", "run"],
@@ -86,7 +87,7 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
             )
         ],
         "containers": [
-            _container(
+            bodies.container(
                 SMOKE_TEST,
                 config.server_image,
                 ["ropewalk-serve", "smoke-test"],
@@ -124,43 +125,8 @@ def errand(owner: Json, spec: PipelineSpec, config: Config, *, name: str, number
     """The Job of an errand: a container of the trainer's image that sees the store and nothing else."""
     meta = errand_config(owner, number, "")["metadata"]
     claim = claims([spec.artifacts.uri])[0]
-    pod = errand_pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=dict(ERRAND_RESOURCES))
-    return errand_job({**meta, "name": name}, pod, seconds=ERRAND_SECONDS)
-
-
-def errand_pod(image: str, *, config_map: str, claim: str, resources: Json) -> dict[str, Any]:
-    """The pod of an errand of any resource, told what to do by that ConfigMap."""
-    mounts: list[dict[str, Any]] = [
-        {"name": "run", "mountPath": f"{ROOT}/run", "readOnly": True},
-        {"name": "tmp", "mountPath": "/tmp"},
-        {"name": "claim-0", "mountPath": f"{ROOT}/claims/{claim}"},
-    ]
-    return {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": _pod_security(),
-        "volumes": [
-            {"name": "run", "configMap": {"name": config_map}},
-            {"name": "tmp", "emptyDir": {}},
-            {"name": "claim-0", "persistentVolumeClaim": {"claimName": claim}},
-        ],
-        "containers": [_container(ERRAND, image, ["ropewalk-train", "errand"], resources, mounts)],
-    }
-
-
-def errand_job(meta: Json, pod: Json, *, seconds: int) -> dict[str, Any]:
-    """The Job of that pod."""
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": dict(meta),
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": seconds,
-            "template": {"metadata": {"labels": dict(meta["labels"])}, "spec": dict(pod)},
-        },
-    }
+    pod = errand_job.pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=dict(ERRAND_RESOURCES))
+    return errand_job.job({**meta, "name": name}, pod, seconds=ERRAND_SECONDS)
 
 
 def errand_config(owner: Json, number: int, content: str) -> dict[str, Any]:
@@ -181,17 +147,6 @@ def errand_config(owner: Json, number: int, content: str) -> dict[str, Any]:
         },
         "immutable": True,
         "data": {"errand.json": content},
-    }
-
-
-def _pod_security() -> dict[str, Any]:
-    return {
-        "runAsNonRoot": True,
-        "runAsUser": USER,
-        "runAsGroup": USER,
-        "fsGroup": USER,
-        "fsGroupChangePolicy": "OnRootMismatch",
-        "seccompProfile": {"type": "RuntimeDefault"},
     }
 
 
@@ -229,33 +184,6 @@ def memory_limit(body: Json, container: str, raised: str = "") -> str:
     found: Json = next((c for c in containers if c["name"] == container), {})
     own = str((found.get("resources", {}).get("limits") or {}).get("memory", ""))
     return raised if own and raised and memory(raised) > memory(own) else own
-
-
-def _container(
-    name: str, image: str, command: list[str], resources: Json, mounts: list[dict[str, Any]]
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": command,
-        "env": [{"name": "HOME", "value": "/tmp"}, *_told_its_image(name, image)],
-        "resources": resources,
-        "terminationMessagePath": "/dev/termination-log",
-        # What dies before it can speak (a broken import, a segmentation fault) leaves its last lines.
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": mounts,
-    }
-
-
-def _told_its_image(name: str, image: str) -> list[dict[str, str]]:
-    """For what a model was made from. The smoke test is not told: another attempt may give it another image."""
-    return [] if name == SMOKE_TEST else [{"name": "ROPEWALK_IMAGE", "value": image}]
 
 
 def _volumes(

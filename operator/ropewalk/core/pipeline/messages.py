@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..conditions import clip
-from ..strangers import parse
+from ..jobs.last_word import document, word
 
-MAX_BYTES = 2048
 MAX_ANOMALIES = 5
 MAX_METRICS = 20
 MAX_VERSIONS = 10
@@ -70,23 +69,7 @@ class ErrandResult:
     @staticmethod
     def failed(reason: str, message: str, exit_code: int) -> ErrandResult:
         """One that could not say so itself."""
-        return ErrandResult("Failed", _word(reason) or "Failed", _text(message, 600), exit_code)
-
-
-def word(value: object) -> str:
-    """A CamelCase reason; anything else is not one, and is empty."""
-    return _word(value)
-
-
-def document(text: str) -> dict[str, Any] | None:
-    """The JSON object in a termination message; None for anything longer, broken or of another kind."""
-    if not text or len(text.encode(errors="replace")) > MAX_BYTES:
-        return None
-    try:
-        found = parse(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and found.get("v") == 1 else None
+        return ErrandResult("Failed", word(reason) or "Failed", _text(message, 600), exit_code)
 
 
 def train_result(text: str) -> TrainResult | None:
@@ -99,7 +82,7 @@ def train_result(text: str) -> TrainResult | None:
     return TrainResult(
         outcome=str(doc["outcome"]),
         stage=_text(doc.get("stage"), 32),
-        reason=_word(doc.get("reason")),
+        reason=word(doc.get("reason")),
         message=_text(doc.get("message"), 600),
         stages=stage_rows(doc.get("stages")),
         metrics=_metrics(_mapping(doc.get("metrics")).items()),
@@ -120,7 +103,7 @@ def smoke_result(text: str) -> SmokeResult | None:
         return None
     return SmokeResult(
         outcome=str(doc["outcome"]),
-        reason=_word(doc.get("reason")),
+        reason=word(doc.get("reason")),
         message=_text(doc.get("message"), 600),
         version=_count(doc.get("version")),
         uri=_text(doc.get("uri"), 1024),
@@ -139,9 +122,9 @@ def errand_result(text: str) -> ErrandResult | None:
     versions = (_version(one) for one in _list(doc.get("versions"))[:MAX_VERSIONS] if isinstance(one, dict))
     return ErrandResult(
         outcome=str(doc["outcome"]),
-        reason=_word(doc.get("reason")),
+        reason=word(doc.get("reason")),
         message=_text(doc.get("message"), 600),
-        store=_word(doc.get("store")),
+        store=word(doc.get("store")),
         last_run=_count(doc.get("lastRun")),
         versions=tuple(one for one in versions if one["version"] and one["runId"]),
         waiting=_count(doc.get("waiting")),
@@ -152,7 +135,7 @@ def _version(found: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {"version": _count(found.get("version")), "runId": _count(found.get("runId"))}
     for key, length in (("uri", 1024), ("digest", 100), ("manifestDigest", 100), ("dataFingerprint", 100)):
         kept[key] = _text(found.get(key), length)
-    kept["blessing"] = _word(found.get("blessing"))
+    kept["blessing"] = word(found.get("blessing"))
     kept["engines"] = list(_texts(found.get("engines"), 5, 32))
     metrics = ((one.get("name"), one.get("value")) for one in _list(found.get("metrics")) if isinstance(one, dict))
     kept["metrics"] = [{"name": name, "value": value} for name, value in _metrics(metrics)]
@@ -178,7 +161,7 @@ def stage_rows(value: object) -> tuple[tuple[str, str, float | None, float | Non
 
 
 def _anomaly(found: dict[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = {"feature": _text(found.get("feature"), 64), "reason": _word(found.get("reason"))}
+    kept: dict[str, Any] = {"feature": _text(found.get("feature"), 64), "reason": word(found.get("reason"))}
     if "count" in found:
         kept["count"] = _count(found["count"])
     for key in ("share", "example"):
@@ -210,9 +193,3 @@ def _text(value: object, length: int) -> str:
 
 def _texts(value: object, count: int, length: int) -> tuple[str, ...]:
     return tuple(_text(v, length) for v in _list(value)[:count])
-
-
-def _word(value: object) -> str:
-    """A CamelCase reason; anything else is not one, and conditions would be rejected for it."""
-    text = _text(value, 64)
-    return text if text.isascii() and text.isalnum() and text[:1].isalpha() else ""

@@ -9,12 +9,12 @@ from typing import Any
 from ...api.pipeline import PipelineSpec
 from .. import names
 from ..conditions import clip, timestamp
+from ..objects import name_of
 from ..plan import Event, Json
 from ..quantities import words
 from .attempts import Success
 from .messages import BLESSED
 from .messages import NOT_BLESSED as UNBLESSED
-from .observe import name_of
 from .record import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, Ledger, Run, metric_list
 from .triggers import DRIFT, annotation
 

@@ -15,12 +15,14 @@ from pydantic import ValidationError
 from ...api.pipeline import PipelineSpec
 from .. import names
 from ..conditions import clip
+from ..jobs.observed import Attempt, attempt, works
+from ..jobs.waits import Waiting, named
+from ..objects import errand_of, metadata, name_of, of_kind, owned, run_of
 from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
 from . import attempts, errands, job, outcome, run_plan, stages, status, title, triggers
-from .attempts import Failure, Success, Waiting
+from .attempts import Failure, Success
 from .errand_record import RECOVER, SWEEP, Errand
 from .messages import train_result
-from .observe import Attempt, attempt, errand_of, metadata, name_of, of_kind, owned, run_of, works
 from .reads import PROGRESS
 from .record import FAILED, PENDING, RETRYING, RUNNING, STARTING, Ledger, Run, read
 
@@ -83,7 +85,7 @@ class _Pass:
         if stop:
             return self.plan(stop, 0.0)
         if errands.recover_is_due(self.owner, self.ledger, self.now):
-            self.ledger = errands.begun(self.ledger, RECOVER, self.now)
+            self.ledger = errands.begun(self.ledger, RECOVER, self.children, self.now)
             return self.plan(requeue=0.0)
         wait = errands.waits(self.owner, self.ledger, self.now)
         if wait is not None:
@@ -94,7 +96,7 @@ class _Pass:
         if trigger is None and errands.next_sweep(self.spec, self.ledger, self.now) == self.now:
             if any(run_of(pod) and works(pod) for pod in of_kind(self.children, "Pod")):
                 return self.plan(requeue=WAIT)
-            self.ledger = errands.begun(self.ledger, SWEEP, self.now)
+            self.ledger = errands.begun(self.ledger, SWEEP, self.children, self.now)
             return self.plan(requeue=0.0)
         if trigger is None:
             return self.plan(self._sweep(), self._rest())
@@ -117,7 +119,7 @@ class _Pass:
         return max([self.ledger.next_run_id, *(run_of(child) + 1 for child in left)])
 
     def _rest(self) -> float | None:
-        times = []
+        times = [WAIT] if self.observed.peers is None else []  # What they refuse is told by one event each.
         if self.ledger.next_schedule is not None:
             times.append(max(0.0, (self.ledger.next_schedule - self.now).total_seconds()))
         if self.spec.triggers.drift is not None and not self.spec.suspend:
@@ -180,7 +182,7 @@ class _Pass:
         wait = errands.waiting(self.children, errand, name, claims, self.now)
         body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
         if wait is not None and not errands.is_for(self.children, body):
-            self.ledger = errands.begun(self.ledger, errand.type, self.now)
+            self.ledger = errands.begun(self.ledger, errand.type, self.children, self.now)
             return self.plan(requeue=0.0)
         reason, message = wait or ("", "")
         self.ledger = replace(self.ledger, errand=replace(errand, waiting=reason, message=message))
@@ -236,7 +238,7 @@ class _Pass:
             run = replace(run, state=STARTING, retry_at=None, stages=(), metrics=(), message="")
         verdict = attempts.judge(found, self.now)
         if isinstance(verdict, Waiting):
-            verdict = attempts.named(verdict, run.waiting, run.message, self.observed.related)
+            verdict = named(verdict, run.waiting, run.message, self.observed.related)
         late = attempts.overdue(run, found, verdict, self.spec, self.now)
         run = self._with_stages(run, found)
         if isinstance(verdict, Success):
@@ -263,7 +265,7 @@ class _Pass:
         return replace(run, stages=rows, metrics=metrics)
 
     def _succeeded(self, run: Run, success: Success) -> Plan:
-        run = replace(run, stages=_ended(run))
+        run = replace(run, stages=stages.ended(run.stages, failed=False))
         self.ledger, events = outcome.succeeded(self.owner, self.spec, self.ledger, run, success, self.now)
         self.events += events
         return self.plan(requeue=0.0)
@@ -286,15 +288,7 @@ class _Pass:
         return self.plan(requeue=0.0)
 
     def _failed(self, run: Run) -> Plan:
-        run = replace(run, waiting="", stages=_ended(run))
+        run = replace(run, waiting="", stages=stages.ended(run.stages, failed=True))
         self.ledger, events = outcome.failed(self.owner, self.ledger, run, self.now)
         self.events += events
         return self.plan(requeue=0.0)
-
-
-def _ended(run: Run) -> tuple[dict[str, object], ...]:
-    """No stage of a run that is over still runs."""
-    failed = run.state == FAILED
-    return tuple(
-        {**s, "state": "Failed" if failed else "Succeeded"} if s.get("state") == "Running" else s for s in run.stages
-    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from ...api.pipeline import PipelineSpec
+from ..jobs.observed import attempt
 from ..plan import Config, Json, Peers, Ref, ScrapeRequest
 from . import job, record, run_plan
-from .observe import attempt
 from .triggers import model_deployment
 
 PROGRESS = "/progress"

@@ -12,9 +12,9 @@ from typing import Any
 
 from ...api.pipeline import PipelineSpec
 from .. import names
+from ..objects import metadata, name_of, of_kind
 from ..plan import Json
 from . import job
-from .observe import metadata, name_of, of_kind
 from .record import PART, Run
 from .triggers import annotation
 

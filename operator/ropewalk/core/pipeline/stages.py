@@ -9,10 +9,10 @@ from typing import Any
 
 from ...api.conditions import STAGES
 from ..conditions import timestamp
+from ..jobs.observed import Container, Pod
 from ..plan import Json
 from .attempts import SMOKE_STAGE
 from .messages import stage_rows
-from .observe import Container, Pod
 
 _EPOCH = re.compile(r"epoch ([0-9]+)/([0-9]+)")
 Rows = Iterable[tuple[str, str, float | None, float | None]]
@@ -57,6 +57,12 @@ def current(stages: Iterable[Json]) -> Json | None:
             if stage.get("state") in wanted:
                 return stage
     return None
+
+
+def ended(before: Iterable[Json], *, failed: bool) -> tuple[dict[str, Any], ...]:
+    """The stages of a run that is over: none of them still runs."""
+    state = "Failed" if failed else "Succeeded"
+    return tuple({**stage, "state": state} if stage.get("state") == "Running" else dict(stage) for stage in before)
 
 
 def _smoke(container: Container) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from pydantic import ValidationError
 from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from ..conditions import Condition, clip, set_conditions, timestamp
+from ..jobs.last_word import DATA_ERROR
+from ..objects import metadata, name_of
 from ..plan import Json
 from . import record, run_plan, triggers
-from .observe import metadata, name_of
 from .outcome import awaiting
 from .record import FAILED, NOT_BLESSED, SUCCEEDED, Ledger, Run
 from .stages import current
 
-DATA_EXIT_CODE = 65
 LAST_RUN = (api.DATA_VALID, api.BLESSED)
 """Conditions about the last run that has ended: they stay while the next one is in flight."""
 
@@ -140,7 +140,7 @@ def _of_run(run: Run, ledger: Ledger) -> list[Condition]:
         found = [Condition(api.SUCCEEDED, "True", api.RUN_SUCCEEDED, f"run {run.id}: {run.state}")]
     else:
         found = [Condition(api.SUCCEEDED, "False", reason, f"run {run.id}: {run.message}")]
-    if run.state == FAILED and failure.get("exitCode") == DATA_EXIT_CODE:
+    if run.state == FAILED and failure.get("exitCode") == DATA_ERROR:
         found.append(Condition(api.DATA_VALID, "False", reason, run.message))
     elif run.blessing and ledger.anomalies:
         first = ledger.anomalies[0]

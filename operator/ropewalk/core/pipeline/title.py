@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from ..conditions import clip, parse_timestamp, timestamp
+from ..objects import name_of
 from ..plan import Event, Json
-from .observe import name_of
 from .outcome import promotion
 from .record import Ledger
 

@@ -16,9 +16,9 @@ from cronsim import CronSim, CronSimError
 from ...api.pipeline import PipelineSpec
 from .. import names
 from ..conditions import clip, find
+from ..objects import metadata, name_of
 from ..plan import Event, Json, Ref
 from ..quantities import duration, words
-from .observe import metadata, name_of
 from .record import DAY, Ledger
 
 RUN_REQUESTED_AT = f"{names.GROUP}/run-requested-at"

@@ -1,0 +1,44 @@
+"""The Job of an errand of any resource: a container of the trainer's image that sees one claim and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..plan import Json
+from .bodies import ROOT, container, pod_security
+from .observed import ERRAND
+
+
+def pod(image: str, *, config_map: str, claim: str, resources: Json) -> dict[str, Any]:
+    """The pod of an errand of any resource, told what to do by that ConfigMap."""
+    mounts: list[dict[str, Any]] = [
+        {"name": "run", "mountPath": f"{ROOT}/run", "readOnly": True},
+        {"name": "tmp", "mountPath": "/tmp"},
+        {"name": "claim-0", "mountPath": f"{ROOT}/claims/{claim}"},
+    ]
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_security(),
+        "volumes": [
+            {"name": "run", "configMap": {"name": config_map}},
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "claim-0", "persistentVolumeClaim": {"claimName": claim}},
+        ],
+        "containers": [container(ERRAND, image, ["ropewalk-train", "errand"], resources, mounts)],
+    }
+
+
+def job(meta: Json, pod: Json, *, seconds: int) -> dict[str, Any]:
+    """The Job of that pod."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": dict(meta),
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": seconds,
+            "template": {"metadata": {"labels": dict(meta["labels"])}, "spec": dict(pod)},
+        },
+    }
