@@ -214,6 +214,39 @@ def test_no_node_and_no_claim() -> None:
     assert (world.status["run"]["state"], world.status["run"].get("waiting")) == ("Running", None)
 
 
+def test_a_run_that_cannot_begin_makes_way_for_an_edit_of_the_spec() -> None:
+    """At once, not when its time to begin is over; it is no failure in a row of them, and one that works goes on."""
+    world = started()
+    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "Insufficient cpu"}
+    world.pod({}, conditions=[scheduled])
+    world.settle()
+    world.edit(train={**world.owner["spec"]["train"], "seed": 99})
+    world.settle()
+    assert world.jobs() == ["1-run-1", "2-run-1"]
+    assert world.deleted == [world.created[1]]
+    assert world.status["history"][0]["reason"] == "Superseded"
+    assert any("Insufficient cpu" in event.message for event in world.events)
+    assert world.status["consecutiveFailures"] == 0
+    world.pod(world.running())
+    world.settle()
+    world.edit(train={**world.owner["spec"]["train"], "seed": 100})
+    world.settle()
+    assert world.status["run"]["state"] == "Running"
+    assert world.jobs() == ["1-run-1", "2-run-1"]
+
+
+def test_a_run_that_cannot_begin_stays_where_no_other_one_would_follow() -> None:
+    """Suspended, or not to follow the spec: what waits may still get its node."""
+    world = started()
+    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "Insufficient cpu"}
+    world.pod({}, conditions=[scheduled])
+    world.settle()
+    world.edit(suspend=True, train={**world.owner["spec"]["train"], "seed": 99})
+    world.settle()
+    assert world.status["run"]["waiting"] == "Unschedulable"
+    assert world.jobs() == ["1-run-1"]
+
+
 def test_a_pod_that_is_refused() -> None:
     """By a quota, a LimitRange or admission: the Job is there, its pod never comes; only the Job's Events say why."""
     world = started(timeouts={"startup": "1m", "run": "1h"})

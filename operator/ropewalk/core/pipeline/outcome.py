@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from .. import names
 from ..conditions import clip, timestamp
+from ..jobs.waits import Waiting
 from ..objects import name_of
 from ..plan import Event, Json
 from ..quantities import words
@@ -67,11 +69,18 @@ def succeeded(
     return ledger, tuple(events)
 
 
+def superseded(run: Run, wait: Waiting, now: datetime) -> Run:
+    """A run that could not begin makes way for one of the new spec."""
+    text = clip(f"the spec was changed before it could begin ({wait.reason}: {wait.message})", 600)
+    failure = {"reason": api.SUPERSEDED, "message": text}
+    return replace(run, state=FAILED, finished_at=now, message=text, failure=failure)
+
+
 def failed(owner: Json, ledger: Ledger, run: Run, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
     """The ledger after a run whose last attempt failed, or that was given up."""
     failure = run.failure or {}
     reason = str(failure.get("reason") or run.state)
-    failures = ledger.consecutive_failures + (1 if run.state == FAILED else 0)
+    failures = ledger.consecutive_failures + (run.state == FAILED and reason != api.SUPERSEDED)
     ledger = replace(ledger, run=run, consecutive_failures=failures).with_history(_entry(run, reason, now))
     ledger = _drift_answered(ledger, run, 0, now)
     return ledger, (Event("Warning", "RunFailed", f"run {run.id} of {name_of(owner)}: {run.message}"),)

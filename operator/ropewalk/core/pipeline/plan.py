@@ -90,9 +90,7 @@ class _Pass:
         wait = errands.waits(self.owner, self.ledger, self.now)
         if wait is not None:
             return self.plan(requeue=wait)
-        trigger = None
-        if not run_plan.problem(self.spec):
-            trigger = triggers.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
+        trigger = self._trigger()
         if trigger is None and errands.next_sweep(self.spec, self.ledger, self.now) == self.now:
             if any(run_of(pod) and works(pod) for pod in of_kind(self.children, "Pod")):
                 return self.plan(requeue=WAIT)
@@ -112,6 +110,11 @@ class _Pass:
         text = f"run {run.id} of {name_of(self.owner)}: {run.trigger}, {run.reason}"
         self.events.append(Event("Normal", "RunStarted", text))
         return self.plan(requeue=0.0)
+
+    def _trigger(self) -> triggers.Trigger | None:
+        if run_plan.problem(self.spec):
+            return None
+        return triggers.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
 
     def _next_id(self) -> int:
         """The number after every one that was ever used, even if status was lost."""
@@ -248,6 +251,9 @@ class _Pass:
         if late is not None:
             return self._attempt_failed(run, late)
         if isinstance(verdict, Waiting):
+            begun = not verdict.reason or bool(verdict.stage)
+            if not (begun or run.spec_hash == self.hash or self._trigger() is None):
+                return self._failed(outcome.superseded(run, verdict, self.now))
             run = replace(run, state=STARTING, waiting=verdict.reason, message=clip(verdict.message, 600))
             self.ledger = replace(self.ledger, run=run)
             return self.plan(requeue=WAIT if verdict.reason else FOLLOW)
