@@ -19,6 +19,8 @@ AUTHORIZATION = b"authorization"
 LARGE = 16 * 1024
 """Bytes of a body that is not even read while too many requests wait: reading it would delay those."""
 
+Ruling = Verdict | asyncio.Future[Verdict]
+"""What a gate says: at once, or when it knows."""
 _HINTS = {Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),)}
 
 
@@ -40,11 +42,11 @@ class Service:
             return None
         return self._refused(verdict)
 
-    def handle(self, request: Request) -> Answer:
-        """Answer at once, or with a future where the model is slow."""
+    def handle(self, request: Request, verdict: Ruling | None = None) -> Answer:
+        """Answer at once, or with a future where the model is slow; `verdict` is the gate's if it was asked already."""
         began = self._log.clock()
         try:
-            answer = self._answer(request)
+            answer = self._answer(request, verdict)
         except Exception as error:
             answer = self._crashed(request, error, began)
         if isinstance(answer, Response):
@@ -57,7 +59,12 @@ class Service:
         if len(requests) == 1:
             return [self.handle(requests[0])]
         began = self._log.clock()
-        joins = [self._joins(request) for request in requests]
+        takes = self._tfserving.takes
+        joins = [takes(request) and TRACEPARENT not in request.headers for request in requests]
+        verdicts: list[Ruling | None] = [None] * len(requests)
+        if self._gate is not None:
+            verdicts = [self._gate.ask(request.headers.get(AUTHORIZATION)) for request in requests]
+            joins = [joined and verdict is Verdict.ALLOWED for joined, verdict in zip(joins, verdicts, strict=True)]
         joining = list(compress(requests, joins))
         try:
             predicted = self._tfserving.together([request.body for request in joining])
@@ -72,16 +79,9 @@ class Service:
             return [answer for _, answer in answered]
         answers = iter(predicted)
         return [
-            (next(answers) if joined else None) or self.handle(request)
-            for request, joined in zip(requests, joins, strict=True)
+            (next(answers) if joined else None) or self.handle(request, verdict)
+            for request, joined, verdict in zip(requests, joins, verdicts, strict=True)
         ]
-
-    def _joins(self, request: Request) -> bool:
-        return (
-            self._tfserving.takes(request)
-            and TRACEPARENT not in request.headers
-            and (self._gate is None or self._gate.ask(request.headers.get(AUTHORIZATION)) is Verdict.ALLOWED)
-        )
 
     async def _later(self, request: Request, size: int, answer: asyncio.Future[Response], began: float) -> Response:
         try:
@@ -112,10 +112,11 @@ class Service:
         method = request.method[:20].decode("latin-1")
         self._log.line("REST", request.path, began, trace, method=method, **fields)
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request, verdict: Ruling | None) -> Answer:
         if self._gate is None:
             return self._let_in(request)
-        verdict = self._gate.ask(request.headers.get(AUTHORIZATION))
+        if verdict is None:
+            verdict = self._gate.ask(request.headers.get(AUTHORIZATION))
         if isinstance(verdict, Verdict):
             return self._let_in(request) if verdict is Verdict.ALLOWED else self._refused(verdict)
         return asyncio.ensure_future(self._once_known(verdict, request))
