@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 from ropewalk_server.batching import BOUNDED, OFF, Batching
 from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.credentials import Verdict
-from ropewalk_server.feedback import Receipts
+from ropewalk_server.feedback import RECEIPT, Receipts
 from ropewalk_server.http import Request, Response
 from ropewalk_server.limits import Limits
 from ropewalk_server.model import load
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import together
-from ropewalk_server.protocols.tfserving import RECEIPT
 from ropewalk_server.routes import Route
 from ropewalk_server.service import Service
 from ropewalk_server.stages import REST_V1

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from ropewalk_model.signature import METHOD
-from ropewalk_server.feedback import Issued
+from ropewalk_server.feedback import RECEIPT, Issued
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
@@ -38,7 +38,6 @@ STABLE, CANARY = "stable", "canary"
 _STATES = {"Loading": "LOADING", "Proved": "AVAILABLE", "Failed": "END", "Skipped": "END"}
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 PREFIX = b"/v1/"
-RECEIPT = b"ropewalk-prediction-id"
 
 
 class Target:
