@@ -12,7 +12,7 @@ from ropewalk_server.credentials import REFUSALS, Gate, Verdict
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.log import log, place
 from ropewalk_server.predictor import Predictor
-from ropewalk_server.protocols import openapi, openinference, tfserving
+from ropewalk_server.protocols import answering, openapi, openinference, tfserving, tfserving_paths
 from ropewalk_server.stages import REST_V1, REST_V2
 
 AUTHORIZATION = b"authorization"
@@ -92,7 +92,7 @@ class Service:
 
     def _crashed(self, request: Request, error: Exception, began: float) -> Response:
         self._predictor.crashed(error, self._log.clock() - began, _protocol(request))
-        return tfserving.error(500, "Internal error")
+        return answering.error(500, "Internal error")
 
     def _ended(self, request: Request, size: int, answer: Response, began: float) -> Response:
         """Log the request if it is its turn; a caller's trace goes back in the answer's headers."""
@@ -131,30 +131,30 @@ class Service:
                 return answer if isinstance(answer, Response) else await answer
         except TimeoutError:
             self._predictor.reject("deadline")
-            return tfserving.error(504, f"The token's check and the prediction took longer than {seconds:g} s")
+            return answering.error(504, f"The token's check and the prediction took longer than {seconds:g} s")
 
     def _let_in(self, request: Request) -> Answer:
         if len(request.body) > LARGE and self._predictor.in_flight >= self._predictor.limits.max_concurrency:
             return self._overloaded(request)
-        if request.path.startswith(tfserving.PREFIX):
+        if request.path.startswith(tfserving_paths.PREFIX):
             return self._tfserving.handle(request)
         if request.path.startswith(openinference.PREFIX):
             return self._openinference(request)
         if request.path == openapi.PATH:
             return self._openapi(request)
-        return tfserving.malformed(request)
+        return tfserving_paths.malformed(request)
 
     def _overloaded(self, request: Request) -> Response:
         loaded = self._predictor.find(None, _protocol(request))
         if loaded is None:
-            return tfserving.error(503, "No version is loaded yet")
+            return answering.error(503, "No version is loaded yet")
         why = self._predictor.overloaded(loaded, time.perf_counter())
-        return tfserving.error(why.status, str(why))
+        return answering.error(why.status, str(why))
 
     def _refused(self, verdict: Verdict) -> Response:
         reason, words = REFUSALS[verdict]
         self._predictor.reject(reason)
-        return tfserving.error(verdict, words)._replace(headers=_HINTS.get(verdict, ()))
+        return answering.error(verdict, words)._replace(headers=_HINTS.get(verdict, ()))
 
 
 def _protocol(request: Request) -> str:

@@ -24,7 +24,7 @@ from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_protos import DTYPES, float_vector, read_tensor, write_tensor
 from ropewalk_server.protocols.tensors import batch_of, names_of_outputs
-from ropewalk_server.protocols.tfserving import labelled
+from ropewalk_server.protocols.tfserving_paths import labelled
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
