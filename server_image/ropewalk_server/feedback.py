@@ -34,6 +34,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+RECEIPT = b"ropewalk-prediction-id"
+"""The header of an answer that bears its id."""
 REQUEST, BODY = b"ropewalk-receipts", b"body"
 """The header with which a client asks for a receipt a row, and its value."""
 FIELD = "receipts"

@@ -22,7 +22,7 @@ from ropewalk_server.log import log, place
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.monitoring import Monitoring, error
 from ropewalk_server.predictor import Predictor
-from ropewalk_server.protocols import openinference, tfserving
+from ropewalk_server.protocols import answering, openinference
 from ropewalk_server.routes import RoutesFile
 from ropewalk_server.service import AUTHORIZATION, Service
 from ropewalk_server.versions import Versions
@@ -72,7 +72,7 @@ class Server:
         service = Service(self.predictor, self.gate)
         self.http = HttpServer(
             service.handle,
-            tfserving.error,
+            answering.error,
             together=service.together,
             keep=(AUTHORIZATION, TRACEPARENT, REQUEST, *openinference.KEPT_HEADERS),
             admit=service.admit,

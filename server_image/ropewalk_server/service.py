@@ -12,13 +12,15 @@ from ropewalk_server.credentials import REFUSALS, Gate, Verdict
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.log import log, place
 from ropewalk_server.predictor import Predictor
-from ropewalk_server.protocols import openapi, openinference, tfserving
+from ropewalk_server.protocols import answering, openapi, openinference, tfserving, tfserving_paths
 from ropewalk_server.stages import REST_V1, REST_V2
 
 AUTHORIZATION = b"authorization"
 LARGE = 16 * 1024
 """Bytes of a body that is not even read while too many requests wait: reading it would delay those."""
 
+Ruling = Verdict | asyncio.Future[Verdict]
+"""What a gate says: at once, or when it knows."""
 _HINTS = {Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),)}
 
 
@@ -40,11 +42,11 @@ class Service:
             return None
         return self._refused(verdict)
 
-    def handle(self, request: Request) -> Answer:
-        """Answer at once, or with a future where the model is slow."""
+    def handle(self, request: Request, verdict: Ruling | None = None) -> Answer:
+        """Answer at once, or with a future where the model is slow; `verdict` is the gate's if it was asked already."""
         began = self._log.clock()
         try:
-            answer = self._answer(request)
+            answer = self._answer(request, verdict)
         except Exception as error:
             answer = self._crashed(request, error, began)
         if isinstance(answer, Response):
@@ -57,7 +59,12 @@ class Service:
         if len(requests) == 1:
             return [self.handle(requests[0])]
         began = self._log.clock()
-        joins = [self._joins(request) for request in requests]
+        takes = self._tfserving.takes
+        joins = [takes(request) and TRACEPARENT not in request.headers for request in requests]
+        verdicts: list[Ruling | None] = [None] * len(requests)
+        if self._gate is not None:
+            verdicts = [self._gate.ask(request.headers.get(AUTHORIZATION)) for request in requests]
+            joins = [joined and verdict is Verdict.ALLOWED for joined, verdict in zip(joins, verdicts, strict=True)]
         joining = list(compress(requests, joins))
         try:
             predicted = self._tfserving.together([request.body for request in joining])
@@ -72,16 +79,9 @@ class Service:
             return [answer for _, answer in answered]
         answers = iter(predicted)
         return [
-            (next(answers) if joined else None) or self.handle(request)
-            for request, joined in zip(requests, joins, strict=True)
+            (next(answers) if joined else None) or self.handle(request, verdict)
+            for request, joined, verdict in zip(requests, joins, verdicts, strict=True)
         ]
-
-    def _joins(self, request: Request) -> bool:
-        return (
-            self._tfserving.takes(request)
-            and TRACEPARENT not in request.headers
-            and (self._gate is None or self._gate.ask(request.headers.get(AUTHORIZATION)) is Verdict.ALLOWED)
-        )
 
     async def _later(self, request: Request, size: int, answer: asyncio.Future[Response], began: float) -> Response:
         try:
@@ -92,7 +92,7 @@ class Service:
 
     def _crashed(self, request: Request, error: Exception, began: float) -> Response:
         self._predictor.crashed(error, self._log.clock() - began, _protocol(request))
-        return tfserving.error(500, "Internal error")
+        return answering.error(500, "Internal error")
 
     def _ended(self, request: Request, size: int, answer: Response, began: float) -> Response:
         """Log the request if it is its turn; a caller's trace goes back in the answer's headers."""
@@ -112,10 +112,11 @@ class Service:
         method = request.method[:20].decode("latin-1")
         self._log.line("REST", request.path, began, trace, method=method, **fields)
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request, verdict: Ruling | None) -> Answer:
         if self._gate is None:
             return self._let_in(request)
-        verdict = self._gate.ask(request.headers.get(AUTHORIZATION))
+        if verdict is None:
+            verdict = self._gate.ask(request.headers.get(AUTHORIZATION))
         if isinstance(verdict, Verdict):
             return self._let_in(request) if verdict is Verdict.ALLOWED else self._refused(verdict)
         return asyncio.ensure_future(self._once_known(verdict, request))
@@ -130,30 +131,30 @@ class Service:
                 return answer if isinstance(answer, Response) else await answer
         except TimeoutError:
             self._predictor.reject("deadline")
-            return tfserving.error(504, f"The token's check and the prediction took longer than {seconds:g} s")
+            return answering.error(504, f"The token's check and the prediction took longer than {seconds:g} s")
 
     def _let_in(self, request: Request) -> Answer:
         if len(request.body) > LARGE and self._predictor.in_flight >= self._predictor.limits.max_concurrency:
             return self._overloaded(request)
-        if request.path.startswith(tfserving.PREFIX):
+        if request.path.startswith(tfserving_paths.PREFIX):
             return self._tfserving.handle(request)
         if request.path.startswith(openinference.PREFIX):
             return self._openinference(request)
         if request.path == openapi.PATH:
             return self._openapi(request)
-        return tfserving.malformed(request)
+        return tfserving_paths.malformed(request)
 
     def _overloaded(self, request: Request) -> Response:
         loaded = self._predictor.find(None, _protocol(request))
         if loaded is None:
-            return tfserving.error(503, "No version is loaded yet")
+            return answering.error(503, "No version is loaded yet")
         why = self._predictor.overloaded(loaded, time.perf_counter())
-        return tfserving.error(why.status, str(why))
+        return answering.error(why.status, str(why))
 
     def _refused(self, verdict: Verdict) -> Response:
         reason, words = REFUSALS[verdict]
         self._predictor.reject(reason)
-        return tfserving.error(verdict, words)._replace(headers=_HINTS.get(verdict, ()))
+        return answering.error(verdict, words)._replace(headers=_HINTS.get(verdict, ()))
 
 
 def _protocol(request: Request) -> str:

@@ -104,7 +104,7 @@ async def test_bodies_that_are_never_finished_keep_no_small_request_out(port: Po
 
 async def test_tiny_chunks_are_kept_as_one_body(port: Port) -> None:
     connection, _ = port.connect(CHUNKED + chunks(*[b"ab"] * 10_000))
-    assert len(connection._message.pieces) == 2
+    assert len(connection._reader.message.pieces) == 2
     connection.data_received(b"0\r\n\r\n")
     assert port.seen[0].body == b"ab" * 10_000
 
@@ -119,7 +119,7 @@ async def test_what_waits_for_its_answer_counts_until_it_is_there(port: Port) ->
     port.slow[1].set_result(Response(200, b"second"))
     await asyncio.sleep(0)
     assert wire.sent.endswith(b"1")
-    assert (port.server.buffered, connection._message.pieces) == (0, [])
+    assert (port.server.buffered, connection._reader.message.pieces) == (0, [])
 
 
 async def test_a_client_that_leaves_leaves_nothing_behind(port: Port) -> None:
@@ -228,3 +228,13 @@ async def test_a_client_is_told_to_continue_after_what_it_asked_before(port: Por
     expecting = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
     _, wire = port.connect(post(b"abc") + expecting, b"abc")
     assert re.findall(rb"HTTP/1.1 ([0-9]+)", wire.sent) == [b"200", b"100", b"200"]
+
+
+async def test_a_client_is_refused_once(port: Port) -> None:
+    """Whatever stands behind what was refused already, which waits for an answer before it."""
+    refused = post(b"abc", b"Content-Encoding: gzip")
+    _, wire = port.connect(post(b"x", path=b"/slow") + refused + b"\x00 no request")
+    port.slow[0].set_result(Response(200, b"first"))
+    await asyncio.sleep(0)
+    assert port.reasons == ["content_encoding"]
+    assert re.findall(rb"HTTP/1.1 (\d+)", wire.sent) == [b"200", b"415"]

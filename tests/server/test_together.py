@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 from ropewalk_server.batching import BOUNDED, OFF, Batching
 from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.credentials import Verdict
-from ropewalk_server.feedback import Receipts
+from ropewalk_server.feedback import RECEIPT, Receipts
 from ropewalk_server.http import Request, Response
 from ropewalk_server.limits import Limits
 from ropewalk_server.model import load
 from ropewalk_server.monitor import Monitor
 from ropewalk_server.predictor import Predictor
 from ropewalk_server.protocols import together
-from ropewalk_server.protocols.tfserving import RECEIPT
 from ropewalk_server.routes import Route
 from ropewalk_server.service import Service
 from ropewalk_server.stages import REST_V1
@@ -265,6 +264,38 @@ def test_strangers_are_refused_beside_friends(held: tuple[dict[int, Held], Path]
     asked = [post(body, authorization=b"friend"), post(body), post(body, authorization=b"friend")]
     answers = [one for one in service.together(asked) if isinstance(one, Response)]
     assert [one.status for one in answers] == [200, 401, 200]
+
+
+def test_the_gate_is_asked_once_for_a_request(held: tuple[dict[int, Held], Path]) -> None:
+    """Whether it lets it in, refuses it or does not know yet, and whether the request can be answered with others."""
+    asked: list[bytes | None] = []
+
+    async def ask() -> None:
+        unknown: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        verdicts = {b"friend": Verdict.ALLOWED, b"nobody": Verdict.FORBIDDEN, b"new": unknown}
+
+        class Asked:
+            def ask(self, authorization: bytes | None) -> Verdict | asyncio.Future[Verdict]:
+                asked.append(authorization)
+                return Verdict.UNKNOWN if authorization is None else verdicts[authorization]
+
+        world = World(held[0], zoo.NUMBERS, held[1])
+        service = Service(world.predictor, Asked())  # type: ignore[arg-type]
+        body = json.dumps({"instances": [ROWS[zoo.NUMBERS]]}).encode()
+        names = [b"friend", b"nobody", b"new", b"friend", b"friend"]
+        requests = [post(body, authorization=name) for name in names] + [post(body)] * 2
+        requests[3] = requests[3]._replace(body=b"[]")  # for itself alone
+        requests[4] = requests[4]._replace(path=b"/v1/models/zoo", method=b"GET")
+        answers = service.together(requests)
+        assert sorted(map(str, asked)) == sorted(map(str, [*names, None, None]))
+        unknown.set_result(Verdict.ALLOWED)
+        responses = [one if isinstance(one, Response) else await one for one in answers]
+        assert [one.status for one in responses] == [200, 403, 200, 400, 200, 401, 401]
+        rejected = {reason: count for reason, count in world.predictor.rejected.items() if count}
+        assert rejected == {"unauthorized": 2, "forbidden": 1}
+        assert len(asked) == len(requests)
+
+    asyncio.run(ask())
 
 
 def test_a_trace_goes_back_to_its_caller_alone(held: tuple[dict[int, Held], Path]) -> None:

@@ -1,4 +1,8 @@
-"""Refusals in the form of error that the HTTP protocols share, whether they come at once or later."""
+"""Refusals in the form of error that the HTTP protocols share, whether they come at once or later.
+
+TensorFlow Serving and the Open Inference Protocol both document an object with the one member `error`, so that what
+refuses a request before its protocol has seen it (who may ask, how many may wait) words it in this form for all.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,22 @@ import asyncio
 import orjson
 
 from ropewalk_server.feedback import BODY, REQUEST
-from ropewalk_server.http import Answer, ErrorForm, Request, Response
+from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Loaded, Predictor, Refused
 from ropewalk_server.protocols.jsonbody import BadRequest
 
 
-def later(answer: Answer, error: ErrorForm) -> Answer:
-    """An answer as it is, or a future one, with a Refused turned into the protocol's form of error."""
-    return answer if isinstance(answer, Response) else asyncio.ensure_future(_later(answer, error))
+def error(status: int, message: str) -> Response:
+    """`{"error": "..."}`."""
+    return Response(status, orjson.dumps({"error": message}))
 
 
-async def _later(answer: asyncio.Future[Response], error: ErrorForm) -> Response:
+def later(answer: Answer) -> Answer:
+    """An answer as it is, or a future one, with a Refused turned into an error."""
+    return answer if isinstance(answer, Response) else asyncio.ensure_future(_later(answer))
+
+
+async def _later(answer: asyncio.Future[Response]) -> Response:
     try:
         return await answer
     except Refused as why:
@@ -39,5 +48,5 @@ def wants_receipts(request: Request) -> bool:
 
 def not_allowed(request: Request, allowed: str) -> Response:
     """405, with the methods that the path supports in the header that RFC 9110 wants."""
-    message = f"{request.shown}: this path supports {allowed}"
-    return Response(405, orjson.dumps({"error": message}), headers=((b"allow", allowed.encode()),))
+    refused = error(405, f"{request.shown}: this path supports {allowed}")
+    return refused._replace(headers=((b"allow", allowed.encode()),))

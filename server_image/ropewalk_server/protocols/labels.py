@@ -9,9 +9,9 @@ import orjson
 
 from ropewalk_server.buckets import Yardstick
 from ropewalk_server.feedback import InvalidReceipt
-from ropewalk_server.http import ErrorForm, Request, Response
+from ropewalk_server.http import Request, Response
 from ropewalk_server.predictor import Predictor, digest_bytes
-from ropewalk_server.protocols.answering import not_allowed
+from ropewalk_server.protocols.answering import error, not_allowed
 from ropewalk_server.protocols.jsonbody import BadRequest, parse
 
 MAX_LABELS = 1000
@@ -19,11 +19,10 @@ MAX_LABELS = 1000
 
 
 class Labels:
-    """The handler of `:feedback`; `error` writes refusals as the protocol around it does."""
+    """The handler of `:feedback`."""
 
-    def __init__(self, predictor: Predictor, error: ErrorForm) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._error = error
 
     def handle(self, request: Request) -> Response:
         """Count each label that is good; of a list, say which are not."""
@@ -34,7 +33,7 @@ class Labels:
             labels, many = read(request.body)
         except BadRequest as why:
             monitor.feedback_rejected += 1
-            return self._error(why.status, str(why))
+            return error(why.status, str(why))
         yardsticks = self._yardsticks()
         digests = {version: digest_bytes(one) for version, one in yardsticks.items()}
         refused: list[dict[str, Any]] = []
@@ -46,7 +45,7 @@ class Labels:
                 refused.append({"index": index, "error": str(why)})
         if many:
             return Response(200, orjson.dumps({"accepted": len(labels) - len(refused), "refused": refused}))
-        return self._error(400, refused[0]["error"]) if refused else Response(200, b"{}")
+        return error(400, refused[0]["error"]) if refused else Response(200, b"{}")
 
     def _yardsticks(self) -> dict[int, Yardstick]:
         """What is loaded, and what answered here before."""

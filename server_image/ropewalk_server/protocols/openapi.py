@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ropewalk_server.feedback import BODY, REQUEST
+from ropewalk_server.feedback import BODY, RECEIPT, REQUEST
 from ropewalk_server.http import Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Predictor
@@ -19,7 +19,6 @@ from ropewalk_server.protocols import schemas
 from ropewalk_server.protocols.answering import not_allowed
 from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH
 from ropewalk_server.protocols.schemas import Schema, fields
-from ropewalk_server.protocols.tfserving import RECEIPT
 
 PATH = b"/openapi.json"
 _TEXT: Schema = {"type": "string"}

@@ -17,7 +17,7 @@ from ropewalk_model.signature import TensorSpec
 from ropewalk_server.feedback import Issued
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols.answering import later, mistaken, not_allowed, wants_receipts
+from ropewalk_server.protocols.answering import error, later, mistaken, not_allowed, wants_receipts
 from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH, Asked, read_infer, write_infer
@@ -141,7 +141,7 @@ class OpenInference:
             return write_infer(predictor.name, found.version, found.model.signature, asked, core, issued)
 
         try:
-            return later(predictor.predict(found, asked.batch, began, write, each=each), error)
+            return later(predictor.predict(found, asked.batch, began, write, each=each))
         except Refused as why:
             return error(why.status, str(why))
 
@@ -157,11 +157,6 @@ def route(path: bytes) -> Target | None:
     if found["name"] is None:
         return Target(found["health"] or "server")
     return Target(found["verb"] or "metadata", found["name"], int(found["version"]) if found["version"] else None)
-
-
-def error(status: int, message: str) -> Response:
-    """An error as the protocol words it: `{"error": "..."}`."""
-    return _json({"error": message}, status)
 
 
 def describe(spec: TensorSpec) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature
-from ropewalk_server.feedback import FIELD, Issued
+from ropewalk_server.feedback import FIELD, RECEIPT, Issued
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import packed
@@ -32,7 +32,6 @@ from ropewalk_server.protocols.tensors import (
     outputs_of,
     raw_to_array,
 )
-from ropewalk_server.protocols.tfserving import RECEIPT
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import openinference_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal

@@ -16,7 +16,7 @@ import orjson
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature
-from ropewalk_server.feedback import FIELD, Issued
+from ropewalk_server.feedback import FIELD, RECEIPT, Issued
 from ropewalk_server.http import JSON, Response
 from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
@@ -30,7 +30,6 @@ from ropewalk_server.protocols.tensors import (
     outputs_of,
     raw_to_array,
 )
-from ropewalk_server.protocols.tfserving import RECEIPT
 
 HEADER_LENGTH = b"inference-header-content-length"
 OCTETS = b"application/octet-stream"

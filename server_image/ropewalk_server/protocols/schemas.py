@@ -9,11 +9,10 @@ import numpy as np
 
 from ropewalk_model import timestamps
 from ropewalk_model.signature import INT64_MISSING, TIME_FORMAT, Signature, TensorSpec
-from ropewalk_server.feedback import FIELD
+from ropewalk_server.feedback import FIELD, RECEIPT
 from ropewalk_server.protocols.labels import MAX_LABELS
 from ropewalk_server.protocols.openinference_messages import MAX_ID
 from ropewalk_server.protocols.tensor_columns import DATATYPE_OF, DATATYPES
-from ropewalk_server.protocols.tfserving import RECEIPT
 
 Schema = dict[str, Any]
 _FLOAT_MAX = float(np.finfo(np.float32).max)

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving's REST API answers with: predictions in both forms, and the signatures.
+"""What TensorFlow Serving's REST API answers with: predictions in both forms, the signatures, and versions' states.
 
 Rows of predictions are put together from texts: those of all vectors at once, and a label's once for each class. A
 dictionary for each row took four times as long.
@@ -7,7 +7,7 @@ dictionary for each row took four times as long.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 from ropewalk_model.signature import Signature, TensorSpec
 from ropewalk_server.feedback import FIELD
 from ropewalk_server.http import Response
+from ropewalk_server.protocols.tfserving_paths import Target, not_found
+from ropewalk_server.versions import Held
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
+_STATES = {"Loading": "LOADING", "Proved": "AVAILABLE", "Failed": "END", "Skipped": "END"}
 Values = NDArray[np.float32]
 
 
@@ -105,3 +108,22 @@ def _tensor(signature: str, spec: TensorSpec) -> dict[str, Any]:
     dimensions = [{"size": str(size), "name": ""} for size in spec.shape]
     shape = {"dim": dimensions, "unknown_rank": False}
     return {"dtype": f"DT_{spec.dtype}", "tensor_shape": shape, "name": f"{signature}_{spec.name}:0"}
+
+
+def write_status(held: Mapping[int, Held], target: Target) -> Response:
+    """`model_version_status` of all versions, newest first, or of one."""
+    chosen = {v: one for v, one in held.items() if target.version in (None, v)}
+    if not chosen:
+        return not_found(target)
+    listed = [
+        {
+            "version": str(version),
+            "state": _STATES[one.state],
+            "status": {
+                "error_code": "OK" if one.state in ("Proved", "Loading") else "UNKNOWN",
+                "error_message": f"{one.reason}: {one.message}" if one.reason else "",
+            },
+        }
+        for version, one in sorted(chosen.items(), reverse=True)
+    ]
+    return Response(200, orjson.dumps({"model_version_status": listed}))

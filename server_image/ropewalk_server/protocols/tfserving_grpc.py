@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ropewalk_model.signature import METHOD, Signature, TensorSpec
-from ropewalk_server.feedback import FIELD, Issued
+from ropewalk_server.feedback import FIELD, RECEIPT, Issued
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import classifying, packed
@@ -24,7 +24,7 @@ from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_protos import DTYPES, float_vector, read_tensor, write_tensor
 from ropewalk_server.protocols.tensors import batch_of, names_of_outputs
-from ropewalk_server.protocols.tfserving import RECEIPT, labelled
+from ropewalk_server.protocols.tfserving_paths import labelled
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal

@@ -1,0 +1,62 @@
+"""`:classify` and `:regress` of TensorFlow Serving's REST API: examples in, classes or values out.
+
+Only signatures that have the method answer; all others get upstream's error. What gRPC shares is in `classifying`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ropewalk_model.signature import METHOD
+from ropewalk_server.feedback import Issued
+from ropewalk_server.http import Answer, Request, Response
+from ropewalk_server.predictor import Loaded, Predictor, Refused
+from ropewalk_server.protocols import classifying
+from ropewalk_server.protocols.answering import error, later, mistaken, not_allowed
+from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth
+from ropewalk_server.protocols.tfserving_paths import Target, absent
+from ropewalk_server.protocols.tfserving_predict import named
+
+
+class Examples:
+    """The handler of both."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def handle(self, request: Request, target: Target) -> Answer:
+        """Answer at once, or with a future where the model is slow."""
+        if request.method != b"POST":
+            return not_allowed(request, "POST")
+        found = self._predictor.find(target.version)
+        if found is None:
+            return absent(target)
+        if not classifying.takes(found.model, target.verb):
+            title = classifying.TITLES[target.verb][0]
+            return error(400, classifying.wrong_method(found.model.signature, target.verb, title))
+        return self._asked(request, found, target.verb, time.perf_counter())
+
+    def _asked(self, request: Request, found: Loaded, verb: str, began: float) -> Answer:
+        predictor = self._predictor
+        try:
+            document = parse_object(request.body)
+            refuse_depth(document)
+            name = document.get("signature_name", "")
+            if name not in ("", found.model.signature.name):
+                found = found._replace(model=named(found.model, name))
+            signature = found.model.signature
+            if signature.method != f"{METHOD}{verb}":
+                raise BadRequest(classifying.wrong_method(signature, verb, classifying.TITLES[verb][0]))
+            serialized = classifying.examples(document)
+            batch = classifying.batch(found.model, serialized, predictor.most_rows(found.model))
+        except BadRequest as why:
+            return error(*mistaken(predictor, found, began, why))
+
+        def write(core: Any, issued: Issued) -> Response:
+            return classifying.written(verb, core, batch.rows)
+
+        try:
+            return later(predictor.predict(found, batch, began, write))
+        except Refused as why:
+            return error(why.status, str(why))
