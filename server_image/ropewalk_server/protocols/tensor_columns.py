@@ -198,9 +198,7 @@ def _flat(spec: TensorSpec, shape: tuple[int, ...], data: list[Any]) -> Sequence
 def _refuse(spec: TensorSpec, values: NDArray[Any], wrong: Mask, what: str) -> None:
     """Raise FieldError for the first value that is wrong, if any is."""
     if wrong.any():
-        at = int(wrong.argmax())
-        each = max(1, math.prod(spec.shape[1:]))
-        raise FieldError(at // each, f"{shown(values[at].item())} {what}")
+        raise FieldError(_row(spec, wrong), f"{shown(values[wrong.argmax()].item())} {what}")
 
 
 def _wrong_type(spec: TensorSpec, values: NDArray[Any]) -> BadRequest:
