@@ -35,6 +35,9 @@ READ_LATELY = 180.0
 TOGETHER = 64
 """Requests that are counted together, and the rows of one that is counted at once, or of which a part is kept."""
 
+LARGE = 64 * 1024
+"""Bytes of the rows of a request that is counted at once: sixty-four of 4 MiB would wait otherwise."""
+
 
 class Answered(NamedTuple):
     """A request that was answered with predictions, at `ended` by time.perf_counter(); or several that were answered
@@ -108,7 +111,8 @@ class Monitor:
         """Count it soon."""
         waiting = self._waiting
         waiting.append(one)
-        if len(waiting) >= TOGETHER or one.batch.rows > TOGETHER:
+        batch = one.batch
+        if len(waiting) >= TOGETHER or batch.rows > TOGETHER or (batch.matrix is None and batch.nbytes > LARGE):
             self.settle()
 
     def settle(self) -> None:
