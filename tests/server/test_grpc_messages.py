@@ -151,6 +151,17 @@ def test_texts_are_counted_before_they_are_parted(versions: dict[int, Model]) ->
     assert outcome(lambda: openinference_grpc.read_infer(versions[MIXED], infer, ROWS).batch) == 413
 
 
+def test_floats_one_by_one_are_few() -> None:
+    """proto2's form is read, but 800,000 of them take half a second."""
+    one = tfserving_pb2.TensorProto.FromString(struct.pack("<Bf", 5 << 3 | 5, 1.5) * 3)
+    assert packed.floats(one, one.float_val, 5, np.dtype(np.float32)).tolist() == [1.5] * 3
+    many = tfserving_pb2.TensorProto.FromString(
+        struct.pack("<Bf", 5 << 3 | 5, 1.5) * (packed.MOST_SINGLE_BYTES // 5 + 1)
+    )
+    with pytest.raises(BadRequest, match=r"50005 bytes without .* at most 50000 .*: send them packed"):
+        packed.floats(many, many.float_val, 5, np.dtype(np.float32))
+
+
 def test_a_shape_of_a_million_sizes_is_cut_before_it_is_read(versions: dict[int, Model]) -> None:
     """More than eight are refused however many there are."""
     predict = tfserving_pb2.PredictRequest()
