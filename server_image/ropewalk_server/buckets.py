@@ -184,7 +184,6 @@ class Open:
         self.pending: list[Batch] = []
         self.pending_answers: list[NDArray[np.float32]] = []
         self.pending_rows = self.pending_bytes = 0
-        self._row_bytes = 0
         texts = any(one.kind == "Text" for one in model.baseline.bins.values())
         self._flush_rows = FLUSH_TEXTS if texts else FLUSH_ROWS
         self.dropped = 0
@@ -206,9 +205,7 @@ class Open:
         rows = batch.rows
         if self.counter.bins:
             self.pending.append(batch)
-            if not self._row_bytes:  # the same for all rows of a model, and slow to add up for many columns
-                self._row_bytes = batch.nbytes // rows
-            self.pending_bytes += rows * self._row_bytes
+            self.pending_bytes += batch.nbytes
         self.pending_answers.append(core)
         self.pending_bytes += core.nbytes
         self.pending_rows += rows

@@ -3,8 +3,8 @@
 Answered requests are counted some dozens at a time: alone, between two others, each would take four times as long. It
 is done a fifth of a second later at the most, so that a few of a bucket's last ones may be in the next. Rows are kept
 aside and counted into the baseline's bins a thousand at a time, because a histogram of one row costs nearly as much as
-one of a thousand. When rows come faster than they can be counted without being felt, every k-th batch (or row of a
-large batch) is counted: shares stay unbiased.
+one of a thousand. When rows come faster than they can be counted without being felt, one batch of k, by chance, (or
+every k-th row of a large batch) is counted: shares stay unbiased, of clients too that come by turns.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -33,6 +34,9 @@ READ_LATELY = 180.0
 """Seconds: an operator asks once a minute, and may miss a turn."""
 TOGETHER = 64
 """Requests that are counted together, and the rows of one that is counted at once, or of which a part is kept."""
+
+LARGE = 64 * 1024
+"""Bytes of the rows of a request that is counted at once: sixty-four of 4 MiB would wait otherwise."""
 
 
 class Answered(NamedTuple):
@@ -65,7 +69,7 @@ class Monitor:
         self._second = 0
         self._second_rows = 0
         self._last_rows = 0
-        self._turn = 0
+        self._chance = Random(0).random
         self.feedback_rejected = 0
         self._asked = (-READ_LATELY, 0)
         """When a reader came last, and from where on it had nothing yet."""
@@ -107,7 +111,8 @@ class Monitor:
         """Count it soon."""
         waiting = self._waiting
         waiting.append(one)
-        if len(waiting) >= TOGETHER or one.batch.rows > TOGETHER:
+        batch = one.batch
+        if len(waiting) >= TOGETHER or batch.rows > TOGETHER or (batch.matrix is None and batch.nbytes > LARGE):
             self.settle()
 
     def settle(self) -> None:
@@ -148,13 +153,12 @@ class Monitor:
         if step == 1:
             bucket.keep(batch, core)
             return
-        self._turn += 1
+        offset = int(self._chance() * step)
         if rows > TOGETHER and rows >= step:
-            offset = self._turn % step
             kept = batch.every(step, offset)
             totals.sampled_out += rows - kept.rows
             bucket.keep(kept, core[offset::step].copy())
-        elif self._turn % step:
+        elif offset:
             totals.sampled_out += rows
         else:
             bucket.keep(batch, core)

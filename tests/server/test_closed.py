@@ -14,9 +14,11 @@ from ropewalk_model import baseline, windows
 from ropewalk_model.features import FeatureSpec
 from ropewalk_server.buckets import FLUSH_BYTES, Former, Open
 from ropewalk_server.closed import HELD_BYTES, PAGE_BYTES, Closed
-from ropewalk_server.monitor import MAX_FORMER, READ_LATELY, Monitor
+from ropewalk_server.monitor import LARGE, MAX_FORMER, READ_LATELY, Answered, Monitor
+from ropewalk_server.predictor import Loaded
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.serve import LINGER_SECONDS
+from ropewalk_server.stages import Times
 from tests.server.conftest import Published, Server, row
 
 
@@ -176,6 +178,20 @@ def test_rows_kept_aside_are_counted_before_they_take_much() -> None:
     assert (plain.pending, plain.pending_rows) == ([], 8)
     plain.flush()
     assert (plain.counter.rows, plain.predictions[0]) == (8, 8)
+
+
+def test_long_texts_are_not_kept_aside() -> None:
+    """Sixteen megabytes each, where a sign takes four bytes: a thousand of them were a minute's."""
+    words = np.array(["a", "b"], dtype=object)
+    document = baseline.build([FeatureSpec("plan", "Category", values=("a", "b"))], {"plan": words}, np.zeros(2))
+    model: Any = Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
+    monitor, times = Monitor(clock=lambda: 30.0), Times(0.0, 0.0, 0.0, 0.0)
+    for text in ("a", "x" * 100_000 + "\U0001f600", "x" * (1 << 20)):
+        batch = Batch(1, ("plan",), columns={"plan": np.array([text], dtype=object)})
+        monitor.answered(Answered(Loaded(1, model), times, 0.0, batch, np.zeros((1, 1), np.float32), 1))
+        assert sum(one.batch.nbytes for one in monitor._waiting) < LARGE
+    assert monitor._open[1].pending == []
+    assert monitor.totals[1].rows == 3
 
 
 def test_labels_for_former_versions_share_the_minute_s_bucket() -> None:

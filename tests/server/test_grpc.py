@@ -192,7 +192,8 @@ elsewhere.dtype = FLOATS
         ({"n": in_fields(types_pb2.DT_INT8, [300], [1])}, Code.INVALID_ARGUMENT, ["input n", "300", "int8"]),
         ({"plan": content(b"\x04pro", [1])}, Code.INVALID_ARGUMENT, ["input plan", "add to 4"]),
         ({"plan": content(b"\x80", [1])}, Code.INVALID_ARGUMENT, ["input plan", "ends within"]),
-        ({"plan": content(b"\x03", [1 << 38])}, Code.INVALID_ARGUMENT, ["input plan", "at least"]),
+        ({"plan": content(b"\x03", [4])}, Code.INVALID_ARGUMENT, ["input plan", "at least 4"]),
+        ({"plan": content(b"\x03", [1 << 38])}, Code.INVALID_ARGUMENT, ["input plan", "at most 10000"]),
     ],
 )
 def test_bad_inputs_name_what_is_wrong(

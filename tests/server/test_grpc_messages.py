@@ -16,7 +16,7 @@ from ropewalk_server.model import Model, load
 from ropewalk_server.protocols import openinference_grpc, packed, tfserving_grpc
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.jsonbody import BadRequest
-from ropewalk_server.protocols.tensor_protos import read_tensor
+from ropewalk_server.protocols.tensor_protos import read_tensor, sizes_of
 from ropewalk_server.protocols.tensors import batch_of, raw_to_array
 from ropewalk_server.protos import openinference_pb2, tfserving_pb2
 from tests.server.conftest import Server
@@ -124,6 +124,50 @@ def good(kind: str) -> bytes:
         predict.inputs[name].tensor_shape.dim.add(size=1)
         predict.inputs[name].tensor_content = b"\3pro" if datatype == "BYTES" else raw
     return predict.SerializeToString()
+
+
+def test_inputs_that_are_none_are_not_read(versions: dict[int, Model]) -> None:
+    """A message has room for 200,000 of them, which would take a second."""
+    predict = tfserving_pb2.PredictRequest()
+    predict.inputs["z"].dtype = 99
+    infer = openinference_pb2.ModelInferRequest()
+    infer.inputs.add(name="z", datatype="FP99")
+    with pytest.raises(BadRequest, match="'z' is none of this model's inputs: a, b"):
+        tfserving_grpc.read_predict(versions[NUMBERS], predict.inputs, ROWS)
+    with pytest.raises(BadRequest, match="'z' is none of this model's inputs: a, b"):
+        openinference_grpc.read_infer(versions[NUMBERS], infer, ROWS)
+
+
+def test_texts_are_counted_before_they_are_parted(versions: dict[int, Model]) -> None:
+    """A message has room for four million empty ones, which would take a second."""
+    predict = tfserving_pb2.PredictRequest()
+    predict.inputs["plan"].dtype = 7
+    predict.inputs["plan"].tensor_shape.dim.add(size=ROWS + 1)
+    predict.inputs["plan"].tensor_content = b"\3pro"
+    infer = openinference_pb2.ModelInferRequest()
+    infer.inputs.add(name="plan", datatype="BYTES", shape=[ROWS + 1])
+    infer.raw_input_contents.append(b"\3\0\0\0pro")
+    assert outcome(lambda: tfserving_grpc.read_predict(versions[MIXED], predict.inputs, ROWS)) == 413
+    assert outcome(lambda: openinference_grpc.read_infer(versions[MIXED], infer, ROWS).batch) == 413
+
+
+def test_floats_one_by_one_are_few() -> None:
+    """proto2's form is read, but 800,000 of them take half a second."""
+    one = tfserving_pb2.TensorProto.FromString(struct.pack("<Bf", 5 << 3 | 5, 1.5) * 3)
+    assert packed.floats(one, one.float_val, 5, np.dtype(np.float32)).tolist() == [1.5] * 3
+    many = tfserving_pb2.TensorProto.FromString(
+        struct.pack("<Bf", 5 << 3 | 5, 1.5) * (packed.MOST_SINGLE_BYTES // 5 + 1)
+    )
+    with pytest.raises(BadRequest, match=r"50005 bytes without .* at most 50000 .*: send them packed"):
+        packed.floats(many, many.float_val, 5, np.dtype(np.float32))
+
+
+def test_a_shape_of_a_million_sizes_is_cut_before_it_is_read(versions: dict[int, Model]) -> None:
+    """More than eight are refused however many there are."""
+    predict = tfserving_pb2.PredictRequest()
+    for _ in range(1000):
+        predict.inputs["x"].tensor_shape.dim.add(size=1)
+    assert len(sizes_of(predict.inputs["x"])) == 9
 
 
 changes = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=6)

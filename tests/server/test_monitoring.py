@@ -108,6 +108,23 @@ def test_rows_of_requests_and_of_computations_are_told_apart() -> None:
     assert (found.batch_rows[:4], sum(found.batch_rows), found.computed) == ([1, 0, 0, 1], 2, 8)
 
 
+def test_two_clients_that_come_by_turns_are_sampled_alike() -> None:
+    """Every second batch would be the same client's."""
+    x = np.linspace(0, 1, 100, dtype=np.float32)
+    document = baseline.build([FeatureSpec("x", "Number")], {"x": x}, np.zeros(9, np.float32))
+    model: Any = Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
+    monitor, times = Monitor(lambda: 30.0, rows_a_second=2_000_000), Times(0.0, 0.0, 0.0, 0.0)
+    monitor._second, monitor._last_rows = 30, 3_000_000  # so that one of two is counted
+    for turn in range(4000):
+        batch = Batch(8, ("x",), matrix=np.full((8, 1), (0.05, 0.95)[turn % 2], np.float32))
+        monitor.answered(Answered(Loaded(1, model), times, 0.0, batch, np.zeros((8, 1), np.float32), 8))
+    monitor.settle()
+    _, counts = monitor.counted(1, monitor.totals[1]).features["x"]
+    one, other = sorted(counts.tolist())[-2:]
+    assert one + other == monitor.totals[1].rows - monitor.totals[1].sampled_out
+    assert one > 0.85 * other
+
+
 def test_the_loaded_version_is_described(serving: Server) -> None:
     """One series a version with what it is; the live one is named."""
     samples = scrape(serving)

@@ -116,7 +116,7 @@ def test_bad_requests_name_what_is_wrong(zoo: Server, body: Any, words: list[str
         ({"plan": binary("plan", "BYTES", 5)}, b"\2\0\0\0a", None, ["input plan", "length 2", "1 bytes"]),
         ({"plan": binary("plan", "BYTES", 6)}, b"\1\0\0\0ab", None, ["input plan", "got 6"]),
         ({"plan": binary("plan", "BYTES", 5)}, b"\1\0\0\0\xff", None, ["input plan", "UTF-8"]),
-        ({"plan": binary("plan", "BYTES", 4, [1 << 39])}, b"\0" * 4, None, ["input plan", "at least"]),
+        ({"plan": binary("plan", "BYTES", 4, [2])}, b"\0" * 4, None, ["input plan", "at least 8"]),
         ({}, b"", "x", ["Inference-Header-Content-Length"]),
         ({}, b"", "-1", ["Inference-Header-Content-Length"]),
         ({}, b"", "99999", ["Inference-Header-Content-Length"]),
@@ -167,6 +167,11 @@ def test_limits(serving: Server) -> None:
     inputs = [binary(name, "FP32", 4 * 10_001, [10_001]) for name in row()]
     status, raw = post_binary(serving, 1, {"inputs": inputs}, raw)
     assert (status, b"10001 rows" in raw, b"10000" in raw) == (413, True, True)
+    words = {"inputs": [binary("mean_radius", "BYTES", 4, [1 << 39])]}
+    status, raw = post_binary(serving, 1, words, b"\0" * 4)
+    assert (status, b"input mean_radius" in raw, b"at most 10000" in raw) == (413, True, True), (
+        "refused before they are parted"
+    )
     status, document, _ = serving.post("/v2/models/cancer/infer", b"x" * (5 * 1024 * 1024))
     assert (status, "4194304" in document["error"]) == (413, True)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 class Batch:
     """`rows` rows. `matrix` is float32 [rows, inputs] if every input is a scalar FLOAT, else None."""
 
-    __slots__ = ("_columns", "_names", "matrix", "rows")
+    __slots__ = ("_columns", "_names", "_nbytes", "matrix", "rows")
 
     def __init__(
         self,
@@ -26,6 +26,7 @@ class Batch:
         self.matrix = matrix
         self._names = names
         self._columns = columns
+        self._nbytes: int | None = None
 
     @property
     def columns(self) -> Mapping[str, NDArray[Any]]:
@@ -37,8 +38,14 @@ class Batch:
 
     @property
     def nbytes(self) -> int:
-        """Of its arrays; of texts, their references."""
-        return self.matrix.nbytes if self.matrix is not None else sum(one.nbytes for one in self.columns.values())
+        """Of its arrays, and at most of their texts: one that has a rare sign takes four bytes for each of all."""
+        if self.matrix is not None:
+            return self.matrix.nbytes
+        if self._nbytes is None:
+            texts = [one for one in self.columns.values() if one.dtype == object]
+            signs = sum([sum(map(len, one.flat)) for one in texts])
+            self._nbytes = sum([one.nbytes for one in self.columns.values()]) + 4 * signs
+        return self._nbytes
 
     def resized(self, rows: int) -> Batch:
         """So many rows: these over and over, or the first of them."""

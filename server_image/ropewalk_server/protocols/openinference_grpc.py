@@ -27,7 +27,9 @@ from ropewalk_server.protocols.tensors import (
     Tensor,
     array_to_raw,
     batch_of,
+    check_names,
     check_shape,
+    check_words,
     names_of_outputs,
     outputs_of,
     raw_to_array,
@@ -194,6 +196,8 @@ def read_infer(model: Model, request: pb.ModelInferRequest, max_rows: int) -> As
         name = one.name
         if name in inputs:
             raise BadRequest(f"input {name[:80]} is given twice")
+        check_names(model, (name,))
+        check_words(model, name, one.datatype, one.shape, max_rows)
         try:
             inputs[name] = _tensor(one, raws[index] if raws else None)
         except BadRequest as why:

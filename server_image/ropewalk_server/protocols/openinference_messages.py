@@ -26,6 +26,7 @@ from ropewalk_server.protocols.tensors import (
     Tensor,
     array_to_raw,
     batch_of,
+    check_words,
     names_of_outputs,
     outputs_of,
     raw_to_array,
@@ -80,7 +81,8 @@ def read_infer(model: Model, body: bytes, header_length: bytes | None, max_rows:
     A tensor in binary is a view of the body, up to the engine if it has the declared type.
     """
     text, tail = _split(body, header_length)
-    head = _known_heads.get(text) or _read_numbers(model, text) or _read_head(text, {})
+    known = _known_heads.get(text) if len(text) <= KNOWN_HEAD_BYTES else None
+    head = known or _read_numbers(model, text) or _read_head(text, {})
     inputs: dict[str, Tensor] = {}
     at = 0
     for name, datatype, shape, size, data in head.inputs:
@@ -89,6 +91,7 @@ def read_infer(model: Model, body: bytes, header_length: bytes | None, max_rows:
                 raise BadRequest(
                     f"input {name[:80]}: binary_data_size {size} does not fit, {len(tail) - at} bytes are left"
                 )
+            check_words(model, name, datatype, shape, max_rows)
             try:
                 data = raw_to_array(datatype, shape, tail[at : at + size])
             except BadRequest as why:

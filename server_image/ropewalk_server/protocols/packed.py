@@ -17,6 +17,9 @@ M = TypeVar("M", bound=Message)
 _FIXED32, _FIXED64 = 5, 1
 """Wire types of a float and a double that are not packed."""
 
+MOST_SINGLE_BYTES = 50_000
+"""Of a message with values that are not packed: each takes 0.6 us of the event loop, and five bytes at least."""
+
 
 def parse(kind: type[M], body: bytes) -> M:
     """The message in `body`. Raises BadRequest."""
@@ -33,6 +36,10 @@ def floats(message: Message, chunks: Sequence[bytes], field: int, dtype: np.dtyp
     """
     if not chunks:
         single = _FIXED32 if dtype.itemsize == 4 else _FIXED64
+        size = message.ByteSize()
+        if size > MOST_SINGLE_BYTES:  # before they are told apart
+            words = f"{size} bytes without packed values of its type, at most {MOST_SINGLE_BYTES} are read one by one"
+            raise BadRequest(f"{words}: send them packed, as proto3 does, in the field of the type")
         unknown = UnknownFieldSet(message)
         fields = [unknown[index] for index in range(len(unknown))]
         found = [one.data for one in fields if one.field_number == field and one.wire_type == single]

@@ -17,7 +17,7 @@ from ropewalk_model.signature import Dtype, TensorSpec
 from ropewalk_server.protocols import packed
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_columns import DATATYPES
-from ropewalk_server.protocols.tensors import Tensor, check_shape, raw_to_array
+from ropewalk_server.protocols.tensors import MAX_RANK, Tensor, check_shape, raw_to_array
 from ropewalk_server.protos import tfserving_pb2 as pb
 
 DTYPES: dict[Dtype, int] = {
@@ -54,12 +54,17 @@ def read_tensor(name: str, proto: pb.TensorProto) -> Tensor:
         raise BadRequest(f"input {name[:80]}: dtype {proto.dtype} is not supported, expecting one of {known}")
     if proto.tensor_shape.unknown_rank:
         raise BadRequest(f"input {name[:80]}: the shape is unknown")
-    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
+    shape = sizes_of(proto)
     try:
         check_shape(shape)
         return Tensor(kind[1], shape, _values(proto, kind, shape))
     except BadRequest as why:
         raise BadRequest(f"input {name[:80]}: {why}", why.status) from None
+
+
+def sizes_of(proto: pb.TensorProto) -> tuple[int, ...]:
+    """The shape, as far as it is looked at: a message has room for a million sizes."""
+    return tuple([dim.size for dim in proto.tensor_shape.dim[: MAX_RANK + 1]])
 
 
 def float_vector(proto: pb.TensorProto) -> bytes | None:

@@ -22,8 +22,8 @@ from ropewalk_server.protocols.answering import mistaken
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
-from ropewalk_server.protocols.tensor_protos import DTYPES, float_vector, read_tensor, write_tensor
-from ropewalk_server.protocols.tensors import batch_of, names_of_outputs
+from ropewalk_server.protocols.tensor_protos import DTYPES, float_vector, read_tensor, sizes_of, write_tensor
+from ropewalk_server.protocols.tensors import batch_of, check_names, check_words, names_of_outputs
 from ropewalk_server.protocols.tfserving_paths import labelled
 from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
@@ -244,6 +244,10 @@ def read_predict(model: Model, inputs: Mapping[str, pb.TensorProto], max_rows: i
         matrix = packed.matrix(vectors) if len(vectors) == len(names) else None
         if matrix is not None and len(matrix) <= max_rows:
             return Batch(len(matrix), names, matrix=matrix)
+    check_names(model, inputs)
+    for name, proto in inputs.items():
+        if proto.dtype == DTYPES["STRING"]:
+            check_words(model, name, "BYTES", sizes_of(proto), max_rows)
     return batch_of(model, {name: read_tensor(name, proto) for name, proto in inputs.items()}, max_rows)
 
 
