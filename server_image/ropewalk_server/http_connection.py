@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+AT_ONCE = 16
+"""Answers to requests that came together: the rest waits until they are written and others have had their turn."""
 
 
 class Connection(asyncio.Protocol):
@@ -104,7 +106,7 @@ class Connection(asyncio.Protocol):
     def received(self, request: Request, keep_alive: bool) -> None:
         """Answer a request, or keep it until those before are answered."""
         self.deadline = time.monotonic() + self._server.limits.idle_seconds
-        if self._owing or self._paused:
+        if self._owing or self._paused or len(self._out) >= AT_ONCE:
             self._queue.append((request, keep_alive))
             self._transport.pause_reading()
         else:
@@ -180,7 +182,7 @@ class Connection(asyncio.Protocol):
         self._serve_queue()
 
     def _serve_queue(self) -> None:
-        while self._queue and self._pending is None and not self._paused and not self._closing:
+        while self._may_serve and len(self._out) < AT_ONCE:
             item, keep_alive = self._queue.popleft()
             if isinstance(item, Request):
                 self._share.release(len(item.body))
@@ -193,6 +195,11 @@ class Connection(asyncio.Protocol):
         if not self._queue and self._pending is None and not self._paused and not self._transport.is_closing():
             self._transport.resume_reading()
 
+    @property
+    def _may_serve(self) -> bool:
+        """Whether the next request that waits may be answered now."""
+        return bool(self._queue) and self._pending is None and not (self._paused or self._closing or self._in_turn)
+
     def _write(self, response: Response, keep_alive: bool, *, head_only: bool = False) -> None:
         keep_alive = keep_alive and not self._server.draining
         self._out.append(encode(response, keep_alive=keep_alive, head_only=head_only))
@@ -204,6 +211,8 @@ class Connection(asyncio.Protocol):
         if self._out and not self._transport.is_closing():
             self._transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
         self._out = []
+        if self._queue and self._may_serve and not self._transport.is_closing():
+            asyncio.get_running_loop().call_soon(self._serve_queue)
         if self._closing and self._pending is None and not self._in_turn:
             self._linger()
 
@@ -223,7 +232,11 @@ class Connection(asyncio.Protocol):
             turn.end()  # TLS closes both ways as soon as this returns
         if not self._owing:
             return False
-        self._closing = True
+        if self._queue:
+            last, _ = self._queue.pop()
+            self._queue.append((last, False))
+        else:
+            self._closing = True
         return True
 
     # Ends.

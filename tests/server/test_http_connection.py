@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ropewalk_server.http import Request, Response
-from ropewalk_server.http_connection import Connection
+from ropewalk_server.http_connection import AT_ONCE, Connection
 from ropewalk_server.http_server import HttpServer
 from ropewalk_server.limits import Limits
 from tests.server.test_http_heads import Wire, post
@@ -100,6 +100,29 @@ async def test_bodies_that_are_never_finished_keep_no_small_request_out(port: Po
     for hog in hogs:
         hog.connection_lost(None)
     assert port.server.buffered == 0
+
+
+async def test_many_requests_in_one_piece_leave_others_their_turn(port: Port) -> None:
+    """In order, a few at a time: eight thousand of /openapi.json held the loop for eight seconds, and 300 MB."""
+    _, wire = port.connect(b"".join(post(b"x" * size) for size in range(100)))
+    assert len(port.seen) == AT_ONCE
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert re.findall(rb"\r\n\r\n([0-9]+)", wire.sent) == [b"%d" % size for size in range(100)]
+
+
+@pytest.mark.parametrize("slow", [True, False])
+async def test_what_waits_when_a_client_has_ended_is_answered(port: Port, slow: bool) -> None:
+    """Behind a late answer, and behind many."""
+    before = b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n" if slow else post(b"") * AT_ONCE
+    connection, wire = port.connect(before + post(b"a") + post(b"ab"))
+    assert connection.eof_received()
+    if slow:
+        port.slow[0].set_result(Response(200, b"0"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert re.findall(rb"\r\n\r\n([0-9]+)", wire.sent)[-2:] == [b"1", b"2"]
+    assert wire.closed
 
 
 async def test_tiny_chunks_are_kept_as_one_body(port: Port) -> None:
