@@ -25,6 +25,8 @@ from ropewalk_server.rpc import Answer, Code, Head, Reply, failure
 if TYPE_CHECKING:
     from ropewalk_server.http2_connection import Connection
 
+TINY = 16
+"""Bytes of a piece of a message, below which clients that mean well send one or two."""
 _REPLENISH = 1 << 29
 _REMEMBERED = 64
 
@@ -115,6 +117,8 @@ class Calls:
             self._connection.spend()
             return
         first = not stream.size
+        if size < TINY and not (first or ended):
+            self._connection.spend()
         stream.ended = ended
         stream.size += size
         self._share.hold(size)

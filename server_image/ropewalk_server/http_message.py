@@ -10,15 +10,18 @@ from ropewalk_server.http_heads import Head
 
 PER_HEADER = 4
 """Colon, space and the line's end, which a header's size counts as well."""
-_ENCODING, _EXPECT, _LENGTH = b"content-encoding", b"expect", b"content-length"
-READ_SIZES = frozenset(map(len, (_ENCODING, _EXPECT, _LENGTH)))
+MOST_CRUMBS, CRUMB = 1024, 16
+"""Chunks that may be as small as they like, and the bytes that more of them have on average."""
+_ENCODING, _TRANSFER, _EXPECT, _LENGTH = b"content-encoding", b"transfer-encoding", b"expect", b"content-length"
+READ_SIZES = frozenset(map(len, (_ENCODING, _TRANSFER, _EXPECT, _LENGTH)))
 """Of the names that are looked at whatever the handler wants: most are told by their length to be none of them."""
 
 
 class Message:
-    """What the parser has handed out of one request so far. `size` is that of the body, `head_size` of the head."""
+    """What the parser has handed out of one request so far. `size` is that of the body, `head_size` of the head
+    and of what stands behind the body; `parts` are those that the body came in."""
 
-    __slots__ = ("encoding", "expect", "head_size", "headers", "length", "pieces", "size", "url")
+    __slots__ = ("encoding", "expect", "head_size", "headers", "length", "parts", "pieces", "size", "url")
 
     def __init__(self) -> None:
         self.url = b""
@@ -28,7 +31,7 @@ class Message:
         self.length = 0
         """Of the body, as far as the head says; -1 where it says what cannot be."""
         self.pieces: list[bytes | bytearray] = []
-        self.size = self.head_size = 0
+        self.size = self.head_size = self.parts = 0
 
     def add_url(self, part: bytes) -> None:
         """More of the target."""
@@ -42,6 +45,8 @@ class Message:
             self.headers[name] = value
         elif name == _ENCODING:
             self.encoding = value.lower()
+        elif name == _TRANSFER and value.lower() != b"chunked":
+            self.encoding = value
         elif name == _EXPECT:
             self.expect = value.lower() == b"100-continue"
         elif name == _LENGTH and value.isdigit():
@@ -51,6 +56,13 @@ class Message:
         """More of the body."""
         keep(self.pieces, data)
         self.size += len(data)
+        self.parts += 1
+
+    @property
+    def in_crumbs(self) -> bool:
+        """Whether the body comes in so many and so small chunks that reading them is an attack: 256 KB of chunks of a
+        byte each took the loop 0.4 s."""
+        return self.parts > MOST_CRUMBS and self.size < CRUMB * self.parts
 
     def head(self, method: bytes) -> Head:
         """The head alone."""

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ropewalk_server.http_server import HttpServer
 
 
+class Refused(Exception):
+    """Ends the parser's work on bytes of which no more is wanted."""
+
+
 class Client(Protocol):
     """The connection that the bytes come from. `deadline`: until when more has to have come (monotonic seconds)."""
 
@@ -112,11 +116,14 @@ class Reader:
         self.message.add_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_body or self.stopped:
-            return  # a trailer: nothing that decides may come after the body
+        if self.stopped:
+            return
         size, message = len(name), self.message
         message.head_size += size + len(value) + PER_HEADER
-        if size in self._server.read_sizes:
+        if self._in_body:  # a trailer: nothing that decides may come after the body
+            if message.head_size > (most := self._server.limits.max_header_bytes):
+                self._fail(431, "header_bytes", f"Request trailers are larger than {most} bytes")
+        elif size in self._server.read_sizes:
             message.add_header(name.lower(), value, self._server.kept)
 
     def on_headers_complete(self) -> None:
@@ -133,7 +140,7 @@ class Reader:
             client.fail(413, "body_bytes", f"Request body is larger than {limits.max_body_bytes} bytes")
         elif message.encoding not in (b"", b"identity"):
             # A bomb of 100 KB unpacks to 100 MB (tensorflow/serving#4136): compressed bodies are refused.
-            client.fail(415, "content_encoding", "Content-Encoding is not supported")
+            client.fail(415, "content_encoding", "Compressed bodies are not supported: send them as they are")
         elif message.expect:
             client.go_on()
 
@@ -144,12 +151,20 @@ class Reader:
         before = message.size
         message.add_piece(data)
         self._share.hold(len(data))
-        if message.size > limit:
+        if message.in_crumbs:
+            words = f"{message.parts} chunks of {message.size} bytes together: send larger ones"
+            self._fail(400, "malformed", words)
+        elif message.size > limit:
             self._client.fail(413, "body_bytes", f"Request body is larger than {limit} bytes")
         elif self._share.exceeded:
             self._client.fail(503, "buffered_bytes", "Too many large requests at once")
         elif before <= SHARE_BYTES < message.size and (refused := self._server.admit(message.headers)) is not None:
             self._client.refuse(refused)  # no room for a large body of somebody who may not ask
+
+    def _fail(self, status: int, reason: str, message: str) -> None:
+        """Refuse what arrives, and have the parser stop in the middle of it."""
+        self._client.fail(status, reason, message)
+        raise Refused
 
     def on_message_complete(self) -> None:
         self._in_body = False

@@ -96,6 +96,18 @@ async def test_a_stranger_is_refused_before_the_whole_message_is_there() -> None
         assert backend.server.buffered == 0
 
 
+async def test_a_message_in_crumbs_is_a_flood() -> None:
+    """One of a few is not, as clients send it whose buffer is small."""
+    async with serving() as (backend, port), connected(port) as peer:
+        message = framed(b"x" * 200)
+        pieces = [data(1, message[at : at + 1], flags=0) for at in range(len(message))]
+        await peer.send(peer.head(), *pieces, data(1, b"", flags=h2.END_STREAM))
+        assert (await peer.answer())["message"] == b"x" * 200
+        message = framed(b"x" * 5000)
+        await peer.send(peer.head(), *[data(3, message[at : at + 1], flags=0) for at in range(2000)])
+        await eventually(lambda: "flood" in backend.rejected)
+
+
 @pytest.mark.parametrize(
     ("sent", "reason"),
     [

@@ -126,10 +126,35 @@ async def test_what_waits_when_a_client_has_ended_is_answered(port: Port, slow: 
 
 
 async def test_tiny_chunks_are_kept_as_one_body(port: Port) -> None:
-    connection, _ = port.connect(CHUNKED + chunks(*[b"ab"] * 10_000))
+    connection, _ = port.connect(CHUNKED + chunks(*[b"ab"] * 1000))
     assert len(connection._reader.message.pieces) == 2
-    connection.data_received(b"0\r\n\r\n")
-    assert port.seen[0].body == b"ab" * 10_000
+    connection.data_received(chunks(b"c" * 20_000, *[b"ab"] * 200) + b"0\r\n\r\n")
+    assert port.seen[0].body == b"ab" * 1000 + b"c" * 20_000 + b"ab" * 200
+
+
+async def test_a_body_in_crumbs_is_refused(port: Port) -> None:
+    """Before the rest of what came with it is looked at."""
+    connection, wire = port.connect(CHUNKED + chunks(*[b"ab"] * 40_000))
+    assert wire.sent.startswith(b"HTTP/1.1 400")
+    assert b"1025 chunks of 2050 bytes together: send larger ones" in wire.sent
+    assert (port.reasons, port.seen, connection._reader.message.parts) == (["malformed"], [], 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["Transfer-Encoding: gzip, chunked", "Content-Encoding: gzip\r\nTransfer-Encoding: chunked"]
+)
+async def test_a_compressed_body_is_refused_however_it_says_so(port: Port, name: str) -> None:
+    """Read as it is, it would be somebody's garbage."""
+    _, wire = port.connect(f"POST /p HTTP/1.1\r\nHost: a\r\n{name}\r\n\r\n".encode() + chunks(b"abc"))
+    assert wire.sent.startswith(b"HTTP/1.1 415")
+    assert (port.reasons, port.seen) == (["content_encoding"], [])
+
+
+async def test_trailers_are_bounded_as_heads_are(port: Port) -> None:
+    """They are read for nobody."""
+    _, wire = port.connect(CHUNKED + chunks(b"abc") + b"0\r\n" + b"a: b\r\n" * 40_000)
+    assert wire.sent.startswith(b"HTTP/1.1 431")
+    assert (port.reasons, port.seen) == (["header_bytes"], [])
 
 
 async def test_what_waits_for_its_answer_counts_until_it_is_there(port: Port) -> None:

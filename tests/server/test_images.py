@@ -16,8 +16,9 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_server.protocols.costly import Costly
 from ropewalk_server.protocols.decode import Decoder
-from ropewalk_server.protocols.images import AT_ONCE, Costly, InvalidImage, decode_images
+from ropewalk_server.protocols.images import AT_ONCE, InvalidImage, decode_images
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.unfilter import by_diagonals, by_lines
 from ropewalk_trainer.readers import File, read_image_folder

@@ -6,7 +6,6 @@ shape before anything is unpacked, and unpacking stops at that size.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import struct
 import zlib
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model import jpeg
+from ropewalk_server.protocols.costly import Costly, on_event_loop
 from ropewalk_server.protocols.unfilter import unfilter
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -35,15 +35,11 @@ class InvalidImage(ValueError):
         self.row = row
 
 
-class Costly(Exception):
-    """Unpacking would hold up an event loop: read the request again in another thread (`unpacking`)."""
-
-
 def decode_images(files: Sequence[bytes], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """uint8 [files, *shape], shape = (height, width, channels). Raises InvalidImage, and Costly on an event loop."""
     size = math.prod(shape)
     costly = sum(len(data) + size for data in files if data.startswith((_MAGIC, jpeg.MAGIC)))
-    if costly > AT_ONCE and _on_event_loop():
+    if costly > AT_ONCE and on_event_loop():
         raise Costly
     packed = [row for row, data in enumerate(files) if data.startswith(_MAGIC)]
     found = np.empty((len(files), *shape), dtype=np.uint8)
@@ -67,14 +63,6 @@ def decode_images(files: Sequence[bytes], shape: tuple[int, ...]) -> NDArray[np.
             raise InvalidImage(rows[int(damaged.argmax())], "the PNG is damaged")
         found[rows] = unfilter(filtered, shape[2])
     return found
-
-
-def _on_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _from_jpeg(row: int, data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -18,7 +18,7 @@ from ropewalk_server.feedback import Issued
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols.answering import error, later, mistaken, not_allowed, wants_receipts
-from ropewalk_server.protocols.images import Costly
+from ropewalk_server.protocols.costly import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH, Asked, read_infer, write_infer
 from ropewalk_server.protocols.tensor_columns import DATATYPE_OF

@@ -19,7 +19,7 @@ from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import packed
 from ropewalk_server.protocols.answering import mistaken
 from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.protocols.images import Costly
+from ropewalk_server.protocols.costly import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.openinference_messages import MAX_ID, UNSUPPORTED
 from ropewalk_server.protocols.tensor_columns import DATATYPE_OF, DATATYPES

@@ -20,6 +20,7 @@ from ropewalk_server.feedback import FIELD, RECEIPT, Issued
 from ropewalk_server.http import JSON, Response
 from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.costly import not_on_the_loop
 from ropewalk_server.protocols.jsonbody import MAX_DEPTH, BadRequest, parse_object, refuse_depth, shown
 from ropewalk_server.protocols.number_lists import taken_out
 from ropewalk_server.protocols.tensors import (
@@ -82,7 +83,10 @@ def read_infer(model: Model, body: bytes, header_length: bytes | None, max_rows:
     """
     text, tail = _split(body, header_length)
     known = _known_heads.get(text) if len(text) <= KNOWN_HEAD_BYTES else None
-    head = known or _read_numbers(model, text) or _read_head(text, {})
+    head = known or _read_numbers(model, text)
+    if head is None:
+        not_on_the_loop(len(text))
+        head = _read_head(text, {})
     inputs: dict[str, Tensor] = {}
     at = 0
     for name, datatype, shape, size, data in head.inputs:

@@ -29,13 +29,15 @@ class Examples:
         """Answer at once, or with a future where the model is slow."""
         if request.method != b"POST":
             return not_allowed(request, "POST")
+        began = time.perf_counter()
         found = self._predictor.find(target.version)
         if found is None:
             return absent(target)
         if not classifying.takes(found.model, target.verb):
             title = classifying.TITLES[target.verb][0]
-            return error(400, classifying.wrong_method(found.model.signature, target.verb, title))
-        return self._asked(request, found, target.verb, time.perf_counter())
+            wrong = BadRequest(classifying.wrong_method(found.model.signature, target.verb, title))
+            return error(*mistaken(self._predictor, found, began, wrong))
+        return self._asked(request, found, target.verb, began)
 
     def _asked(self, request: Request, found: Loaded, verb: str, began: float) -> Answer:
         predictor = self._predictor

@@ -20,7 +20,7 @@ from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import classifying, packed
 from ropewalk_server.protocols.answering import mistaken
 from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.protocols.images import Costly
+from ropewalk_server.protocols.costly import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_protos import DTYPES, float_vector, read_tensor, sizes_of, write_tensor
 from ropewalk_server.protocols.tensors import batch_of, check_names, check_words, names_of_outputs

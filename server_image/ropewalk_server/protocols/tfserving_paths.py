@@ -50,7 +50,8 @@ def malformed(request: Request) -> Response:
 
 def not_found(target: Target) -> Response:
     """The model or version is not served here."""
-    wanted = f"Latest({target.name})" if target.version is None else f"Specific({target.name}, {target.version})"
+    name = target.name[:80]
+    wanted = f"Latest({name})" if target.version is None else f"Specific({name}, {target.version})"
     return error(404, f"Servable not found for request: {wanted}")
 
 

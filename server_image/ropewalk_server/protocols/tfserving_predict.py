@@ -19,7 +19,7 @@ from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import together
 from ropewalk_server.protocols.answering import error, later, mistaken, not_allowed, wants_receipts
 from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.protocols.images import Costly
+from ropewalk_server.protocols.costly import Costly, not_on_the_loop
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth, shown
 from ropewalk_server.protocols.named_tensors import written
 from ropewalk_server.protocols.tfserving_answers import write_predict, write_rows
@@ -141,6 +141,7 @@ def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]
     plain = model.decoder.decode_numbers(body, max_rows)
     if plain is not None:
         return plain
+    not_on_the_loop(len(body))
     document = parse_object(body)
     name = document.get("signature_name", "")
     if name not in ("", model.signature.name):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.costly import Costly
 from ropewalk_server.protocols.decode import Decoder
-from ropewalk_server.protocols.images import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object
 
 ROWS = "instances"

@@ -1,4 +1,4 @@
-"""Requests whose images take long to unpack, read in threads of their own: the event loop answers others meanwhile."""
+"""Requests that take long to read, by their images or their size, in threads: the loop answers others meanwhile."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Unpacking:
         predictor, limits = self._predictor, self._predictor.limits
         if self._waiting >= limits.max_concurrency or self._bytes + size > limits.max_buffered_bytes:
             predictor.reject("concurrency")
-            message = f"{self._waiting} requests with images are waiting or being unpacked already; try again later"
+            message = f"{self._waiting} large requests are waiting or being read already; try again later"
             raise predictor.failed(loaded, began, Refused(429, message))
         self._waiting += 1
         self._bytes += size
@@ -36,7 +36,7 @@ class Unpacking:
             return await asyncio.wait_for(decoding, limits.deadline_seconds)
         except TimeoutError:
             predictor.reject("deadline")
-            message = f"Unpacking the images took longer than {limits.deadline_seconds:g} s"
+            message = f"Reading the request took longer than {limits.deadline_seconds:g} s"
             raise predictor.failed(loaded, began, Refused(504, message)) from None
         finally:
             self._waiting -= 1

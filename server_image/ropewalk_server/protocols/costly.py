@@ -1,0 +1,27 @@
+"""Requests that would hold up the event loop while they are read: they are read again in a thread (`unpacking`)."""
+
+from __future__ import annotations
+
+import asyncio
+
+LARGE = 128 * 1024
+"""Bytes of JSON that become Python's objects in some milliseconds, whatever they are."""
+
+
+class Costly(Exception):
+    """Read the request again in another thread."""
+
+
+def on_event_loop() -> bool:
+    """Whether others wait meanwhile."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def not_on_the_loop(size: int) -> None:
+    """Raise Costly where so many bytes of JSON are to become objects on an event loop."""
+    if size > LARGE and on_event_loop():
+        raise Costly

@@ -1,0 +1,53 @@
+"""Large requests that are not numbers alone: read in a thread, answered and refused like small ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ropewalk_server.model import Model, load
+from ropewalk_server.protocols.costly import LARGE, Costly
+from ropewalk_server.protocols.openinference_messages import read_infer
+from ropewalk_server.protocols.tfserving_predict import read_predict
+from tests.server.conftest import Server
+from tests.server.openinference import ROW, infer, tensor
+from tests.server.zoo import MIXED, NUMBERS
+
+ROWS = 2500
+
+
+def rows(last: dict[str, Any]) -> bytes:
+    """A request in row form of mixed rows."""
+    return json.dumps({"instances": [*[ROW] * (ROWS - 1), {**ROW, **last}]}).encode()
+
+
+def of(zoo: Server, version: int) -> Model:
+    """The model in this process."""
+    return load(zoo.root / "claims" / "zoo" / str(version), None)
+
+
+async def test_an_event_loop_reads_large_requests_of_numbers_alone(zoo: Server) -> None:
+    """Which takes a millisecond; objects of Python's take a hundred times as long."""
+    mixed, numbers = of(zoo, MIXED), of(zoo, NUMBERS)
+    body = rows({})
+    assert len(body) > LARGE
+    with pytest.raises(Costly):
+        read_predict(mixed, body, ROWS)
+    with pytest.raises(Costly):
+        read_infer(mixed, b'{"inputs":[' + b"1," * LARGE, None, ROWS)
+    many = json.dumps({"instances": [{"a": 1.5, "b": 2.5}] * 10_000}).encode()
+    batch, _ = read_predict(numbers, many, 10_000)
+    assert (batch.rows, len(many) > LARGE) == (10_000, True)
+
+
+def test_large_requests_are_answered_and_refused_as_small_ones(zoo: Server) -> None:
+    """In both protocols."""
+    path = f"/v1/models/cancer/versions/{MIXED}:predict"
+    status, document, _ = zoo.post(path, rows({}))
+    assert (status, len(document["predictions"])) == (200, ROWS)
+    status, document, _ = zoo.post(path, rows({"n": "x"}))
+    assert (status, str(ROWS - 1) in document["error"]) == (400, True), document
+    inputs = [tensor(name, [value] * ROWS) for name, value in ROW.items()]
+    assert infer(zoo, MIXED, inputs)[0] == 200
