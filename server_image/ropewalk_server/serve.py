@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -182,5 +183,8 @@ def main() -> int:
     async def serve() -> None:
         await Server(name, pod).run(http_port, grpc_port, monitoring_port)
 
+    # A request's objects go when it has been answered; only cycles need the collector, which would walk over those of a
+    # large one again and again while it is parsed (4 MiB of empty lists: 260 ms in place of 100).
+    gc.set_threshold(50_000, 20, 100)
     uvloop.run(serve())
     return 0
