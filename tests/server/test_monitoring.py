@@ -92,6 +92,8 @@ def test_a_version_has_all_its_series_before_its_first_request(server: Server, p
     assert {name: len(samples) for name, samples in after.items()} == {n: len(s) for n, s in before.items()}
     assert total(after, "requests_total", protocol="rest_v2", code="400") == 1
     assert total(after, "requests_total") == 2
+    assert server.post("/v1/models/cancer:classify", {"examples": [row()]})[0] == 400
+    assert total(scrape(server), "requests_total", protocol="rest_v1", code="400") == 1, "a method it does not have"
 
 
 def test_rows_of_requests_and_of_computations_are_told_apart() -> None:
