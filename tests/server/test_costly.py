@@ -29,7 +29,7 @@ def of(zoo: Server, version: int) -> Model:
 
 
 async def test_an_event_loop_reads_large_requests_of_numbers_alone(zoo: Server) -> None:
-    """Which takes a millisecond; objects of Python's take a hundred times as long."""
+    """All others would hold it up by what they become."""
     mixed, numbers = of(zoo, MIXED), of(zoo, NUMBERS)
     body = rows({})
     assert len(body) > LARGE
@@ -47,6 +47,9 @@ def test_large_requests_are_answered_and_refused_as_small_ones(zoo: Server) -> N
     path = f"/v1/models/cancer/versions/{MIXED}:predict"
     status, document, _ = zoo.post(path, rows({}))
     assert (status, len(document["predictions"])) == (200, ROWS)
+    named = rows({})[:-1] + b', "signature_name": "predictions"}'
+    status, document, _ = zoo.post(path, named)
+    assert (status, '"predictions" not found' in document["error"]) == (400, True), document
     status, document, _ = zoo.post(path, rows({"n": "x"}))
     assert (status, str(ROWS - 1) in document["error"]) == (400, True), document
     inputs = [tensor(name, [value] * ROWS) for name, value in ROW.items()]

@@ -109,6 +109,8 @@ def test_a_named_signature_has_its_own_shapes(server: Server) -> None:
     status, said = ask(server, SEVERAL, {"signature_name": "total", "inputs": [[1, float("nan")]]})
     assert status == 200
     assert np.isnan(said["outputs"]["all"])
+    status, said = ask(server, SEVERAL, {"signature_name": "total", "inputs": [[0.015625] * 64] * 600})
+    assert (status, said.get("outputs", said)) == (200, {"all": 600.0, "total": [1.0] * 600}), "too large for the loop"
 
 
 def test_strings_are_bytes(server: Server) -> None:

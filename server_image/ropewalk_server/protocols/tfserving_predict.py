@@ -91,28 +91,34 @@ class Predict:
     def _predicted(self, request: Request, found: Loaded, began: float) -> Answer:
         predictor = self._predictor
         try:
-            batch, row_form = read_predict(found.model, request.body, predictor.most_rows(found.model))
+            found, batch, row_form = self._read(found, request.body)
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
         except Costly:
             return asyncio.ensure_future(self._unpacked(request, found, began))
-        except Elsewhere as other:
-            return self._predicted(request, found._replace(model=other.model), began)
         return self._ask(found, began, batch, row_form, wants_receipts(request))
+
+    def _read(self, found: Loaded, body: bytes) -> tuple[Loaded, Batch, bool]:
+        """The rows, for the signature that the request names, and whether they came in row form."""
+        try:
+            batch, row_form = read_predict(found.model, body, self._predictor.most_rows(found.model))
+        except Elsewhere as other:
+            return self._read(found._replace(model=other.model), body)
+        return found, batch, row_form
 
     async def _unpacked(self, request: Request, found: Loaded, began: float) -> Response:
         predictor = self._predictor
 
-        def read() -> tuple[Batch, bool]:
-            return read_predict(found.model, request.body, predictor.most_rows(found.model))
+        def read() -> tuple[Loaded, Batch, bool]:
+            return self._read(found, request.body)
 
         try:
-            batch, row_form = await self._unpacking.read(found, began, len(request.body), read)
+            asked, batch, row_form = await self._unpacking.read(found, began, len(request.body), read)
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
         except Refused as why:
             return error(why.status, str(why))
-        answer = self._ask(found, began, batch, row_form, wants_receipts(request))
+        answer = self._ask(asked, began, batch, row_form, wants_receipts(request))
         return answer if isinstance(answer, Response) else await answer
 
     def _ask(self, found: Loaded, began: float, batch: Batch, row_form: bool, each: bool) -> Answer:
