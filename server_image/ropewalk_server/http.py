@@ -6,6 +6,7 @@ A handler answers at once with a `Response`, or later with a future of one.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -62,6 +63,11 @@ def path_of(url: bytes) -> bytes:
     """A request's target without its query."""
     mark = url.find(b"?")
     return url if mark < 0 else url[:mark]
+
+
+def matched(pattern: re.Pattern[str], path: bytes) -> re.Match[str] | None:
+    """The whole path as the pattern has it; None where it is another, or no ASCII."""
+    return pattern.fullmatch(path.decode("ascii")) if path.isascii() else None
 
 
 def query_of(url: bytes) -> bytes:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ropewalk_server.http_server import HttpServer
 
 
-class Refused(Exception):
+class NoMore(Exception):
     """Ends the parser's work on bytes of which no more is wanted."""
 
 
@@ -164,7 +164,7 @@ class Reader:
     def _fail(self, status: int, reason: str, message: str) -> None:
         """Refuse what arrives, and have the parser stop in the middle of it."""
         self._client.fail(status, reason, message)
-        raise Refused
+        raise NoMore
 
     def on_message_complete(self) -> None:
         self._in_body = False

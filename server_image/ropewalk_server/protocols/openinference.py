@@ -15,7 +15,7 @@ import orjson
 
 from ropewalk_model.signature import TensorSpec
 from ropewalk_server.feedback import Issued
-from ropewalk_server.http import Answer, Request, Response
+from ropewalk_server.http import Answer, Request, Response, matched
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols.answering import error, later, mistaken, not_allowed, wants_receipts
 from ropewalk_server.protocols.costly import Costly
@@ -148,10 +148,7 @@ class OpenInference:
 
 def route(path: bytes) -> Target | None:
     """The target of a path, None if the path is none of this protocol's."""
-    try:
-        found = _PATH.fullmatch(path.decode("ascii"))
-    except UnicodeDecodeError:
-        return None
+    found = matched(_PATH, path)
     if found is None:
         return None
     if found["name"] is None:

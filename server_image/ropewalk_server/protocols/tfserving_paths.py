@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ropewalk_server.http import Request, Response
+from ropewalk_server.http import Request, Response, matched
 from ropewalk_server.protocols.answering import error
 from ropewalk_server.versions import Versions
 
@@ -25,10 +25,7 @@ class Target:
 
 def route(path: bytes) -> Target | None:
     """The target of a path, None if the path is none of this protocol's."""
-    try:
-        found = _PATH.fullmatch(path.decode("ascii"))
-    except UnicodeDecodeError:
-        return None
+    found = matched(_PATH, path)
     if found is None:
         return None
     version = int(found[2]) if found[2] else None

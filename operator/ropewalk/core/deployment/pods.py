@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .. import security
 from ..names import MANAGED_BY_LABEL, bounded
 from ..plan import Json, Ref
 from .versions import CLAIMS_ROOT
@@ -18,7 +19,6 @@ GRPC_PORT = 8500
 HTTP_PORT = 8501
 MONITORING_PORT = 8502
 CONTAINER = "server"
-USER = 65532
 ROUTES_DIRECTORY = "/ropewalk/routes"
 STATE_DIRECTORY = "/ropewalk/state"
 GRACE_SECONDS = 10
@@ -126,14 +126,7 @@ def _pod(wishes: Wishes, container: Json, claims: list[str], one_node: bool) -> 
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS + max(30, wishes.limits["deadlineSeconds"]),
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": security.of_pod(),
         "containers": [container],
         "volumes": [
             {"name": "routes", "configMap": {"name": routes_name(wishes)}},
@@ -188,11 +181,7 @@ def _container(wishes: Wishes, image: str, tensorflow: bool, claims: list[str]) 
         "livenessProbe": _probe(
             "/healthz", initialDelaySeconds=90, periodSeconds=10, timeoutSeconds=5, failureThreshold=3
         ),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": security.of_container(),
         "volumeMounts": [
             # The whole directory: a file mounted by subPath never changes while the pod lives.
             {"name": "routes", "mountPath": ROUTES_DIRECTORY, "readOnly": True},

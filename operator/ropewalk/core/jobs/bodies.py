@@ -1,26 +1,14 @@
-"""What every pod of a Job has in common: no rights, pod security `restricted`, and a last word when it ends."""
+"""What every container of a Job has in common: no rights, and a last word when it ends."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from .. import security
 from ..plan import Json
 from .observed import SMOKE_TEST
 
 ROOT = "/ropewalk"
-USER = 65532
-
-
-def pod_security() -> dict[str, Any]:
-    """Of the pod."""
-    return {
-        "runAsNonRoot": True,
-        "runAsUser": USER,
-        "runAsGroup": USER,
-        "fsGroup": USER,
-        "fsGroupChangePolicy": "OnRootMismatch",
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
 
 
 def container(
@@ -37,11 +25,7 @@ def container(
         "terminationMessagePath": "/dev/termination-log",
         # What dies before it can speak (a broken import, a segmentation fault) leaves its last lines.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": security.of_container(),
         "volumeMounts": mounts,
     }
 

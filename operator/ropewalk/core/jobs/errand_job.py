@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import security
 from ..plan import Json
-from .bodies import ROOT, container, pod_security
+from .bodies import ROOT, container
 from .observed import ERRAND
 
 
@@ -20,7 +21,7 @@ def pod(image: str, *, config_map: str, claim: str, resources: Json) -> dict[str
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": pod_security(),
+        "securityContext": security.of_pod(),
         "volumes": [
             {"name": "run", "configMap": {"name": config_map}},
             {"name": "tmp", "emptyDir": {}},

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...api.pipeline import PipelineSpec
-from .. import names
+from .. import names, security
 from ..jobs import bodies, errand_job
 from ..jobs.bodies import ROOT
 from ..jobs.observed import SMOKE_TEST, TRAIN
@@ -75,7 +75,7 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 30,
-        "securityContext": bodies.pod_security(),
+        "securityContext": security.of_pod(),
         "volumes": volumes,
         "initContainers": [
             bodies.container(

@@ -251,8 +251,8 @@ class _Pass:
         if late is not None:
             return self._attempt_failed(run, late)
         if isinstance(verdict, Waiting):
-            begun = not verdict.reason or bool(verdict.stage)
-            if not (begun or run.spec_hash == self.hash or self._trigger() is None):
+            stuck = verdict.reason and not verdict.stage  # before its first container
+            if stuck and run.spec_hash != self.hash and self._trigger() is not None:
                 return self._failed(outcome.superseded(run, verdict, self.now))
             run = replace(run, state=STARTING, waiting=verdict.reason, message=clip(verdict.message, 600))
             self.ledger = replace(self.ledger, run=run)
