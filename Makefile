@@ -25,7 +25,7 @@ help:  ## what can be made
 
 NATIVE := server_image/ropewalk_server/native
 
-.venv/ready: locks/dev.txt pyproject.toml $(NATIVE)/numbers.c $(NATIVE)/number.h $(NATIVE)/build.py
+.venv/ready: locks/dev.txt pyproject.toml $(wildcard $(NATIVE)/*.[ch]) $(NATIVE)/build.py
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r locks/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -92,6 +92,6 @@ bench-serving: .venv/ready  ## our server beside its peers on this machine, no c
 	$(BIN)/python -m benchmarks.serving $(ARGS)
 
 clean:  ## the build's leftovers in this folder (never the cluster's cache)
-	rm -rf .venv $(NATIVE)/numbers.so .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf .venv $(NATIVE)/native.so .pytest_cache .mypy_cache .ruff_cache .coverage
 
 .PHONY: help cluster cluster-local cluster-kind kind-present images images-local images-kind install demo demo-down check test fuzz bench bench-serving clean

@@ -14,14 +14,14 @@ FROM ${BASE} AS more
 COPY locks/server-tf.txt /tmp/requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip python3 -m pip install --no-deps --target /opt/server -r /tmp/requirements.txt
 
-# The one part of the server in C.
+# What of the server is in C.
 FROM ${BASE} AS native
 COPY locks/build.txt /tmp/requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/build \
  && /opt/build/bin/pip install --no-deps -r /tmp/requirements.txt
 COPY server_image/ropewalk_server/__init__.py /src/ropewalk_server/
 COPY server_image/ropewalk_server/native /src/ropewalk_server/native
-RUN PYTHONPATH=/src /opt/build/bin/python -m ropewalk_server.native.build /opt/numbers.so
+RUN PYTHONPATH=/src /opt/build/bin/python -m ropewalk_server.native.build /opt/native.so
 
 FROM ${BASE} AS project
 COPY pyproject.toml README.md LICENSE /src/
@@ -36,7 +36,7 @@ FROM ${BASE}
 COPY --from=libraries /opt/venv /opt/venv
 COPY --from=more /opt/server /opt/server
 COPY --from=project /opt/ropewalk /opt/ropewalk
-COPY --from=native /opt/numbers.so /opt/ropewalk/ropewalk_server/native/
+COPY --from=native /opt/native.so /opt/ropewalk/ropewalk_server/native/
 ENV PATH=/opt/ropewalk/bin:/opt/venv/bin:$PATH PYTHONPATH=/opt/ropewalk:/opt/server \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
 USER 65532:65532

@@ -170,7 +170,7 @@ def main() -> int:
         log("error", "ROPEWALK_MODEL is not set: it names the model in /v1/models/NAME")
         return 64
     if native.load() is None:
-        log("warning", "numbers.so was not built for this processor: requests of many numbers take five times as long")
+        log("warning", "native.so was not built for this processor: requests of many numbers take five times as long")
     authentication = os.environ.get("ROPEWALK_AUTHENTICATION", AUTHENTICATIONS[0])
     if authentication not in AUTHENTICATIONS:  # an older server must not let everybody in
         log("error", f"ROPEWALK_AUTHENTICATION is {authentication!r}, not one of {', '.join(AUTHENTICATIONS)}")

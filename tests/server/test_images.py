@@ -20,7 +20,7 @@ from ropewalk_server.protocols.costly import Costly
 from ropewalk_server.protocols.decode import Decoder
 from ropewalk_server.protocols.images import AT_ONCE, InvalidImage, decode_images
 from ropewalk_server.protocols.jsonbody import BadRequest
-from ropewalk_server.protocols.unfilter import by_diagonals, by_lines
+from ropewalk_server.protocols.unfilter import by_lines, unfilter
 from ropewalk_trainer.readers import File, read_image_folder
 from tests.server.conftest import Server
 from tests.server.grpc_clients import connected
@@ -67,11 +67,16 @@ def test_every_filter_is_undone(shape: tuple[int, ...], filters: Sequence[int]) 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (28, 28, 1), (17, 30, 3)])
 def test_both_ways_of_unfiltering_agree(shape: tuple[int, ...]) -> None:
-    """Whatever filters the lines of the images have."""
+    """Whatever filters the lines have, and where one names none."""
     random = np.random.default_rng(5)
-    lines = random.integers(0, 256, (4, shape[0], 1 + shape[1] * shape[2])).astype(np.uint8)
-    lines[:, :, 0] %= 5
-    assert np.array_equal(by_diagonals(lines, shape[2]), by_lines(lines, shape[2]))
+    for _ in range(10):
+        lines = random.integers(0, 256, (shape[0], 1 + shape[1] * shape[2])).astype(np.uint8)
+        lines[:, 0] %= 5
+        pixels = unfilter(lines, shape[2])
+        assert pixels is not None
+        assert np.array_equal(pixels, by_lines(lines, shape[2]))
+        lines[-1, 0] = random.integers(5, 256)
+        assert unfilter(lines, shape[2]) is by_lines(lines, shape[2]) is None
 
 
 def test_what_is_no_image_is_told_by_its_row() -> None:
@@ -124,7 +129,7 @@ def test_rows_are_bounded_by_what_they_become() -> None:
 
 def test_many_images_are_answered_in_every_protocol(zoo: Server) -> None:
     """Unpacked beside the event loop: the answers, and the errors, are those of few images."""
-    pixels = np.random.default_rng(9).integers(0, 256, (500, 4, 4, 1)).astype(np.uint8)
+    pixels = np.random.default_rng(9).integers(0, 256, (1000, 4, 4, 1)).astype(np.uint8)
     files = [png(one, (4, 3)) for one in pixels]
     assert sum(map(len, files)) > AT_ONCE
     v1, v2 = f"/v1/models/cancer/versions/{IMAGE}:predict", f"/v2/models/cancer/versions/{IMAGE}/infer"
@@ -145,9 +150,9 @@ def test_many_images_are_answered_in_every_protocol(zoo: Server) -> None:
     for ask in (rest, infer):
         status, got = ask(files)
         assert status == 200, got
-        assert np.array_equal(np.reshape(got, (500, 3)), expected)
+        assert np.array_equal(np.reshape(got, (1000, 3)), expected)
         status, error = ask([*files, files[0][:60]])
-        assert (status, "500" in error, "damaged" in error) == (400, True, True)
+        assert (status, "1000" in error, "damaged" in error) == (400, True, True)
     with connected(zoo) as client:
         got = client.predict({"pixels": np.array(files, dtype=object)}, IMAGE)["probabilities"]
         assert np.array_equal(got, np.array(expected, dtype=np.float32))

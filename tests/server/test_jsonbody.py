@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk_server import native
-from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth
+from ropewalk_server.protocols.jsonbody import MOST_NESTED, BadRequest, parse_object, refuse_depth
 from ropewalk_server.protocols.numbers import Reader
 
 READERS = (
@@ -98,3 +98,28 @@ def test_depth_is_bounded_where_nothing_else_bounds_it() -> None:
         with pytest.raises(BadRequest, match="32 levels") as found:
             refuse_depth(document, "instances")
         assert found.value.reason == "json_depth"
+
+
+@pytest.mark.parametrize(
+    ("piece", "each", "words"),
+    [
+        ("[]", 1, "lists and objects"),
+        ("[[[1]]]", 3, "lists and objects"),
+        ('{"a": 1}', 2, "lists and objects"),
+        ("NaN", 1, "values beside NaN"),
+    ],
+)
+def test_a_document_of_countless_small_things_is_refused_before_it_is_parsed(piece: str, each: int, words: str) -> None:
+    """They are made in one call that lets nobody else in: 4 MiB of them took a quarter of a second."""
+    at_most = (MOST_NESTED - 3) // each
+    assert len(parse_object(f'{{"instances": [{",".join([piece] * at_most)}]}}'.encode())["instances"]) == at_most
+    with pytest.raises(BadRequest, match=f"more than {MOST_NESTED} {words}") as found:
+        parse_object(f'{{"instances": [{",".join([piece] * (at_most + 5))}]}}'.encode())
+    assert found.value.status == 413
+
+
+def test_what_pixels_need_is_allowed() -> None:
+    """A list a pixel, in as many bytes as a body has by default; and in proportion, where it may have more."""
+    for size in (4 << 20, 8 << 20):
+        pixels = ",".join(["[12,255,3]"] * (size // 11))
+        assert len(parse_object(f'{{"instances": [{pixels}]}}'.encode())["instances"]) == size // 11

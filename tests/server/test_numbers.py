@@ -20,7 +20,7 @@ NAMES = ("a", "b")
 
 def made(reader: Reader | None) -> Reader:
     """The reader, which needs the library that `make` builds."""
-    assert reader is not None, "numbers.so is not there: run `python -m ropewalk_server.native.build`"
+    assert reader is not None, "native.so is not there: run `python -m ropewalk_server.native.build`"
     return reader
 
 
@@ -240,9 +240,9 @@ def test_names_that_stand_otherwise_in_json_are_left_to_the_careful_decoder() ->
 
 def test_without_the_library_there_is_no_reader(tmp_path: Any) -> None:
     """Not built, or for another processor."""
-    assert native.load(tmp_path / "numbers.so") is None
-    (tmp_path / "numbers.so").write_bytes(b"\x7fELF of something else")
-    assert native.load(tmp_path / "numbers.so") is None
+    assert native.load(tmp_path / "native.so") is None
+    (tmp_path / "native.so").write_bytes(b"\x7fELF of something else")
+    assert native.load(tmp_path / "native.so") is None
 
 
 def test_names_are_found_in_any_order_but_not_at_any_cost() -> None:

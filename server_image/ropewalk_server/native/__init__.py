@@ -1,4 +1,4 @@
-"""The one part of the server in C: numbers in JSON to float32 (numbers.c). `python -m ropewalk_server.native.build`.
+"""What of the server is in C: numbers in JSON to float32 (numbers.c), PNG's filters (png.c); `build` compiles them.
 
 Where the library was not built, or not for this processor, `load` gives None and requests take the careful way through
 Python's objects: the same answers, three times as slow for large requests.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-LIBRARY = Path(__file__).with_name("numbers.so")
+LIBRARY = Path(__file__).with_name("native.so")
 VECTORS, NAMED_ROWS, COLUMNS = range(3)
 MAX_RANK, MAX_WIDTH = 8, 4096
 """As in numbers.c."""
@@ -64,6 +64,12 @@ def load_lists(path: Path = LIBRARY) -> Any:
     integer, pointer = ctypes.c_int64, ctypes.c_void_p
     arguments = (pointer, integer, pointer, integer, ctypes.POINTER(ctypes.c_int64))
     return _function("ropewalk_read_list", arguments, path, ctypes.CDLL)
+
+
+def load_unfilter(path: Path = LIBRARY) -> Any:
+    """`ropewalk_unfilter` of png.c, or None."""
+    integer, pointer = ctypes.c_int64, ctypes.c_void_p
+    return _function("ropewalk_unfilter", (pointer, integer, integer, integer, pointer), path, ctypes.CDLL)
 
 
 def _function(name: str, arguments: Sequence[Any], path: Path, library: Any) -> Any:

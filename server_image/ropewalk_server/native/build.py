@@ -1,4 +1,4 @@
-"""Compile numbers.c with the compiler of the package `ziglang`: `python -m ropewalk_server.native.build [TARGET]`.
+"""Compile what is in C with the compiler of the package `ziglang`: `python -m ropewalk_server.native.build [TARGET]`.
 
 A compiler that pip installs is there wherever the other packages are, the same one, and needs no headers of Python's.
 """
@@ -18,7 +18,8 @@ FLAGS = ("-std=c11", "-O3", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "
 def build(target: Path = LIBRARY) -> None:
     """Write the library. Raises CalledProcessError where it does not compile."""
     partial = target.with_suffix(f".{os.getpid()}")
-    command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, "-o", str(partial), str(LIBRARY.with_suffix(".c"))]
+    sources = sorted(map(str, LIBRARY.parent.glob("*.c")))
+    command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, "-o", str(partial), *sources]
     subprocess.run(command, check=True)
     partial.rename(target)
 
