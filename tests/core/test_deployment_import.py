@@ -330,21 +330,52 @@ def test_a_crash_at_any_write_leaves_one_import(write: int, after: bool) -> None
     assert found.status["live"]["uri"] == COPY
 
 
-def test_traffic_never_goes_to_an_imports_pod() -> None:
-    """It bears the deployment's label, by which it is found, and not the servers'."""
-    found = world()
-    job = until_job(found)
-    labels = job["spec"]["template"]["metadata"]["labels"]
-    for kind, name, place in (
-        ("Service", "cancer", ("selector",)),
-        ("PodDisruptionBudget", "cancer-server", ("selector", "matchLabels")),
-    ):
-        selector = found.objects[kind, name]["spec"]
-        for key in place:
-            selector = selector[key]
+def selected(spec: dict[str, Any], *place: str) -> dict[str, str]:
+    """The labels that a selector there asks for."""
+    found: Any = spec
+    for key in place:
+        found = found[key]
+    return dict(found)
+
+
+def test_nothing_that_selects_servers_selects_an_imports_pod() -> None:
+    """Not the Service, nor the Deployment, by whose selector an autoscaler counts pods: idle ones that are no servers.
+
+    Nor the one that `kubectl autoscale modeldeployment` goes by.
+    """
+    found = world(autoscaling={"minReplicas": 1, "maxReplicas": 3})
+    labels = until_job(found)["spec"]["template"]["metadata"]["labels"]
+    servers = found.objects["Deployment", "cancer-server"]["spec"]["template"]["metadata"]["labels"]
+    selectors = [
+        selected(found.objects["Service", "cancer"], "spec", "selector"),
+        selected(found.objects["PodDisruptionBudget", "cancer-server"], "spec", "selector", "matchLabels"),
+        selected(found.objects["Deployment", "cancer-server"], "spec", "selector", "matchLabels"),
+        selected(found.objects["NetworkPolicy", "cancer-server"], "spec", "podSelector", "matchLabels"),
+        dict([found.status["selector"].split("=")]),
+    ]
+    for selector in selectors:
+        assert selector.items() <= servers.items()
         assert not selector.items() <= labels.items()
-        template = found.objects["Deployment", "cancer-server"]["spec"]["template"]
-        assert selector.items() <= template["metadata"]["labels"].items()
-    policy = found.objects["NetworkPolicy", "cancer-server"]["spec"]
-    assert policy["podSelector"]["matchLabels"].items() <= labels.items(), "it may reach nothing either"
-    assert policy["egress"] == []
+    assert labels["app.kubernetes.io/managed-by"] == "ropewalk", "the admission policy lets the operator touch it"
+
+
+def test_an_imports_pod_reaches_nothing() -> None:
+    """Not even the API server, where servers ask that one whom to answer."""
+    found = world(
+        serving={"authentication": {"type": "Kubernetes"}}, serviceAccountName="asks", autoscaling={"maxReplicas": 3}
+    )
+    labels = until_job(found)["spec"]["template"]["metadata"]["labels"]
+    policy = found.objects["NetworkPolicy", "cancer-import"]["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    assert (policy["policyTypes"], policy["ingress"], policy["egress"]) == (["Ingress", "Egress"], [], [])
+    servers = found.objects["Deployment", "cancer-server"]["spec"]["template"]["metadata"]["labels"]
+    assert not policy["podSelector"]["matchLabels"].items() <= servers.items()
+
+
+def test_an_import_on_a_claim_of_one_node_goes_where_servers_are_or_where_there_is_none() -> None:
+    """Its own labels are among those that it may be near to: a pod that selects itself is the first anywhere."""
+    pod = until_job(world())["spec"]["template"]
+    (term,) = pod["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (near,) = term["labelSelector"]["matchExpressions"]
+    assert near == {"key": "ropewalk.dev/modeldeployment", "operator": "In", "values": ["cancer", "cancer.errand"]}
+    assert pod["metadata"]["labels"]["ropewalk.dev/modeldeployment"] == "cancer.errand"
