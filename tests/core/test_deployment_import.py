@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ropewalk.core.conditions import timestamp
 from tests.core.deployment_world import World
 
 URI, DIGEST = "pvc://models/imported/3", "sha256:" + "a" * 64
@@ -115,6 +116,8 @@ def test_what_is_refused_for_good_stalls_until_the_spec_changes() -> None:
     assert "ReadFile" in found.condition("Stalled")["message"]
     assert found.status["lastFailure"]["reason"] == "ForbiddenOp"
     assert found.status["lastFailure"]["location"] == "Import"
+    told = [(event.reason, event.message) for event in found.events if event.type == "Warning"]
+    assert told == [("ForbiddenOp", REFUSED["message"])], "one failure, one Event"
     found.now += timedelta(hours=1)
     found.settle()
     assert len(jobs(found)) == 1
@@ -153,6 +156,55 @@ def test_memory_is_told_with_its_remedy() -> None:
     found.settle()
     assert found.condition("Stalled")["reason"] == "OutOfMemory"
     assert "spec.serving.resources.limits.memory" in found.condition("Stalled")["message"]
+
+
+STOPPED = {**REFUSED, "reason": "Preempted", "message": "the pod was told to stop before the run had ended"}
+
+
+@pytest.mark.parametrize("said", [("", 143), (STOPPED, 75), ("I0000 tensorflow: still at it", 137)])
+@pytest.mark.parametrize("known_by", ["Job", "pod"])
+def test_an_import_that_is_ended_by_its_deadline_says_so(known_by: str, said: tuple[Any, int]) -> None:
+    """Whatever its pod could still say, and though the pod's end may be seen before the Job tells why."""
+    found = world()
+    job = until_job(found)
+    job["metadata"]["creationTimestamp"] = timestamp(found.now)
+    found.now += timedelta(minutes=30, seconds=1)
+    end(found, *said)
+    if known_by == "Job":
+        why = {"reason": "DeadlineExceeded", "message": "Job was active longer than specified deadline"}
+        job["status"] = {"conditions": [{"type": "FailureTarget", "status": "True", **why}]}
+    else:
+        pod = found.objects["Pod", f"{job['metadata']['name']}-x"]
+        pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = timestamp(found.now)
+    found.settle()
+    failure = found.status["lastFailure"]
+    assert failure["reason"] == "DeadlineExceeded"
+    assert failure["message"].startswith(
+        "the import took longer than its deadline of 1800 s: it needs a faster node (spec.serving.nodeSelector)"
+    )
+    assert "exit code" not in failure["message"]
+    assert failure["message"].endswith("; it is tried again after 60 s")
+
+
+@pytest.mark.parametrize(
+    ("code", "log", "reason", "words"),
+    [
+        (143, "", "Crashed", "the import was told to stop before it had ended (exit code 143)"),
+        (139, "a\nb", "Crashed", "the import died of a fault in native code (exit code 139): a b"),
+        (1, "Traceback", "Crashed", "the import ended with exit code 1: Traceback"),
+        (0, "nonsense", "ResultUnreadable", "the import ended with 0 but left no readable result"),
+    ],
+)
+def test_an_import_that_has_no_word_for_its_end_is_told_by_how_it_ended(
+    code: int, log: str, reason: str, words: str
+) -> None:
+    """In words: kubelet knows a number and `Error`."""
+    found = world()
+    until_job(found)
+    end(found, log, code, "Error" if code else "Completed")
+    found.settle()
+    failure = found.status["lastFailure"]
+    assert (failure["reason"], failure["message"]) == (reason, f"{words}; it is tried again after 60 s")
 
 
 @pytest.mark.parametrize(

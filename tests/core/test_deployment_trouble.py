@@ -45,6 +45,9 @@ def ended(**how: Any) -> dict[str, Any]:
         ({"reason": "CreateContainerConfigError", "message": "secret"}, {}, "ContainerCreateFailed", "secret"),
         (None, {"conditions": [UNSCHEDULABLE], "containerStatuses": []}, "Unschedulable", "0/1 nodes: cpu"),
         (None, ended(**CRASHED), "Crashed", "exit code 3: bad routes"),
+        (None, ended(exitCode=139, reason="Error"), "Crashed", "died of a fault in native code (exit code 139)"),
+        (None, ended(exitCode=137, reason="Error"), "Crashed", "was killed: its node was out of memory"),
+        (None, ended(reason="ContainerStatusUnknown"), "Crashed", "the server ended without an exit code"),
         (None, ended(**KILLED), "OutOfMemory", "raise spec.serving.resources.limits.memory"),
     ],
 )
