@@ -75,6 +75,7 @@ def test_a_saved_model_is_imported_and_then_served_under_its_number() -> None:
     assert found.condition("Reconciling")["reason"] == "Importing"
     assert found.condition("Ready") | {"status": "False", "reason": "Importing"} == found.condition("Ready")
     assert found.status["summary"]["message"] == f"Importing: {URI} is being imported"
+    assert found.condition("Available")["message"] == f"0 of 1 pods answer: {URI} is being imported"
     config = next(
         one for (kind, name), one in found.objects.items() if name == job["metadata"]["name"] and kind != "Job"
     )
