@@ -98,7 +98,8 @@ class OpenApi:
         yield from _model(predictor.name, "", None if live is None else live.model)
         yield Operation(
             f"/v1/models/{predictor.name}:feedback",
-            "Count labels for the version that gave the prediction",
+            "Count labels for the version that gave the prediction; one that is sent again may reach another pod and "
+            "count twice",
             schemas.feedback_answer(),
             schemas.feedback_request(),
         )
