@@ -134,7 +134,8 @@ def test_what_may_pass_is_tried_again_after_a_minute() -> None:
     """A store that was not there, a pod that was deleted."""
     found = world()
     until_job(found)
-    end(found, {**REFUSED, "reason": "StoreUnavailable", "message": "the store is full"}, 75)
+    full = {**REFUSED, "reason": "StoreUnavailable", "message": "the store is full"}
+    end(found, full, 75)
     found.settle()
     assert found.condition("Ready")["reason"] == "StoreUnavailable"
     assert found.condition("Stalled") == {}
@@ -143,6 +144,11 @@ def test_what_may_pass_is_tried_again_after_a_minute() -> None:
     found.now += timedelta(seconds=60)
     found.settle()
     assert (found.status["imported"]["id"], found.status["imported"]["state"]) == (2, "Running")
+    end(found, full, 75)
+    found.settle()
+    assert [event.reason for event in found.events if event.type == "Warning"] == ["StoreUnavailable"] * 2
+    found.now += timedelta(seconds=60)
+    found.settle()
     end(found, MADE, 0)
     found.settle()
     assert found.status["live"]["uri"] == COPY
@@ -163,7 +169,7 @@ STOPPED = {**REFUSED, "reason": "Preempted", "message": "the pod was told to sto
 
 
 @pytest.mark.parametrize("said", [("", 143), (STOPPED, 75), ("I0000 tensorflow: still at it", 137)])
-@pytest.mark.parametrize("known_by", ["Job", "pod"])
+@pytest.mark.parametrize("known_by", ["Job", "Job alone", "pod"])
 def test_an_import_that_is_ended_by_its_deadline_says_so(known_by: str, said: tuple[Any, int]) -> None:
     """Whatever its pod could still say, and though the pod's end may be seen before the Job tells why."""
     found = world()
@@ -171,9 +177,13 @@ def test_an_import_that_is_ended_by_its_deadline_says_so(known_by: str, said: tu
     job["metadata"]["creationTimestamp"] = timestamp(found.now)
     found.now += timedelta(minutes=30, seconds=1)
     end(found, *said)
-    if known_by == "Job":
+    if known_by == "Job alone":
+        found.objects = {key: one for key, one in found.objects.items() if key[0] != "Pod"}
+    if known_by != "pod":
         why = {"reason": "DeadlineExceeded", "message": "Job was active longer than specified deadline"}
-        job["status"] = {"conditions": [{"type": "FailureTarget", "status": "True", **why}]}
+        job["status"] = {
+            "conditions": [{"type": kind, "status": "True", **why} for kind in ("FailureTarget", "Failed")]
+        }
     else:
         pod = found.objects["Pod", f"{job['metadata']['name']}-x"]
         pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = timestamp(found.now)
