@@ -19,10 +19,13 @@ from tensorflow_serving.apis import classification_pb2, regression_pb2
 from ropewalk_model import manifest
 from ropewalk_server import model as models
 from ropewalk_server.engines import freezer
+from ropewalk_server.http import Request, Response
 from ropewalk_server.model import LoadError, read_parts
+from ropewalk_server.protocols.tfserving import TensorFlowServing
 from tests import foreign
 from tests.server.conftest import Server, next_ports
 from tests.server.grpc_clients import connected, refused, request
+from tests.server.test_predictor import predictor
 from tests.trainer.imports import imported
 
 KERAS, SEVERAL, WORDS, EXAMPLES = 1, 2, 3, 4
@@ -323,6 +326,20 @@ def test_examples_that_are_none_are_refused(server: Server, verb: str, body: Any
     """In upstream's words where it has some."""
     status, said = ask(server, EXAMPLES, body, verb)
     assert (status, words in said["error"]) == (400, True), said
+
+
+async def test_an_event_loop_reads_no_large_list_of_examples(versions: tuple[Path, Numbered]) -> None:
+    """It is answered later, and refused, as a small one at once."""
+    place = versions[0] / "claims" / versions[1][EXAMPLES]["uri"].removeprefix("pvc://")
+    one = predictor(models.load(place, None))
+    handle = TensorFlowServing(one).handle
+    for many in (1, 9000):
+        body = {"examples": [{"x": [1.5, 2.5]}] * many, "signature_name": "value"}
+        for verb, status in (("regress", 200), ("classify", 400)):
+            answer = handle(Request(b"POST", b"/v1/models/cancer:" + verb.encode(), json.dumps(body).encode()))
+            assert isinstance(answer, Response) == (many == 1)
+            said = await answer if not isinstance(answer, Response) else answer
+            assert said.status == status, said.body
 
 
 def test_upstreams_stubs_classify_and_regress(server: Server, versions: tuple[Path, Numbered]) -> None:

@@ -39,9 +39,9 @@ class Elsewhere(Exception):
 class Predict:
     """The handler of predictions."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, unpacking: Unpacking) -> None:
         self._predictor = predictor
-        self._unpacking = Unpacking(predictor)
+        self._unpacking = unpacking
 
     def handle(self, request: Request, target: Target) -> Answer:
         """Answer at once, or with a future where the model is slow."""
