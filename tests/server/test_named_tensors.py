@@ -14,6 +14,7 @@ from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
 from ropewalk_server.protocols import classifying, named_tensors
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.named_tensors import TensorsDecoder, written
+from ropewalk_server.protos import tfserving_pb2 as pb
 
 SIGNATURES = [
     Signature("Tensors", (TensorSpec(f"t{index}", dtype, shape),), (TensorSpec("y", "FLOAT"),))  # type: ignore[arg-type]
@@ -57,6 +58,30 @@ def test_any_example_is_serialized_or_a_bad_request(value: Any, context: Any) ->
     except BadRequest:
         return
     assert [type(one) for one in found] == [bytes]
+
+
+def test_a_context_is_bounded_by_what_it_becomes() -> None:
+    """It stands before each example: 2 MB and a million empty ones would take two terabytes."""
+    text = "x" * (2 << 20)
+    document = {"context": {"a": text}, "examples": [{}] * 31}
+    assert len(classifying.examples(document, 31)) == 31
+    with pytest.raises(BadRequest, match=r"32 examples with a context of 20971.. bytes each, at most 67108864") as why:
+        classifying.examples({**document, "examples": [{}] * 32}, 32)
+    assert why.value.status == 413
+    with pytest.raises(BadRequest, match="has 31 rows, at most 30 are allowed"):
+        classifying.examples(document, 30)
+    request = pb.ExamplesRequest()
+    listed = request.input.example_list_with_context
+    listed.context = text.encode()
+    listed.examples.extend([b""] * 32)
+    assert len(classifying.given(request, 32)) == 32
+    listed.examples.append(b"")
+    for most, words in ((33, "33 examples with a context of 2097152 bytes"), (32, "has 33 rows, at most 32")):
+        with pytest.raises(BadRequest, match=words):
+            classifying.given(request, most)
+    request.input.example_list.examples.extend([b""] * 33)
+    with pytest.raises(BadRequest, match="has 33 rows, at most 32"):
+        classifying.given(request, 32)
 
 
 @pytest.mark.parametrize(

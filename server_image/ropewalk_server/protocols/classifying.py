@@ -30,6 +30,8 @@ TITLES = {
 }
 """What upstream calls a signature of the verb: over REST, as it always was here, and over gRPC."""
 _INT64 = 2**63
+MOST_CONTEXT_BYTES = 64 * 1024 * 1024
+"""What the context takes before each of all examples: 2 MB before a million of them would take two terabytes."""
 
 
 def takes(model: Model, verb: str) -> bool:
@@ -56,7 +58,7 @@ def batch(model: Model, serialized: Sequence[bytes], max_rows: int) -> Batch:
 # Requests.
 
 
-def examples(document: Mapping[str, Any]) -> list[bytes]:
+def examples(document: Mapping[str, Any], max_rows: int | None = None) -> list[bytes]:
     """`examples`, each with what `context` has for all of them, serialized. Raises BadRequest."""
     if "context" in document and type(document["context"]) is not dict:
         raise BadRequest("Example must be JSON object but got JSON " + _kind(document["context"]))
@@ -68,19 +70,32 @@ def examples(document: Mapping[str, Any]) -> list[bytes]:
         raise BadRequest("'examples' must be a list, got " + shown(listed))
     if not listed:
         raise BadRequest("'examples' must have at least one element")
+    _bound(len(listed), len(context), max_rows)
     # Messages that follow one another are merged by whoever parses them, which is what upstream relies on too.
     return [context + _example(one) for one in listed]
 
 
-def given(request: pb.ExamplesRequest) -> list[bytes]:
-    """The serialized Examples of a gRPC request."""
+def given(request: pb.ExamplesRequest, max_rows: int) -> list[bytes]:
+    """The serialized Examples of a gRPC request. Raises BadRequest."""
     kind = request.input.WhichOneof("kind")
     if kind == "example_list":
+        _bound(len(request.input.example_list.examples), 0, max_rows)
         return list(request.input.example_list.examples)
     if kind == "example_list_with_context":
         listed = request.input.example_list_with_context
+        _bound(len(listed.examples), len(listed.context), max_rows)
         return [listed.context + one for one in listed.examples]
     return []
+
+
+def _bound(rows: int, context: int, max_rows: int | None) -> None:
+    """Before anything is made of them."""
+    if max_rows is not None and rows > max_rows:
+        why = "by limits.maxRows, or by the memory that they take"
+        raise BadRequest(f"The request has {rows} rows, at most {max_rows} are allowed {why}", 413)
+    if rows * context > MOST_CONTEXT_BYTES:
+        size = f"{rows} examples with a context of {context} bytes each"
+        raise BadRequest(f"The request has {size}, at most {MOST_CONTEXT_BYTES} bytes together are allowed", 413)
 
 
 def _example(value: Any) -> bytes:

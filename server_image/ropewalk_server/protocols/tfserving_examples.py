@@ -64,8 +64,8 @@ class Examples:
         signature = found.model.signature
         if signature.method != f"{METHOD}{verb}":
             raise BadRequest(classifying.wrong_method(signature, verb, classifying.TITLES[verb][0]))
-        serialized = classifying.examples(document)
-        return found, classifying.batch(found.model, serialized, self._predictor.most_rows(found.model))
+        most_rows = self._predictor.most_rows(found.model)
+        return found, classifying.batch(found.model, classifying.examples(document, most_rows), most_rows)
 
     async def _unpacked(self, body: bytes, found: Loaded, verb: str, began: float) -> Response:
         try:

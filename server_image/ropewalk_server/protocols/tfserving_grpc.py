@@ -187,7 +187,8 @@ class TensorFlowServing:
             if signature.method != f"{METHOD}{verb}":
                 title = f"{classifying.TITLES[verb][1]} signature"
                 raise BadRequest(classifying.wrong_method(signature, verb, title))
-            batch = classifying.batch(found.model, classifying.given(request), predictor.most_rows(found.model))
+            most_rows = predictor.most_rows(found.model)
+            batch = classifying.batch(found.model, classifying.given(request, most_rows), most_rows)
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
 
