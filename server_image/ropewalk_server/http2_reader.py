@@ -27,10 +27,10 @@ class FrameReader:
     """Calls `on_data(stream, piece, stream_ended)` and `on_frame(kind, flags, stream, payload)`, in order.
 
     Both may raise ConnectionFault; nothing may be fed after that. `waiting`: more than AT_ONCE calls came, and the rest
-    of the bytes is to be asked for with `go_on`.
+    of the bytes is to be asked for with `go_on`. `handed`: calls so far, where one that takes long counts for several.
     """
 
-    __slots__ = ("_buffer", "_ends", "_left", "_need", "_on_data", "_on_frame", "_rest", "_stream", "waiting")
+    __slots__ = ("_buffer", "_ends", "_left", "_need", "_on_data", "_on_frame", "_rest", "_stream", "handed", "waiting")
 
     def __init__(
         self, on_data: Callable[[int, bytes, bool], None], on_frame: Callable[[int, int, int, bytes], None]
@@ -39,7 +39,7 @@ class FrameReader:
         self._on_frame = on_frame
         self._buffer = bytearray()
         self._need = -len(PREFACE)
-        self._left = self._stream = 0
+        self._left = self._stream = self.handed = 0
         self._ends = self.waiting = False
         self._rest = b"", 0
         """Bytes that wait, and from where on."""
@@ -82,7 +82,7 @@ class FrameReader:
     def _cut(self, data: bytes, at: int) -> None:
         """The frames from `at` on, of AT_ONCE calls at most; what is left is kept."""
         size = len(data)
-        calls = 0
+        self.handed = 0
         self._need = FRAME_HEAD.size
         while size - at >= FRAME_HEAD.size:
             high, low, kind, flags, stream = FRAME_HEAD.unpack_from(data, at)
@@ -107,9 +107,9 @@ class FrameReader:
                 self._need = FRAME_HEAD.size + length
                 break
             if kind == HEADERS:
-                if calls == AT_ONCE:
+                if self.handed >= AT_ONCE:
                     self._rest, self.waiting = (data, start - FRAME_HEAD.size), True
                     return
-                calls += 1
+                self.handed += 1
             self._on_frame(kind, flags, stream, data[start:at])
         self._buffer += data[at:]

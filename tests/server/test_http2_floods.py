@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -32,7 +32,7 @@ class Reading(Wire):
         self.reads = True
 
 
-def calls(numbers: range) -> list[bytes]:
+def calls(numbers: Iterable[int]) -> list[bytes]:
     """Whole calls, each with its number as message; between any two of them a PING with it."""
     peer = Peer(None, None)  # type: ignore[arg-type]
     return [peer.call(b"%8d" % n) + h2.frame(h2.PING, 0, 0, b"%8d" % n) for n in numbers]
@@ -53,7 +53,10 @@ async def test_many_calls_in_one_piece_leave_others_their_turn(cut: int) -> None
     for one, its in ((connection, wire), (other, others_wire)):
         one.connection_made(its)
         one.data_received(h2.PREFACE + h2.settings({}))
-    sent = b"".join(calls(range(100)))
+    once, twice, *more = calls([200, 201, *range(100)])
+    connection.data_received(once + twice)  # so that the head is known
+    del seen[:]
+    sent = b"".join(more)
     connection.data_received(sent[:cut] if cut else sent)
     assert (seen, wire.reads) == ([b"%8d" % n for n in range(AT_ONCE)], False)
     other.data_received(b"".join(calls(range(100, 101))))
@@ -69,6 +72,20 @@ async def test_many_calls_in_one_piece_leave_others_their_turn(cut: int) -> None
     pings = [h2.frame(h2.PING, h2.ACK, 0, number) for number in numbers]
     order = [wire.sent.index(frame) for n in range(100) for frame in (numbers[n] + b"\0\0", pings[n])]
     assert order == sorted(order)
+
+
+async def test_calls_whose_heads_are_new_are_fewer_at_once() -> None:
+    """A head that came before costs nothing, another one up to three milliseconds."""
+    server = GrpcServer(lambda head, message: Reply(message))
+    connection, wire = Connection(server, asyncio.get_running_loop()), Reading()
+    connection.connection_made(wire)
+    peer = Peer(None, None)  # type: ignore[arg-type]
+    sent = [peer.call(b"%8d" % n, x=f"{n}" * 1000) for n in range(20)]
+    connection.data_received(b"".join([h2.PREFACE, h2.settings({}), *sent]))
+    assert wire.sent.count(b"grpc-status") == AT_ONCE // 4
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert wire.sent.count(b"grpc-status") == 20
 
 
 async def test_what_waits_when_a_client_has_ended_is_answered() -> None:
