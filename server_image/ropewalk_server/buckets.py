@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -264,4 +265,5 @@ def sum_of(former: NDArray[np.int64] | None, more: NDArray[np.int64]) -> NDArray
 def labels_of(bins: Bins) -> list[str]:
     """A label for each count. No two are the same, as edges close together or a category `(other)` would make them."""
     names = bins.names
-    return [name if names.count(name) == 1 else f"{name} #{index}" for index, name in enumerate(names)]
+    times = collections.Counter(names)
+    return [name if times[name] == 1 else f"{name} #{index}" for index, name in enumerate(names)]

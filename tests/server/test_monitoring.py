@@ -245,6 +245,11 @@ def test_any_label_value_survives(text: str) -> None:
     family.add({"bin": text}, 3)
     [read] = text_string_to_metric_families(family.text)
     assert [(sample.labels, sample.value) for sample in read.samples] == [({"bin": text}, 3.0)]
+    many, each = (Family("rows_total", "counter", "Rows.") for _ in range(2))
+    many.add_each({"feature": text}, "bin", [text, "other"], [3, 0])
+    for value, count in ((text, 3), ("other", 0)):
+        each.add({"feature": text, "bin": value}, count)
+    assert many.text == each.text
 
 
 def test_a_histogram_is_cumulative() -> None:
