@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
+from ropewalk_server.limits import Limits
 from ropewalk_server.protocols import classifying, named_tensors
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.named_tensors import TensorsDecoder, written
+from ropewalk_server.protocols.packed import MANY
+from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
 
 SIGNATURES = [
@@ -58,6 +64,43 @@ def test_any_example_is_serialized_or_a_bad_request(value: Any, context: Any) ->
     except BadRequest:
         return
     assert [type(one) for one in found] == [bytes]
+
+
+@pytest.mark.parametrize(
+    ("verb", "outputs"),
+    [
+        ("classify", {"scores": np.array([[0.1, 2.0], [1e-8, 3e9]], np.float32)}),
+        ("classify", {"scores": np.array([[0.1, np.nan], [np.inf, 3e9]], np.float64)}),
+        ("classify", {"scores": np.zeros((2, 1)), "classes": np.array([["\u00e9".encode()], [b'"']], object)}),
+        ("regress", {"outputs": np.array([[0.1], [np.nan]], np.float32)}),
+        ("regress", {"outputs": np.array([0.1, 1e20], np.float32)}),
+    ],
+)
+def test_results_are_in_as_few_digits_as_tell_them_apart(verb: str, outputs: dict[str, Any]) -> None:
+    """Those that are no numbers as upstream writes them."""
+
+    def short(value: Any) -> Any:
+        if isinstance(value, float):
+            return float(str(np.float32(value)))
+        return [short(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+    found = classifying.classes(outputs, 2) if verb == "classify" else classifying.values(outputs, 2)
+    body = classifying.written(verb, outputs, 2).body.decode()
+    assert body == json.dumps({"results": short(found)}, ensure_ascii=False, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_results_of_many_values_are_written_beside_the_loop(late: bool) -> None:
+    """Few at once, wherever they were computed."""
+    one: Any = SimpleNamespace(limits=Limits())
+    loop, here = asyncio.get_running_loop(), threading.get_ident()
+    for rows, beside in ((MANY, False), (MANY + 1, True)):
+        outputs: Any = {"outputs": np.zeros(rows, np.float32)}
+        computed: asyncio.Future[Any] = loop.create_future()
+        computed.set_result(outputs)
+        said = classifying.answer(Unpacking(one), computed if late else outputs, lambda found: threading.get_ident())
+        assert isinstance(said, int) == (not late and not beside)
+        assert ((await said if isinstance(said, asyncio.Future) else said) != here) == beside
 
 
 def test_a_context_is_bounded_by_what_it_becomes() -> None:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 from ropewalk_model.signature import METHOD
-from ropewalk_server.feedback import Issued
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Loaded, Predictor, Refused
 from ropewalk_server.protocols import classifying
@@ -78,10 +76,11 @@ class Examples:
         return answer if isinstance(answer, Response) else await answer
 
     def _ask(self, found: Loaded, batch: Batch, verb: str, began: float) -> Answer:
-        def write(core: Any, issued: Issued) -> Response:
-            return classifying.written(verb, core, batch.rows)
+        def write(outputs: classifying.Arrays) -> Response:
+            return classifying.written(verb, outputs, batch.rows)
 
         try:
-            return later(self._predictor.predict(found, batch, began, write))
+            outputs = self._predictor.predict(found, batch, began, classifying.outputs_of)
+            return later(classifying.answer(self._unpacking, outputs, write))
         except Refused as why:
             return error(why.status, str(why))
