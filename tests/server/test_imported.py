@@ -21,7 +21,9 @@ from ropewalk_server import model as models
 from ropewalk_server.engines import freezer
 from ropewalk_server.http import Request, Response
 from ropewalk_server.model import LoadError, read_parts
+from ropewalk_server.protocols import classifying
 from ropewalk_server.protocols.tfserving import TensorFlowServing
+from ropewalk_server.protocols.tfserving_predict import FEW
 from tests import foreign
 from tests.server.conftest import Server, next_ports
 from tests.server.grpc_clients import connected, refused, request
@@ -340,6 +342,24 @@ async def test_an_event_loop_reads_no_large_list_of_examples(versions: tuple[Pat
             assert isinstance(answer, Response) == (many == 1)
             said = await answer if not isinstance(answer, Response) else answer
             assert said.status == status, said.body
+
+
+async def test_an_event_loop_writes_no_outputs_of_many_values(
+    versions: tuple[Path, Numbered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are the same as those that it writes."""
+    place = versions[0] / "claims" / versions[1][SEVERAL]["uri"].removeprefix("pvc://")
+    handle = TensorFlowServing(predictor(models.load(place, None))).handle
+    rows = [{"a": [n, n], "b": n} for n in range(FEW + 1)]
+    for most in (3 * len(rows), 3 * len(rows) - 1):
+        monkeypatch.setattr(classifying, "MANY", most)
+        answers = []
+        for few in (FEW, FEW + 1):
+            body = json.dumps({"instances": rows[:few]}).encode()
+            said = handle(Request(b"POST", b"/v1/models/cancer:predict", body))
+            assert isinstance(said, Response) == (3 * few <= most)
+            answers.append(json.loads((said if isinstance(said, Response) else await said).body)["predictions"])
+        assert (len(answers[1]), answers[1][:FEW]) == (FEW + 1, answers[0])
 
 
 def test_upstreams_stubs_classify_and_regress(server: Server, versions: tuple[Path, Numbered]) -> None:

@@ -103,6 +103,33 @@ async def test_results_of_many_values_are_written_beside_the_loop(late: bool) ->
         assert ((await said if isinstance(said, asyncio.Future) else said) != here) == beside
 
 
+@pytest.mark.parametrize("wrong", [0.5, np.nan])
+@pytest.mark.parametrize("row_form", [False, True])
+@pytest.mark.parametrize("names", ["y", "yz", "yzw"])
+def test_outputs_of_many_values_are_written_in_parts(wrong: float, row_form: bool, names: str) -> None:
+    """And are the same as a whole."""
+    rows = MANY // 10 + 7
+    numbers = np.arange(rows * 30, dtype=np.float32).reshape(rows, 30)
+    numbers[3, 4] = wrong
+    words = np.array([[b"a", "\u00e9".encode()], [b"\xff", b""]] * (rows // 2 + 1), object)[:rows]
+    arrays = {"y": numbers, "z": np.arange(rows), "w": words}
+    outputs = {name: arrays[name] for name in names}
+    parts: list[Any] = []
+
+    def key(rows: slice) -> Any:
+        document = json.loads(written({name: one[rows] for name, one in outputs.items()}, row_form).body)
+        return document["predictions" if row_form else "outputs"]
+
+    whole = key(slice(None))
+    for at in range(0, rows, 300):
+        parts.append(key(slice(at, at + 300)))
+    if isinstance(whole, list):
+        joined: Any = [row for part in parts for row in part]
+    else:
+        joined = {name: [row for part in parts for row in part[name]] for name in whole}
+    assert json.dumps(whole) == json.dumps(joined)
+
+
 def test_a_context_is_bounded_by_what_it_becomes() -> None:
     """It stands before each example: 2 MB and a million empty ones would take two terabytes."""
     text = "x" * (2 << 20)
