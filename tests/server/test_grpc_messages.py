@@ -196,14 +196,15 @@ async def test_many_values_are_handed_over_beside_the_loop(versions: dict[int, M
     infer.inputs.add(name="n", datatype="INT64", shape=[count]).contents.int64_contents.extend(range(count))
     predict = tfserving_pb2.PredictRequest()
     predict.inputs["plan"].dtype = 7
-    predict.inputs["plan"].tensor_shape.dim.add(size=count)
-    predict.inputs["plan"].tensor_content = b"\3" * count + b"pro" * count
-    words = b"\3\0\0\0pro" * count
+    texts = packed.MANY_TEXTS + 1
+    predict.inputs["plan"].tensor_shape.dim.add(size=texts)
+    predict.inputs["plan"].tensor_content = b"\3" * texts + b"pro" * texts
+    words = b"\3\0\0\0pro" * texts
     for read in (
         lambda: openinference_grpc.read_infer(versions[MIXED], infer, count).batch,
         lambda: tfserving_grpc.read_predict(versions[MIXED], predict.inputs, count),
-        lambda: packed.words([b"pro"] * count),
-        lambda: raw_to_array("BYTES", [count], words),
+        lambda: packed.words([b"pro"] * texts),
+        lambda: raw_to_array("BYTES", [texts], words),
     ):
         with pytest.raises(Costly):
             read()  # type: ignore[no-untyped-call]

@@ -25,11 +25,13 @@ MOST_FIELDS = 10_000
 """Of a large message, with all that stands more than once: inputs, outputs, parameters."""
 MANY = 20_000
 """Values that are handed over one by one and take some milliseconds."""
+MANY_TEXTS = 1000
+"""The same of texts, of which each is looked at several times, and a model may have several inputs."""
 
 
-def few_on_the_loop(count: int) -> None:
+def few_on_the_loop(count: int, most: int = MANY) -> None:
     """Raise Costly where so many values are to be handed over one by one on an event loop."""
-    if count > MANY and on_event_loop():
+    if count > most and on_event_loop():
         raise Costly
 
 
@@ -125,7 +127,7 @@ def whole(values: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 def words(values: Sequence[bytes]) -> NDArray[Any]:
     """The values of a field of bytes. Raises Costly."""
-    few_on_the_loop(len(values))
+    few_on_the_loop(len(values), MANY_TEXTS)
     found = np.empty(len(values), dtype=object)
     for at in range(0, len(values), MANY):
         found[at : at + MANY] = values[at : at + MANY]

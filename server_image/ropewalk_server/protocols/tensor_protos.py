@@ -128,7 +128,7 @@ def _strings(content: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
     count = math.prod(shape)
     if count > len(content):
         raise BadRequest(f"DT_STRING of shape {list(shape)} takes at least {count} bytes, got {len(content)}")
-    packed.few_on_the_loop(count)
+    packed.few_on_the_loop(count, packed.MANY_TEXTS)
     at = 0
     lengths = []
     for _ in range(count):

@@ -214,7 +214,7 @@ def _elements(shape: Sequence[int], raw: memoryview) -> NDArray[Any]:
     count = math.prod(shape)
     if count * _LENGTH.size > len(raw):
         raise BadRequest(f"BYTES of shape {list(shape)} take at least {count * _LENGTH.size} bytes, got {len(raw)}")
-    packed.few_on_the_loop(count)
+    packed.few_on_the_loop(count, packed.MANY_TEXTS)
     found = np.empty(count, dtype=object)
     at = 0
     for index in range(count):
