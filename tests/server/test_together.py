@@ -200,12 +200,12 @@ def test_pictures_go_together_as_far_as_the_loop_may_unpack_them(held: tuple[dic
         assert found is not None
         file = base64.b64encode(png(np.arange(16, dtype=np.uint8).reshape(4, 4))).decode()
         body = json.dumps({"instances": [{"b64": file}]}).encode()
-        counts = together.read(found.model.decoder, [body] * 400, 40, 1000).counts
-        assert 25 < len(counts) < 400
+        counts = together.read(found.model.decoder, [body] * 1000, 40, 1000).counts
+        assert 25 < len(counts) < 1000
         assert set(counts) == {1}
-        answers = world.service.together([post(body)] * 400)
-        assert [one.status for one in answers if isinstance(one, Response)] == [200] * 400
-        assert world.counts() == ({200: 400}, 400, 400)
+        answers = world.service.together([post(body)] * 1000)
+        assert [one.status for one in answers if isinstance(one, Response)] == [200] * 1000
+        assert world.counts() == ({200: 1000}, 1000, 1000)
 
     asyncio.run(ask())
 
