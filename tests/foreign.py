@@ -174,7 +174,9 @@ def half_plus_three(place: Path) -> None:
     for tf.Examples under the name that its page gives the signature."""
     v1, names = tf.compat.v1, tf.compat.v1.saved_model.signature_constants
     with tf.Graph().as_default(), v1.Session() as session:
-        half, three = (v1.get_variable(name, initializer=one, use_resource=True) for name, one in (("a", 0.5), ("b", 3.0)))
+        half, three = (
+            v1.get_variable(name, initializer=one, use_resource=True) for name, one in (("a", 0.5), ("b", 3.0))
+        )
         examples = v1.placeholder(tf.string, [None], name="tf_example")
         parsed = v1.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})
         x = v1.placeholder(tf.float32, [None], name="x")

@@ -83,9 +83,15 @@ def foreign() -> dict[str, tuple[str, dict[str, Any]]]:
         ),
         "examples-predict": (
             v1.format(EXAMPLES, "predict"),
-            {"signature_name": "value", "instances": [{"b64": base64.b64encode(example().SerializeToString()).decode()}]},
+            {
+                "signature_name": "value",
+                "instances": [{"b64": base64.b64encode(example().SerializeToString(deterministic=True)).decode()}],
+            },
         ),
-        "tensors-rows": (v1.format(SEVERAL, "predict"), {"instances": [{"a": [1, 0.5], "b": 1}, {"a": [0, 1], "b": -2}]}),
+        "tensors-rows": (
+            v1.format(SEVERAL, "predict"),
+            {"instances": [{"a": [1, 0.5], "b": 1}, {"a": [0, 1], "b": -2}]},
+        ),
         "tensors-columns": (v1.format(SEVERAL, "predict"), {"inputs": {"a": [[1, 1], [0, 1]], "b": [1, 2]}}),
         "tensors-open": (v1.format(SEVERAL, "predict"), {"signature_name": "total", "inputs": [[1, 2.5, 3]] * 2}),
         "strings": (v1.format(STRINGS, "predict"), {"instances": ["red", {"b64": "Z3JlZW4="}]}),

@@ -186,8 +186,7 @@ def test_what_tensorflow_refuses_is_the_clients_error(server: Server) -> None:
     """Rows that do not fit each other: only the graph knows."""
     status, said = ask(server, SEVERAL, {"inputs": {"a": [[1, 1]] * 3, "b": [1, 2]}})
     assert status == 400, said
-    assert said["error"].startswith("The model does not take these inputs: ")
-    assert "[[" not in said["error"]
+    assert said["error"] == "The model does not take these inputs: Incompatible shapes: [3,2] vs. [2,1]"
 
 
 def test_a_saved_model_without_a_manifest_says_so(tmp_path: Path) -> None:
