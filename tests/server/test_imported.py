@@ -23,6 +23,7 @@ from ropewalk_server.model import LoadError, read_parts
 from tests import foreign
 from tests.server.conftest import Server, next_ports
 from tests.server.grpc_clients import connected, refused, request
+from tests.server.test_openapi import held_to_its_word
 from tests.trainer.imports import imported
 
 KERAS, SEVERAL, WORDS, EXAMPLES = 1, 2, 3, 4
@@ -368,3 +369,18 @@ def test_predict_takes_a_signature_of_any_method(server: Server, versions: tuple
         200,
         {"predictions": [[1.0, 4.0]]},
     )
+
+
+def test_the_server_does_as_it_says_of_examples(server: Server, tmp_path: Path) -> None:
+    """The description has the methods of the signatures that there are, and the server is held to it."""
+    paths = server.get("/openapi.json")[1]["paths"]
+    found = {path.removeprefix("/v1/models/cancer/") for path in paths if path.endswith((":classify", ":regress"))}
+    assert found == {f"{one}:{verb}" for one in ("versions/4", "labels/canary") for verb in ("classify", "regress")}
+    schema = paths["/v1/models/cancer/versions/4:regress"]["post"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]
+    assert (schema["properties"]["signature_name"], "signature_name" in schema["required"]) == (
+        {"enum": ["value"]},
+        True,
+    )
+    held_to_its_word(server, tmp_path, "--max-examples", "15", "--include-path-regex", "/versions/[234]")
