@@ -170,8 +170,8 @@ def examples(place: Path) -> None:
 
 
 def half_plus_three(place: Path) -> None:
-    """Upstream's toy (servables/tensorflow/testdata/saved_model_half_plus_two.py with a 3): y = x / 2 + 3 for tensors, and
-    for tf.Examples under the name that its page gives the signature."""
+    """Upstream's toy (servables/tensorflow/testdata/saved_model_half_plus_two.py with a 3): y = x / 2 + 3 for tensors,
+    and for tf.Examples under the name that its page gives the signature."""
     v1, names = tf.compat.v1, tf.compat.v1.saved_model.signature_constants
     with tf.Graph().as_default(), v1.Session() as session:
         half, three = (

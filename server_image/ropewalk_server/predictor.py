@@ -204,7 +204,7 @@ class Predictor:
         return answer
 
     def receipt(self, loaded: Loaded, core: Core, each: bool = False) -> Issued:
-        """The id of a request with this answer, or of each row, if there are any: labels are counted for classes alone."""
+        """The id of a request with this answer, or of each row, if there are any: labels are counted for classes."""
         version, model, _ = loaded
         if not model.classes or not self.receipts.issued:
             return None

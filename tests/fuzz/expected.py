@@ -76,7 +76,7 @@ def _varint(number: int) -> bytes:
 LARGE: dict[str, tuple[str, bytes, str]] = {
     "a key that stands twice among many": (
         "rest",
-        predict(MIXED, '{"instances": [{%s}]}' % ", ".join(f'"k{at % 9_999}": 1' for at in range(10_000))),
+        predict(MIXED, '{"instances": [{' + ", ".join(f'"k{at % 9_999}": 1' for at in range(10_000)) + "}]}"),
         "400",
     ),
     "many keys that are none of the model's": (

@@ -1,4 +1,4 @@
-"""The server's two handlers in this process, over small real models with inputs of every kind, imported ones among them.
+"""The server's two handlers in this process, over small real models, imported ones too, with inputs of every kind.
 
 No sockets: what is tried a thousand times a second here is what a request's bytes can do behind them. The connections
 themselves have tests of their own (test_http_heads.py, test_http2.py, test_limits.py).

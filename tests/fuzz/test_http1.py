@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -106,9 +107,10 @@ def test_what_has_no_end_is_ended(name: str) -> None:
 
 
 PIECES = [
-    b"\r\n", b"\n", b"\r", b"\0", b" ", b":", b"\r\n\r\n", b"0\r\n\r\n", b"ffffffffffffffff\r\n", b"Content-Length: 3\r\n",
-    b"Content-Length: -1\r\n", b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip, chunked\r\n",
-    b"Expect: 100-continue\r\n", b"Connection: close\r\n", b"Upgrade: h2c\r\n", b"HTTP/1.1", b"HTTP/9.9", b"\xff" * 9,
+    b"\r\n", b"\n", b"\r", b"\0", b" ", b":", b"\r\n\r\n", b"0\r\n\r\n", b"ffffffffffffffff\r\n",
+    b"Content-Length: 3\r\n", b"Content-Length: -1\r\n", b"Transfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding: gzip, chunked\r\n", b"Expect: 100-continue\r\n", b"Connection: close\r\n",
+    b"Upgrade: h2c\r\n", b"HTTP/1.1", b"HTTP/9.9", b"\xff" * 9,
     b"GET /later HTTP/1.1\r\n\r\n", b"HEAD /p HTTP/1.1\r\n\r\n", b"x" * 3000,
 ]  # fmt: skip
 
@@ -125,7 +127,7 @@ def mutated(draw: st.DrawFn) -> list[bytes]:
         piece = draw(st.one_of(st.just(b""), st.sampled_from(PIECES), st.binary(min_size=1, max_size=4)))
         message = message[:at] + piece + message[end:]
     cuts = sorted({0, *draw(st.lists(st.integers(0, len(message)), max_size=4)), len(message)})
-    return [message[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [message[start:end] for start, end in pairwise(cuts)]
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))

@@ -109,6 +109,7 @@ async def test_signatures_of_any_tensors_are_asked_for_each_request_alone(tmp_pa
     inputs = [[[1.0, 2.0]], [[1.0, 2.0, 3.0]] * 2, [[4.0]]]
     asked = [model.decoder.decode({"inputs": one}, 10)[0] for one in inputs]
     jobs = [batcher.submit(model, one) for one in asked]
+    assert all(job.alone for job in jobs), "not only after a common call has failed"
     answers: list[Any] = await asyncio.gather(*(job.future for job in jobs))
     assert [answer["total"].tolist() for answer in answers] == [[3.0], [6.0, 6.0], [4.0]]
     assert [job.computed for job in jobs] == [1, 2, 1]

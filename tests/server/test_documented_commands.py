@@ -143,8 +143,8 @@ def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     ("command", "answer"),
     [
         (
-            f"""curl -d '{{"signature_name": "tensorflow/serving/regress", "examples": [{{"x": 1.0}}, {{"x": 2.0}}]}}' """
-            f"""\\\n  -X POST {URL}:regress""",
+            f"""curl -d '{{"signature_name": "tensorflow/serving/regress", """
+            f""""examples": [{{"x": 1.0}}, {{"x": 2.0}}]}}' \\\n  -X POST {URL}:regress""",
             '{"results": [3.5, 4.0]}',
         ),
         (f"""curl -d '{{"instances": [1.0,2.0,5.0]}}' -X POST {URL}:predict""", '{"predictions": [3.5, 4.0, 5.5]}'),

@@ -61,6 +61,6 @@ class SavedModel:
 
 
 def _words(message: str) -> str:
-    """TensorFlow's own words without where in the graph that was, which it tells in lines before them and after `[[`."""
+    """TensorFlow's own words without where in the graph that was, which stands in lines before them and after `[[`."""
     before = [one.strip() for one in message.split("[[{{")[0].splitlines() if one.strip()]
     return f"The model does not take these inputs: {before[-1] if before else ''}"[:300]

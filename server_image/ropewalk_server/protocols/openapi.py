@@ -144,10 +144,12 @@ def _tfserving(v1: str, model: Model | None) -> Iterator[Operation]:
         None if signature is None else schemas.predict_example(signature),
         predicts=True,
     )
-    for verb in () if model is None else VERBS:
-        names = [one.signature.name for one in model.named.values() if one.signature.method == METHOD + verb]
+    named = () if model is None else model.named.values()
+    for verb in VERBS:
+        names = [one.signature.name for one in named if one.signature.method == METHOD + verb]
         if names:
-            request = schemas.examples_request(names, default=model.signature.method == METHOD + verb)
+            default = signature is not None and signature.method == METHOD + verb
+            request = schemas.examples_request(names, default=default)
             yield Operation(f"{v1}:{verb}", f"{verb.title()} tf.Examples", schemas.examples_answer(verb), request)
 
 
