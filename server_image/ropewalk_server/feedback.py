@@ -3,8 +3,9 @@
 There are some only where a key is mounted (`/ropewalk/feedback/key`, of `spec.monitor.feedback`): without one anybody
 could make them up; and only for classes: no label of a value or a tensor is counted. An answer of at most 100 rows has
 its id in the header `ropewalk-prediction-id` (over gRPC in the metadata; in the Open Inference Protocol among the
-parameters as well); row i of it is `<id>.<i>`, the bare id row 0. A request with the header (or metadata) `ropewalk-receipts: body` gets one receipt a row instead, of any number of rows,
-as the field, or the output of strings, `receipts`.
+parameters as well); row i of it is `<id>.<i>`, the bare id row 0. A request with the header (or metadata)
+`ropewalk-receipts: body` gets one receipt a row instead, of any number of rows, as the field, or the output of strings,
+`receipts`.
 
 Format 1, base64url without padding of, big-endian:
     format       u8   = 1
