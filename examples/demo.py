@@ -41,7 +41,7 @@ FILES_POD = {
         "containers": [
             {
                 "name": "files",
-                "image": os.environ.get("ROPEWALK_SERVER_IMAGE", "localhost/ropewalk/server:dev"),
+                "image": os.environ.get("ROPEWALK_TRAINER_IMAGE", "localhost/ropewalk/trainer:dev"),
                 "command": ["sleep", "infinity"],
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
                 "volumeMounts": [{"name": "data", "mountPath": "/data"}],

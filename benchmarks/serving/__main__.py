@@ -87,7 +87,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--peers", default=",".join(peers), help=f"of {','.join(peers)}; an empty word for none")
     parser.add_argument("--engines", default=",".join(ENGINES), help=f"inside the peers, of {','.join(ENGINES)}")
     parser.add_argument(
-        "--memory-seconds", nargs=2, type=float, default=(10, 60), help="when memory is read under load, twice"
+        "--memory-seconds", nargs=2, type=float, default=(60, 600), help="when memory is read under load, twice"
     )
     parser.add_argument(
         "--out", type=Path, help="where results.md, results.json and plots go; a run of everything writes them here"

@@ -58,6 +58,20 @@ def grpc_message(model: str, rows: int) -> bytes:
     return b"\x00" + len(message).to_bytes(4, "big") + message
 
 
+def predict_message(model: str, rows: int) -> bytes:
+    """tensorflow.serving.PredictRequest of predict.proto, its tensor's content as bytes, framed likewise."""
+    values = models.rows(model, rows)
+    shape = b"".join(_field(2, _field_number(1, size)) for size in values.shape)
+    tensor = _field_number(1, 1) + _field(2, shape) + _field(4, values.tobytes())  # 1 is DT_FLOAT
+    message = _field(1, _field(1, model.encode())) + _field(2, _field(1, INPUT.encode()) + _field(2, tensor))
+    return b"\x00" + len(message).to_bytes(4, "big") + message
+
+
+def _field_number(number: int, value: int) -> bytes:
+    """A field that is a number."""
+    return _varint(number << 3) + _varint(value)
+
+
 def _field(number: int, content: bytes) -> bytes:
     """A length-delimited field of the protobuf wire format."""
     return _varint(number << 3 | 2) + _varint(len(content)) + content

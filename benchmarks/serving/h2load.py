@@ -15,11 +15,12 @@ import numpy as np
 from benchmarks.serving import tools
 from benchmarks.serving.wrk import Sample
 
-METHOD = "/inference.GRPCInferenceService/ModelInfer"
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
 
-def load(port: int, message: bytes, least_answer: int, *, seconds: float, connections: int) -> Sample:
-    """Call ModelInfer over and over for that long, one call at a time on each connection.
+def load(port: int, method: str, message: bytes, least_answer: int, *, seconds: float, connections: int) -> Sample:
+    """Call `method` over and over for that long, one call at a time on each connection.
 
     h2load sees no gRPC status, but a refused call has no message: every call counts as failed when their answers
     together are shorter than `least_answer` bytes each.
@@ -29,7 +30,7 @@ def load(port: int, message: bytes, least_answer: int, *, seconds: float, connec
         body.write_bytes(message)
         command = [tools.command(tools.H2LOAD), "-t1", f"-c{connections}", "-m1", f"-D{max(1, round(seconds))}"]
         command += ["-H", "content-type: application/grpc", "-H", "te: trailers", "-d", str(body)]
-        command += ["--log-file", str(log), f"http://127.0.0.1:{port}{METHOD}"]
+        command += ["--log-file", str(log), f"http://127.0.0.1:{port}{method}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise tools.ToolError(f"h2load failed: {done.stderr.strip() or done.stdout.strip()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ FLUSH_ROWS = 1024
 FLUSH_BYTES = 4 << 20
 """Rows kept aside are counted when they are so many, or take so much: a thousand large images are half a gigabyte."""
 FLUSH_TEXTS = 128
-"""The same of rows with texts, which take 4 to 12 us each: all others wait meanwhile."""
+"""Texts that are counted at once, which take 4 to 12 us each: all others wait meanwhile."""
 LATENCY_EDGES = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
@@ -184,8 +185,8 @@ class Open:
         self.pending: list[Batch] = []
         self.pending_answers: list[NDArray[np.float32]] = []
         self.pending_rows = self.pending_bytes = 0
-        texts = any(one.kind == "Text" for one in model.baseline.bins.values())
-        self._flush_rows = FLUSH_TEXTS if texts else FLUSH_ROWS
+        self.texts = sum(one.kind == "Text" for one in model.baseline.bins.values())
+        self._flush_rows = max(1, FLUSH_TEXTS // self.texts) if self.texts else FLUSH_ROWS
         self.dropped = 0
         self.counter = Counter(model.baseline.bins)
         self.predictions = np.zeros(model.baseline.prediction_bins.size, dtype=np.int64)
@@ -264,4 +265,5 @@ def sum_of(former: NDArray[np.int64] | None, more: NDArray[np.int64]) -> NDArray
 def labels_of(bins: Bins) -> list[str]:
     """A label for each count. No two are the same, as edges close together or a category `(other)` would make them."""
     names = bins.names
-    return [name if names.count(name) == 1 else f"{name} #{index}" for index, name in enumerate(names)]
+    times = collections.Counter(names)
+    return [name if times[name] == 1 else f"{name} #{index}" for index, name in enumerate(names)]

@@ -22,6 +22,12 @@ class Family:
         """A sample. Label values may be any text."""
         self._lines.append(f"{self.name}{_written(labels)} {_number(value)}")
 
+    def add_each(self, labels: Labels, name: str, values: Iterable[str], counts: Iterable[int]) -> None:
+        """A sample for each value of one label more, of which there may be tens of thousands."""
+        head = f'{self.name}{_written(labels)[:-1]},{name}="'
+        pairs = zip(values, counts, strict=True)
+        self._lines += [f'{head}{value.translate(_ESCAPES)}"}} {count}' for value, count in pairs]
+
     def add_histogram(self, labels: Labels, edges: Sequence[float], counts: Iterable[int], total: float) -> None:
         """A histogram from its counts between the edges and one more beyond the last; `total` is the values' sum."""
         passed = 0

@@ -59,6 +59,19 @@ Handler = Callable[[Request], Answer]
 ErrorForm = Callable[[int, str], Response]
 
 
+_ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+
+
+def origin_form(target: bytes) -> bytes:
+    """A request's target without scheme and authority, if it has them (RFC 9112, 3.2.2); who is meant is ignored, as in
+    the header Host."""
+    found = None if target[:1] == b"/" else _ABSOLUTE.match(target)
+    if found is None:
+        return target
+    rest = target[found.end() :]
+    return rest if rest[:1] == b"/" else b"/" + rest
+
+
 def path_of(url: bytes) -> bytes:
     """A request's target without its query."""
     mark = url.find(b"?")

@@ -9,6 +9,7 @@ from ropewalk_server.http2_frames import (
     DEFAULT_FRAME,
     END_STREAM,
     FRAME_HEAD,
+    HEADERS,
     LARGEST_WINDOW,
     PADDED,
     PREFACE,
@@ -18,15 +19,18 @@ from ropewalk_server.http2_frames import (
 
 FRAME_BYTES = 1 << 20
 """The largest DATA frame that is taken; of every other kind, and of padded DATA, 16 KiB."""
+AT_ONCE = 16
+"""Calls that came together and are handed on in one go: the rest waits until others have had their turn."""
 
 
 class FrameReader:
     """Calls `on_data(stream, piece, stream_ended)` and `on_frame(kind, flags, stream, payload)`, in order.
 
-    Both may raise ConnectionFault; nothing may be fed after that.
+    Both may raise ConnectionFault; nothing may be fed after that. `waiting`: more than AT_ONCE calls came, and the rest
+    of the bytes is to be asked for with `go_on`. `handed`: calls so far, where one that takes long counts for several.
     """
 
-    __slots__ = ("_buffer", "_ends", "_left", "_need", "_on_data", "_on_frame", "_stream")
+    __slots__ = ("_buffer", "_ends", "_left", "_need", "_on_data", "_on_frame", "_rest", "_stream", "handed", "waiting")
 
     def __init__(
         self, on_data: Callable[[int, bytes, bool], None], on_frame: Callable[[int, int, int, bytes], None]
@@ -35,8 +39,10 @@ class FrameReader:
         self._on_frame = on_frame
         self._buffer = bytearray()
         self._need = -len(PREFACE)
-        self._left = self._stream = 0
-        self._ends = False
+        self._left = self._stream = self.handed = 0
+        self._ends = self.waiting = False
+        self._rest = b"", 0
+        """Bytes that wait, and from where on."""
 
     @property
     def partial(self) -> bool:
@@ -45,6 +51,10 @@ class FrameReader:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises ConnectionFault."""
+        if self.waiting:
+            before, at = self._rest
+            self._rest = before[at:] + data, 0
+            return
         at = 0
         if self._left:
             at = min(self._left, len(data))
@@ -64,9 +74,15 @@ class FrameReader:
                     raise ConnectionFault(Fault.PROTOCOL, "This port speaks gRPC: HTTP/2 with prior knowledge")
         self._cut(data, at)
 
+    def go_on(self) -> None:
+        """Take of the bytes that wait. Raises ConnectionFault."""
+        self.waiting = False
+        self._cut(*self._rest)
+
     def _cut(self, data: bytes, at: int) -> None:
-        """All frames from `at` on; what is left is kept."""
+        """The frames from `at` on, of AT_ONCE calls at most; what is left is kept."""
         size = len(data)
+        self.handed = 0
         self._need = FRAME_HEAD.size
         while size - at >= FRAME_HEAD.size:
             high, low, kind, flags, stream = FRAME_HEAD.unpack_from(data, at)
@@ -90,5 +106,10 @@ class FrameReader:
                 at = start - FRAME_HEAD.size
                 self._need = FRAME_HEAD.size + length
                 break
+            if kind == HEADERS:
+                if self.handed >= AT_ONCE:
+                    self._rest, self.waiting = (data, start - FRAME_HEAD.size), True
+                    return
+                self.handed += 1
             self._on_frame(kind, flags, stream, data[start:at])
         self._buffer += data[at:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 
 from ropewalk_server.bodies import keep, whole
-from ropewalk_server.http import Request, path_of, query_of
+from ropewalk_server.http import Request, origin_form, path_of, query_of
 from ropewalk_server.http_heads import Head
 
 PER_HEADER = 4
@@ -66,8 +66,10 @@ class Message:
 
     def head(self, method: bytes) -> Head:
         """The head alone."""
-        return Head(method, path_of(self.url), self.headers, self.length, query_of(self.url))
+        url = origin_form(self.url)
+        return Head(method, path_of(url), self.headers, self.length, query_of(url))
 
     def request(self, method: bytes) -> Request:
         """The whole."""
-        return Request(method, path_of(self.url), whole(self.pieces), self.headers, query_of(self.url))
+        url = origin_form(self.url)
+        return Request(method, path_of(url), whole(self.pieces), self.headers, query_of(url))

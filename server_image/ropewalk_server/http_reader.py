@@ -18,6 +18,8 @@ from ropewalk_server.http_message import PER_HEADER, Message
 if TYPE_CHECKING:
     from ropewalk_server.http_server import HttpServer
 
+_UPGRADE = "Protocol upgrades are not supported"
+
 
 class NoMore(Exception):
     """Ends the parser's work on bytes of which no more is wanted."""
@@ -89,7 +91,7 @@ class Reader:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            wrong = "Protocol upgrades are not supported"
+            wrong = _UPGRADE
         except httptools.HttpParserCallbackError:
             if not self.stopped:
                 raise
@@ -141,6 +143,8 @@ class Reader:
         elif message.encoding not in (b"", b"identity"):
             # A bomb of 100 KB unpacks to 100 MB (tensorflow/serving#4136): compressed bodies are refused.
             client.fail(415, "content_encoding", "Compressed bodies are not supported: send them as they are")
+        elif self._parser.should_upgrade():  # CONNECT too; the parser would take the body for the other protocol's
+            client.fail(400, "malformed", _UPGRADE)
         elif message.expect:
             client.go_on()
 

@@ -123,11 +123,9 @@ def _histograms(predictor: Predictor) -> list[Family]:
         counted = predictor.monitor.counted(version, totals)
         own = {"model": predictor.name, "version": version}
         for name, (names, counts) in counted.features.items():
-            for bin_name, count in zip(names, counts, strict=True):
-                features.add({**own, "feature": name, "bin": bin_name}, count)
+            features.add_each({**own, "feature": name}, "bin", names, counts.tolist())
         names, counts = counted.predictions
-        for bin_name, count in zip(names, counts, strict=True):
-            predictions.add({**own, "bin": bin_name}, count)
+        predictions.add_each(own, "bin", names, counts.tolist())
         for outcome, count in counted.rows.items():
             monitored.add({**own, "outcome": outcome}, count)
     return [features, predictions, monitored]

@@ -63,7 +63,8 @@ class Server:
         self.versions = Versions(pod=pod, root=root(), marks=CrashMarks(root() / "state"))
         given, wanted = os.environ.get("ROPEWALK_FEEDBACK_KEY", ""), bool(os.environ.get("ROPEWALK_FEEDBACK"))
         self.feedback_key = FeedbackKey(root() / "feedback", given=given.encode(), wanted=wanted)
-        self.predictor = Predictor(name, self.versions, Monitor(), Receipts(self.feedback_key.key))
+        later = asyncio.get_running_loop().call_soon
+        self.predictor = Predictor(name, self.versions, Monitor(later=later), Receipts(self.feedback_key.key))
         self.rows_seen = RowsSeen()
         self.draining = False
         self.gate = gate(name)

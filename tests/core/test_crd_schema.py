@@ -95,6 +95,13 @@ def test_every_field_is_described() -> None:
     assert poor == []
 
 
+def test_kubectl_explain_says_how_often_a_label_is_to_be_sent() -> None:
+    """Nobody would guess that replicas do not tell each other."""
+    explained = {path: node["description"] for path, node in OURS if "description" in node}
+    assert "Send each label once" in explained["ModelDeployment.spec.monitor.feedback"]
+    assert "counts twice" in explained["ModelDeployment.status.performance.labels"]
+
+
 def test_strings_are_bounded() -> None:
     def bounded(node: dict[str, Any]) -> bool:
         return "maxLength" in node or "enum" in node

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ropewalk.core.conditions import timestamp
 from tests.core.deployment_world import World
 
 URI, DIGEST = "pvc://models/imported/3", "sha256:" + "a" * 64
@@ -74,6 +75,7 @@ def test_a_saved_model_is_imported_and_then_served_under_its_number() -> None:
     assert found.condition("Reconciling")["reason"] == "Importing"
     assert found.condition("Ready") | {"status": "False", "reason": "Importing"} == found.condition("Ready")
     assert found.status["summary"]["message"] == f"Importing: {URI} is being imported"
+    assert found.condition("Available")["message"] == f"0 of 1 pods answer: {URI} is being imported"
     config = next(
         one for (kind, name), one in found.objects.items() if name == job["metadata"]["name"] and kind != "Job"
     )
@@ -115,6 +117,8 @@ def test_what_is_refused_for_good_stalls_until_the_spec_changes() -> None:
     assert "ReadFile" in found.condition("Stalled")["message"]
     assert found.status["lastFailure"]["reason"] == "ForbiddenOp"
     assert found.status["lastFailure"]["location"] == "Import"
+    told = [(event.reason, event.message) for event in found.events if event.type == "Warning"]
+    assert told == [("ForbiddenOp", REFUSED["message"])], "one failure, one Event"
     found.now += timedelta(hours=1)
     found.settle()
     assert len(jobs(found)) == 1
@@ -130,7 +134,8 @@ def test_what_may_pass_is_tried_again_after_a_minute() -> None:
     """A store that was not there, a pod that was deleted."""
     found = world()
     until_job(found)
-    end(found, {**REFUSED, "reason": "StoreUnavailable", "message": "the store is full"}, 75)
+    full = {**REFUSED, "reason": "StoreUnavailable", "message": "the store is full"}
+    end(found, full, 75)
     found.settle()
     assert found.condition("Ready")["reason"] == "StoreUnavailable"
     assert found.condition("Stalled") == {}
@@ -139,6 +144,11 @@ def test_what_may_pass_is_tried_again_after_a_minute() -> None:
     found.now += timedelta(seconds=60)
     found.settle()
     assert (found.status["imported"]["id"], found.status["imported"]["state"]) == (2, "Running")
+    end(found, full, 75)
+    found.settle()
+    assert [event.reason for event in found.events if event.type == "Warning"] == ["StoreUnavailable"] * 2
+    found.now += timedelta(seconds=60)
+    found.settle()
     end(found, MADE, 0)
     found.settle()
     assert found.status["live"]["uri"] == COPY
@@ -153,6 +163,59 @@ def test_memory_is_told_with_its_remedy() -> None:
     found.settle()
     assert found.condition("Stalled")["reason"] == "OutOfMemory"
     assert "spec.serving.resources.limits.memory" in found.condition("Stalled")["message"]
+
+
+STOPPED = {**REFUSED, "reason": "Preempted", "message": "the pod was told to stop before the run had ended"}
+
+
+@pytest.mark.parametrize("said", [("", 143), (STOPPED, 75), ("I0000 tensorflow: still at it", 137)])
+@pytest.mark.parametrize("known_by", ["Job", "Job alone", "pod"])
+def test_an_import_that_is_ended_by_its_deadline_says_so(known_by: str, said: tuple[Any, int]) -> None:
+    """Whatever its pod could still say, and though the pod's end may be seen before the Job tells why."""
+    found = world()
+    job = until_job(found)
+    job["metadata"]["creationTimestamp"] = timestamp(found.now)
+    found.now += timedelta(minutes=30, seconds=1)
+    end(found, *said)
+    if known_by == "Job alone":
+        found.objects = {key: one for key, one in found.objects.items() if key[0] != "Pod"}
+    if known_by != "pod":
+        why = {"reason": "DeadlineExceeded", "message": "Job was active longer than specified deadline"}
+        job["status"] = {
+            "conditions": [{"type": kind, "status": "True", **why} for kind in ("FailureTarget", "Failed")]
+        }
+    else:
+        pod = found.objects["Pod", f"{job['metadata']['name']}-x"]
+        pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = timestamp(found.now)
+    found.settle()
+    failure = found.status["lastFailure"]
+    assert failure["reason"] == "DeadlineExceeded"
+    assert failure["message"].startswith(
+        "the import took longer than its deadline of 1800 s: it needs a faster node (spec.serving.nodeSelector)"
+    )
+    assert "exit code" not in failure["message"]
+    assert failure["message"].endswith("; it is tried again after 60 s")
+
+
+@pytest.mark.parametrize(
+    ("code", "log", "reason", "words"),
+    [
+        (143, "", "Crashed", "the import was told to stop before it had ended (exit code 143)"),
+        (139, "a\nb", "Crashed", "the import died of a fault in native code (exit code 139): a b"),
+        (1, "Traceback", "Crashed", "the import ended with exit code 1: Traceback"),
+        (0, "nonsense", "ResultUnreadable", "the import ended with 0 but left no readable result"),
+    ],
+)
+def test_an_import_that_has_no_word_for_its_end_is_told_by_how_it_ended(
+    code: int, log: str, reason: str, words: str
+) -> None:
+    """In words: kubelet knows a number and `Error`."""
+    found = world()
+    until_job(found)
+    end(found, log, code, "Error" if code else "Completed")
+    found.settle()
+    failure = found.status["lastFailure"]
+    assert (failure["reason"], failure["message"]) == (reason, f"{words}; it is tried again after 60 s")
 
 
 @pytest.mark.parametrize(
@@ -330,21 +393,52 @@ def test_a_crash_at_any_write_leaves_one_import(write: int, after: bool) -> None
     assert found.status["live"]["uri"] == COPY
 
 
-def test_traffic_never_goes_to_an_imports_pod() -> None:
-    """It bears the deployment's label, by which it is found, and not the servers'."""
-    found = world()
-    job = until_job(found)
-    labels = job["spec"]["template"]["metadata"]["labels"]
-    for kind, name, place in (
-        ("Service", "cancer", ("selector",)),
-        ("PodDisruptionBudget", "cancer-server", ("selector", "matchLabels")),
-    ):
-        selector = found.objects[kind, name]["spec"]
-        for key in place:
-            selector = selector[key]
+def selected(spec: dict[str, Any], *place: str) -> dict[str, str]:
+    """The labels that a selector there asks for."""
+    found: Any = spec
+    for key in place:
+        found = found[key]
+    return dict(found)
+
+
+def test_nothing_that_selects_servers_selects_an_imports_pod() -> None:
+    """Not the Service, nor the Deployment, by whose selector an autoscaler counts pods: idle ones that are no servers.
+
+    Nor the one that `kubectl autoscale modeldeployment` goes by.
+    """
+    found = world(autoscaling={"minReplicas": 1, "maxReplicas": 3})
+    labels = until_job(found)["spec"]["template"]["metadata"]["labels"]
+    servers = found.objects["Deployment", "cancer-server"]["spec"]["template"]["metadata"]["labels"]
+    selectors = [
+        selected(found.objects["Service", "cancer"], "spec", "selector"),
+        selected(found.objects["PodDisruptionBudget", "cancer-server"], "spec", "selector", "matchLabels"),
+        selected(found.objects["Deployment", "cancer-server"], "spec", "selector", "matchLabels"),
+        selected(found.objects["NetworkPolicy", "cancer-server"], "spec", "podSelector", "matchLabels"),
+        dict([found.status["selector"].split("=")]),
+    ]
+    for selector in selectors:
+        assert selector.items() <= servers.items()
         assert not selector.items() <= labels.items()
-        template = found.objects["Deployment", "cancer-server"]["spec"]["template"]
-        assert selector.items() <= template["metadata"]["labels"].items()
-    policy = found.objects["NetworkPolicy", "cancer-server"]["spec"]
-    assert policy["podSelector"]["matchLabels"].items() <= labels.items(), "it may reach nothing either"
-    assert policy["egress"] == []
+    assert labels["app.kubernetes.io/managed-by"] == "ropewalk", "the admission policy lets the operator touch it"
+
+
+def test_an_imports_pod_reaches_nothing() -> None:
+    """Not even the API server, where servers ask that one whom to answer."""
+    found = world(
+        serving={"authentication": {"type": "Kubernetes"}}, serviceAccountName="asks", autoscaling={"maxReplicas": 3}
+    )
+    labels = until_job(found)["spec"]["template"]["metadata"]["labels"]
+    policy = found.objects["NetworkPolicy", "cancer-import"]["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    assert (policy["policyTypes"], policy["ingress"], policy["egress"]) == (["Ingress", "Egress"], [], [])
+    servers = found.objects["Deployment", "cancer-server"]["spec"]["template"]["metadata"]["labels"]
+    assert not policy["podSelector"]["matchLabels"].items() <= servers.items()
+
+
+def test_an_import_on_a_claim_of_one_node_goes_where_servers_are_or_where_there_is_none() -> None:
+    """Its own labels are among those that it may be near to: a pod that selects itself is the first anywhere."""
+    pod = until_job(world())["spec"]["template"]
+    (term,) = pod["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (near,) = term["labelSelector"]["matchExpressions"]
+    assert near == {"key": "ropewalk.dev/modeldeployment", "operator": "In", "values": ["cancer", "cancer.errand"]}
+    assert pod["metadata"]["labels"]["ropewalk.dev/modeldeployment"] == "cancer.errand"

@@ -45,6 +45,9 @@ def ended(**how: Any) -> dict[str, Any]:
         ({"reason": "CreateContainerConfigError", "message": "secret"}, {}, "ContainerCreateFailed", "secret"),
         (None, {"conditions": [UNSCHEDULABLE], "containerStatuses": []}, "Unschedulable", "0/1 nodes: cpu"),
         (None, ended(**CRASHED), "Crashed", "exit code 3: bad routes"),
+        (None, ended(exitCode=139, reason="Error"), "Crashed", "died of a fault in native code (exit code 139)"),
+        (None, ended(exitCode=137, reason="Error"), "Crashed", "was killed: its node was out of memory"),
+        (None, ended(reason="ContainerStatusUnknown"), "Crashed", "the server ended without an exit code"),
         (None, ended(**KILLED), "OutOfMemory", "raise spec.serving.resources.limits.memory"),
     ],
 )
@@ -180,11 +183,46 @@ def test_what_has_no_pods_is_not_reconciling(served: bool) -> None:
     world.settle()
     assert world.condition("Ready")["reason"] == "ScaledToZero"
     assert world.condition("Reconciling")["status"] == "False"
+    available = {"status": "False", "reason": "ScaledToZero", "message": "spec.replicas is 0"}
+    assert available.items() <= world.condition("Available").items()
     world.owner["spec"]["replicas"] = 1
     world.owner["metadata"]["generation"] += 1
     world.settle()
     assert world.status["live"]["version"] == 2
     assert "candidate" not in world.status
+
+
+def test_pods_that_leave_are_not_told_as_a_share_of_none() -> None:
+    """They answer for some seconds after the last one was asked for."""
+    world = serving()
+    world.owner["spec"]["replicas"] = 0
+    world.owner["metadata"]["generation"] += 1
+    world.step_without_servers()
+    assert world.condition("Ready")["message"] == "version 1 answers in 1 pod, 0 asked for"
+    assert world.condition("Available")["message"] == "spec.replicas is 0"
+
+
+def test_what_is_waited_for_where_no_pod_answers_is_told_in_available_too() -> None:
+    """`0 of 1 pods answer` alone sends people to look at pods."""
+    world = World()
+    assert world.pipeline is not None
+    world.pipeline["status"] = {}
+    world.settle()
+    waits = "no pod exists, of 1 asked for: pipeline cancer has no champion yet"
+    assert world.condition("Available")["message"] == waits
+    world = troubled(None, conditions=[UNSCHEDULABLE], containerStatuses=[])
+    assert world.condition("Available")["message"].startswith("0 of 1 pods answer: pod cancer-server-abc-0: 0/1 nodes")
+
+
+def test_somebody_who_scales_an_autoscaled_deployment_to_zero_is_told_how_to_go_on() -> None:
+    """The number is not in the spec then."""
+    world = serving(autoscaling={"minReplicas": 1, "maxReplicas": 3})
+    deployment = world.objects["Deployment", "cancer-server"]
+    deployment["spec"]["replicas"] = 0
+    deployment["metadata"]["managedFields"] = [{"manager": "kubectl", "operation": "Update"}]
+    world.settle()
+    text = "Deployment cancer-server is scaled to 0, where its autoscaler leaves it: scale it up once"
+    assert world.condition("Available")["message"] == world.condition("Ready")["message"] == text
 
 
 def test_an_autoscaler_that_follows_no_pods_at_all_begins_with_its_fewest() -> None:

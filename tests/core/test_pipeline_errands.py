@@ -187,11 +187,22 @@ def test_an_errand_whose_word_is_lost_is_made_again() -> None:
     world = lost()
     world.job()["status"] = {"conditions": [{"type": "Complete", "status": "True"}], "succeeded": 1}
     world.settle()
-    assert world.status["errand"]["message"] == "PodDisappeared: the pod was deleted before its result was read"
+    assert (
+        world.status["errand"]["message"] == "PodDisappeared: the pod of Recover was deleted before its result was read"
+    )
     world.later(minutes=1)
     errand(world, store="Mine", lastRun=7, versions=[version(1)])
     assert world.status["champion"]["version"] == 1
     assert world.deleted == [], "a Job whose container has ended is not stopped"
+
+
+def test_a_look_at_the_store_that_takes_too_long_says_so() -> None:
+    """The Job's deadline ends it; what its pod says of that is only that it was told to stop."""
+    world = lost()
+    why = {"reason": "DeadlineExceeded", "message": "Job was active longer than specified deadline"}
+    world.job()["status"] = {"conditions": [{"type": "FailureTarget", "status": "True", **why}]}
+    errand(world, 75, reason="Preempted", message="the pod was told to stop before the run had ended")
+    assert world.status["errand"]["message"] == "DeadlineExceeded: Recover took longer than its deadline of 900 s"
 
 
 def test_a_users_mistake_is_left_to_the_run_to_tell() -> None:

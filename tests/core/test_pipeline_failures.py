@@ -77,6 +77,21 @@ def test_attempts_come_to_an_end() -> None:
     assert (world.status["run"]["failure"]["reason"], world.status["consecutiveFailures"]) == ("Crashed", 1)
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (132, "train died of an instruction that the node's processor does not have (exit code 132)"),
+        (134, "train gave up in native code (exit code 134)"),
+        (3, "train ended with exit code 3"),
+    ],
+)
+def test_a_code_without_a_word_is_told_in_words(code: int, words: str) -> None:
+    """Nobody has to know what 128 and the number of a signal make."""
+    world = started(retry={"limit": 0})
+    world.fail(code, reason="Error")
+    assert world.status["run"]["failure"]["message"] == words
+
+
 @pytest.mark.parametrize("said", [{"reason": "OOMKilled"}, {"said": {**TRY_AGAIN, "reason": "MemoryExceeded"}}])
 def test_running_out_of_memory_raises_the_limit(said: dict[str, Any]) -> None:
     world = started(

@@ -148,14 +148,15 @@ def test_a_rolling_restart_under_load_fails_no_request(kept: Namespace) -> None:
         return [p["metadata"]["uid"] for p in kept.list("pods", "ropewalk.dev/modeldeployment=kept")]
 
     before = uids()
-    with Load(kept, "kept") as load:
+    with Load.rest(kept, "kept") as load, Load.grpc(kept, "kept") as calls:
         kubectl("-n", kept.name, "rollout", "restart", "deployment/kept-server")
         kubectl("-n", kept.name, "rollout", "status", "deployment/kept-server", "--timeout=60s")
         old = set(before)
         eventually(lambda: old & set(uids()), until=lambda left: not left, seconds=60)
-        said = load.end()
-    assert said["failed"] == [], said
-    assert said["done"] > 100
+        ended = [load.end(), calls.end()]
+    for said in ended:
+        assert said["failed"] == [], said
+        assert said["done"] > 100
 
 
 def test_a_token_opens_and_a_missing_secret_is_named(kept: Namespace) -> None:

@@ -27,7 +27,7 @@ def test_a_model_of_the_same_number_takes_over_without_a_failed_request(versione
     row = {"instances": [rows()[0][0]]}
     eventually(lambda: answers(versioned, row))
 
-    with Load(versioned, "moved") as load:
+    with Load.rest(versioned, "moved") as load:
         patch(versioned, "moved", model=models[1])
         live = eventually(
             lambda: versioned.get("modeldeployment", "moved")["status"]["live"],

@@ -62,7 +62,7 @@ def followed(namespace: Namespace) -> Namespace:
 def test_champions_come_and_go_under_load_without_a_failed_request_or_a_new_pod(followed: Namespace) -> None:
     """Version 2 by a run, then 1, 2 and 1 again by a person: every pod switches each time, and both have answered."""
     before = {pod["metadata"]["uid"] for pod in pods(followed, NAME)}
-    with Load(followed, NAME) as load:
+    with Load.rest(followed, NAME) as load:
         patch(followed, "pipeline", NAME, {"train": {"seed": 2}})
         ended = finished(followed, NAME, run=2)
         assert ended["status"]["champion"]["version"] == 2, ended["status"]["history"]
@@ -92,7 +92,7 @@ def tamper(namespace: Namespace, version: int) -> None:
 def test_a_tampered_champion_is_rolled_back_and_gives_the_title_back(followed: Namespace) -> None:
     """Under load as well: the version that answers stays, the digest is quarantined, the former champion regains."""
     tamper(followed, 2)
-    with Load(followed, NAME) as load:
+    with Load.rest(followed, NAME) as load:
         promote(followed, 2)
         refused = eventually(
             lambda: followed.get("modeldeployment", NAME)["status"].get("quarantined", []),

@@ -28,6 +28,25 @@ made = manifest.build_manifest(
 )
 manifest.write_manifest(copy, made)
 """
+INSIDE = """
+import json, os, shutil
+def writable(place):
+    try:
+        os.close(os.open(place + "/it", os.O_CREAT | os.O_WRONLY))
+        return True
+    except OSError:
+        return False
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps({
+    "user": os.getuid(),
+    "capabilities": [int(status[kind], 16) for kind in ("CapEff", "CapPrm", "CapBnd")],
+    "noNewPrivileges": int(status["NoNewPrivs"]),
+    "seccomp": int(status["Seccomp"]),
+    "shells": [name for name in ("sh", "bash", "dash", "rbash", "ash", "zsh", "busybox") if shutil.which(name)],
+    "writable": [place for place in ("/", "/opt/ropewalk", "/opt/venv", "/usr/bin", "/etc", "/var") if writable(place)],
+    "token": os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount/token"),
+}))
+"""
 GREEDY, HUGE = 9, 8
 NOWHERE: dict[str, Any] = {
     "pipeline": None,
@@ -97,6 +116,21 @@ def walled(versioned: Namespace) -> Namespace:
         seen(versioned, name, is_ready)
     point(versioned, "tight", version=HUGE)
     return versioned
+
+
+def test_who_breaks_into_a_server_finds_nothing(walled: Namespace) -> None:
+    """As its process sees it, not as its manifest says it."""
+    pod = pods(walled, "walls")[0]
+    said = json.loads(kubectl("-n", walled.name, "exec", pod["metadata"]["name"], "--", "python3", "-c", INSIDE).stdout)
+    assert said == {
+        "user": 65532,
+        "capabilities": [0, 0, 0],
+        "noNewPrivileges": 1,
+        "seccomp": 2,
+        "shells": [],
+        "writable": [],
+        "token": False,
+    }
 
 
 def test_a_version_that_kills_its_process_costs_one_restart_of_one_pod(walled: Namespace) -> None:

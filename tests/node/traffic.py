@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -12,7 +13,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tests.node.test_main_job import cancer_csv
+from tests.server.grpc_clients import request
 from tests.support import Namespace, kubectl
 
 SEND = """
@@ -56,6 +60,20 @@ while time.monotonic() - began < 240 and not select.select([sys.stdin], [], [], 
     done += 1
 print(json.dumps({"done": done, "failed": failed[:20], "count": len(failed)}))
 """
+CALLS = """
+import base64, grpc, json, select, sys, time
+request, began, done, failed = base64.b64decode(sys.argv[3]), time.monotonic(), 0, []
+channels = [grpc.insecure_channel(sys.argv[1] + ":8500", [("use_local_subchannel_pool", 1)]) for _ in range(4)]
+while time.monotonic() - began < 240 and not select.select([sys.stdin], [], [], 0.005)[0]:
+    try:
+        answer = channels[done % 4].unary_unary(sys.argv[2])(request, timeout=5)
+        if len(answer) < 10:
+            failed.append([round(time.monotonic() - began, 2), answer.hex()])
+    except grpc.RpcError as error:
+        failed.append([round(time.monotonic() - began, 2), str(error.code()), error.details()])
+    done += 1
+print(json.dumps({"done": done, "failed": failed[:20], "count": len(failed)}))
+"""
 ANSWERED = re.compile(r'^ropewalk_server_requests_total\{([^}]*code="200"[^}]*)\} ([0-9.e+]+)$', re.MULTILINE)
 
 
@@ -88,11 +106,22 @@ def send(
 class Load:
     """A request every few milliseconds for as long as the block runs, or until `end`."""
 
-    def __init__(self, namespace: Namespace, name: str) -> None:
-        body = json.dumps({"instances": [rows()[0][0]]})
-        script = ["python3", "-c", LOAD, name, f"/v1/models/{name}:predict", body]
-        command = ["kubectl", "-n", namespace.name, "exec", "-i", "files", "--", *script]
+    def __init__(self, namespace: Namespace, *script: str) -> None:
+        command = ["kubectl", "-n", namespace.name, "exec", "-i", "files", "--", "python3", "-c", *script]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    @staticmethod
+    def rest(namespace: Namespace, name: str) -> Load:
+        """Requests for a prediction of the ModelDeployment, half of them over a connection that is kept."""
+        body = json.dumps({"instances": [rows()[0][0]]})
+        return Load(namespace, LOAD, name, f"/v1/models/{name}:predict", body)
+
+    @staticmethod
+    def grpc(namespace: Namespace, name: str) -> Load:
+        """The same over gRPC with upstream's messages, by four channels that are left to themselves."""
+        columns = {key: np.array([value], np.float32) for key, value in rows()[0][0].items()}
+        message = base64.b64encode(request(columns, name=name).SerializeToString()).decode()
+        return Load(namespace, CALLS, name, "/tensorflow.serving.PredictionService/Predict", message)
 
     def __enter__(self) -> Load:
         return self

@@ -66,6 +66,16 @@ def test_every_row_has_a_receipt_of_its_own_where_they_are_asked_for(serving: Se
     assert (status, list(answer), "ropewalk-prediction-id" in headers) == (200, ["outputs"], False)
 
 
+def test_a_label_counts_once_for_each_pod() -> None:
+    """As the README, `kubectl explain` and /openapi.json say: what one pod has counted no other knows."""
+    key = b"any key of 16 bytes or more"
+    one, other = Receipts(key), Receipts(key)
+    issued = one.issue(1, bytes(32), np.eye(2, dtype=np.float32)[:1], 2)
+    assert isinstance(issued, bytes)
+    text = issued.decode()
+    assert [pod.first_label(text) for pod in (one, one, other)] == [True, False, True]
+
+
 @pytest.mark.parametrize("binary", [False, True])
 def test_receipts_are_an_output_of_the_open_inference_protocol(serving: Server, binary: bool) -> None:
     """Of strings, after those of the model, in the form that the others have."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from ropewalk_server.model import Model, load
 from ropewalk_server.protocols import openinference_grpc, packed, tfserving_grpc
 from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.costly import LARGE, Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_protos import read_tensor, sizes_of
 from ropewalk_server.protocols.tensors import batch_of, raw_to_array
@@ -168,6 +170,75 @@ def test_a_shape_of_a_million_sizes_is_cut_before_it_is_read(versions: dict[int,
     for _ in range(1000):
         predict.inputs["x"].tensor_shape.dim.add(size=1)
     assert len(sizes_of(predict.inputs["x"])) == 9
+
+
+def test_a_message_of_many_fields_is_not_parsed() -> None:
+    """Two million empty ones take 0.15 s, in which nothing else runs."""
+    contents = openinference_pb2.ModelInferRequest(raw_input_contents=[b"x" * 20] * packed.MOST_FIELDS, id="a" * 300)
+    many = contents.SerializeToString()
+    assert len(many) > LARGE
+    with pytest.raises(BadRequest, match="has more than 10000 fields"):
+        packed.parse(openinference_pb2.ModelInferRequest, many)
+    del contents.raw_input_contents[0]
+    few = contents.SerializeToString()
+    assert len(packed.parse(openinference_pb2.ModelInferRequest, few).raw_input_contents) == packed.MOST_FIELDS - 1
+    for kind in (b"\x40\xff\x01", b"\x41" + b"x" * 8, b"\x45" + b"x" * 4, b"\x80\x01\x01", b"\x43\x44"):
+        with pytest.raises(BadRequest, match="has more than 10000 fields"):
+            packed.parse(openinference_pb2.ModelInferRequest, kind * LARGE)
+    with pytest.raises(BadRequest, match="cannot be parsed"):
+        packed.parse(openinference_pb2.ModelInferRequest, few[:-1])
+
+
+async def test_many_values_are_handed_over_beside_the_loop(versions: dict[int, Model]) -> None:
+    """In a thread, and there some at a time: between two of them the loop may run."""
+    count = 2 * packed.MANY + 1
+    infer = openinference_pb2.ModelInferRequest()
+    infer.inputs.add(name="n", datatype="INT64", shape=[count]).contents.int64_contents.extend(range(count))
+    predict = tfserving_pb2.PredictRequest()
+    predict.inputs["plan"].dtype = 7
+    texts = packed.MANY_TEXTS + 1
+    predict.inputs["plan"].tensor_shape.dim.add(size=texts)
+    predict.inputs["plan"].tensor_content = b"\3" * texts + b"pro" * texts
+    words = b"\3\0\0\0pro" * texts
+    for read in (
+        lambda: openinference_grpc.read_infer(versions[MIXED], infer, count).batch,
+        lambda: tfserving_grpc.read_predict(versions[MIXED], predict.inputs, count),
+        lambda: packed.words([b"pro"] * texts),
+        lambda: raw_to_array("BYTES", [texts], words),
+    ):
+        with pytest.raises(Costly):
+            read()  # type: ignore[no-untyped-call]
+    found = await asyncio.to_thread(packed.whole, infer.inputs[0].contents.int64_contents, np.dtype(np.int64))
+    assert found.tolist() == list(range(count))
+    assert (await asyncio.to_thread(packed.words, [b"%d" % n for n in range(count)]))[-1] == b"%d" % (count - 1)
+    with pytest.raises(BadRequest, match="256 does not fit uint8"):
+        await asyncio.to_thread(packed.whole, [1] * packed.MANY + [256], np.dtype(np.uint8))
+
+
+@pytest.mark.parametrize("values", [1, 3])
+def test_values_are_counted_before_they_are_looked_at(versions: dict[int, Model], values: int) -> None:
+    """And refused by their number."""
+    infer = openinference_pb2.ModelInferRequest()
+    infer.inputs.add(name="n", datatype="INT8", shape=[2]).contents.int_contents.extend([300] * values)
+    with pytest.raises(BadRequest, match=rf"INT8 of shape \[2\] takes 2 values, got {values} in int_contents"):
+        openinference_grpc.read_infer(versions[MIXED], infer, ROWS)
+    predict = tfserving_pb2.PredictRequest()
+    predict.inputs["n"].dtype = 6
+    predict.inputs["n"].tensor_shape.dim.add(size=2)
+    predict.inputs["n"].int_val.extend([300] * 3)
+    with pytest.raises(BadRequest, match=r"DT_INT8 of shape \[2\] takes 2 values, got 3 in int_val"):
+        tfserving_grpc.read_predict(versions[MIXED], predict.inputs, ROWS)
+
+
+def test_of_outputs_and_sizes_only_so_many_are_looked_at_as_may_be(versions: dict[int, Model]) -> None:
+    """One more than there are is one too many: two million took a second."""
+    infer = openinference_pb2.ModelInferRequest()
+    for _ in versions[MIXED].signature.outputs:
+        infer.outputs.add(name="label")
+    infer.outputs.add(name="label")
+    infer.outputs.add().parameters["sequence_id"].int64_param = 1
+    with pytest.raises(BadRequest, match="An output is asked for twice"):
+        openinference_grpc.read_infer(versions[MIXED], infer, ROWS)
 
 
 changes = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=6)

@@ -2,17 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
 
 import pytest
 
 from ropewalk_server import http2_frames as h2
+from ropewalk_server.grpc_server import GrpcServer
+from ropewalk_server.http2_connection import Connection
 from ropewalk_server.http2_frames import Fault
+from ropewalk_server.http2_reader import AT_ONCE
 from ropewalk_server.http2_sender import Sender
 from ropewalk_server.limits import REASONS
-from ropewalk_server.rpc import Code, Reply, failure
+from ropewalk_server.rpc import Code, Head, Reply, failure
 from tests.server.http2_peer import SLOW, Peer, connected, data, framed, serving
 from tests.server.test_http2 import UNAVAILABLE, eventually
+from tests.server.test_http_heads import Wire
+
+
+class Reading(Wire):
+    """Remembers whether its protocol reads."""
+
+    reads = True
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+
+def calls(numbers: Iterable[int]) -> list[bytes]:
+    """Whole calls, each with its number as message; between any two of them a PING with it."""
+    peer = Peer(None, None)  # type: ignore[arg-type]
+    return [peer.call(b"%8d" % n) + h2.frame(h2.PING, 0, 0, b"%8d" % n) for n in numbers]
+
+
+@pytest.mark.parametrize("cut", [0, 5000, -3])
+async def test_many_calls_in_one_piece_leave_others_their_turn(cut: int) -> None:
+    """In order, a few at a time, and nothing more is read meanwhile: five thousand held the loop for 180 ms."""
+    seen: list[bytes] = []
+
+    def echo(head: Head, message: bytes) -> Reply:
+        seen.append(message)
+        return Reply(message)
+
+    server = GrpcServer(echo)
+    connection, wire = Connection(server, asyncio.get_running_loop()), Reading()
+    other, others_wire = Connection(server, asyncio.get_running_loop()), Reading()
+    for one, its in ((connection, wire), (other, others_wire)):
+        one.connection_made(its)
+        one.data_received(h2.PREFACE + h2.settings({}))
+    once, twice, *more = calls([200, 201, *range(100)])
+    connection.data_received(once + twice)  # so that the head is known
+    del seen[:]
+    sent = b"".join(more)
+    connection.data_received(sent[:cut] if cut else sent)
+    assert (seen, wire.reads) == ([b"%8d" % n for n in range(AT_ONCE)], False)
+    other.data_received(b"".join(calls(range(100, 101))))
+    assert seen[AT_ONCE:] == [b"%8d" % 100], "before what waits"
+    if cut:
+        connection.data_received(sent[cut:])  # as TLS does, which had it already
+        assert len(seen) == AT_ONCE + 1
+    for _ in range(100):
+        await asyncio.sleep(0)
+    numbers = [b"%8d" % n for n in range(100)]
+    assert [one for one in seen if one != b"%8d" % 100] == numbers
+    assert wire.reads
+    pings = [h2.frame(h2.PING, h2.ACK, 0, number) for number in numbers]
+    order = [wire.sent.index(frame) for n in range(100) for frame in (numbers[n] + b"\0\0", pings[n])]
+    assert order == sorted(order)
+
+
+async def test_calls_whose_heads_are_new_are_fewer_at_once() -> None:
+    """A head that came before costs nothing, another one up to three milliseconds."""
+    server = GrpcServer(lambda head, message: Reply(message))
+    connection, wire = Connection(server, asyncio.get_running_loop()), Reading()
+    connection.connection_made(wire)
+    peer = Peer(None, None)  # type: ignore[arg-type]
+    sent = [peer.call(b"%8d" % n, x=f"{n}" * 1000) for n in range(20)]
+    connection.data_received(b"".join([h2.PREFACE, h2.settings({}), *sent]))
+    assert wire.sent.count(b"grpc-status") == AT_ONCE // 4
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert wire.sent.count(b"grpc-status") == 20
+
+
+async def test_what_waits_when_a_client_has_ended_is_answered() -> None:
+    """It has said all, and wants to hear all."""
+    async with serving() as (_, port), connected(port) as peer:
+        peer.writer.write(b"".join([peer.call(b"%d" % n) for n in range(100)]))
+        peer.writer.write_eof()
+        for n in range(100):
+            assert (await peer.answer())["message"] == b"%d" % n
+
+
+async def test_what_waits_behind_a_fault_is_nobodys() -> None:
+    """And the connection reads again, to see its client go."""
+    server = GrpcServer(lambda head, message: Reply(message))
+    connection, wire = Connection(server, asyncio.get_running_loop()), Reading()
+    connection.connection_made(wire)
+    wrong = h2.frame(h2.PING, 0, 0, b"short")
+    connection.data_received(b"".join([h2.PREFACE, h2.settings({}), *calls(range(20)), wrong, *calls(range(20, 60))]))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert b"%8d" % 19 in wire.sent
+    assert b"PING has 8 bytes" in wire.sent
+    assert b"%8d" % 20 not in wire.sent
+    assert wire.reads
+
+
+async def test_what_waits_stands_still_while_the_client_does_not_read() -> None:
+    """Answers would gather without end."""
+    server = GrpcServer(lambda head, message: Reply(message))
+    connection, wire = Connection(server, asyncio.get_running_loop()), Reading()
+    connection.connection_made(wire)
+    connection.data_received(b"".join([h2.PREFACE, h2.settings({}), *calls(range(40))]))
+    connection.pause_writing()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert b"%8d" % AT_ONCE not in wire.sent
+    assert not wire.reads
+    connection.resume_writing()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert b"%8d" % 39 in wire.sent
+    assert wire.reads
 
 
 async def test_settings_count_one_by_one() -> None:

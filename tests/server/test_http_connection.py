@@ -278,6 +278,48 @@ async def test_a_client_is_told_to_continue_after_what_it_asked_before(port: Por
     assert re.findall(rb"HTTP/1.1 ([0-9]+)", wire.sent) == [b"200", b"100", b"200"]
 
 
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        ("/v1/models/m", b"/v1/models/m", b""),
+        ("http://host/v1/models/m", b"/v1/models/m", b""),
+        ("HTTPS://user@host:8501/v1/models/m?since=http://b/c", b"/v1/models/m", b"since=http://b/c"),
+        ("http://[::1]:80/v1", b"/v1", b""),
+        ("http://host", b"/", b""),
+        ("http://host?since=1", b"/", b"since=1"),
+        ("/http://host/v1", b"/http://host/v1", b""),
+        ("//host/v1", b"//host/v1", b""),
+        ("ftp://host/v1", b"ftp://host/v1", b""),
+        ("*", b"*", b""),
+    ],
+)
+async def test_a_target_may_have_the_host_in_front_of_its_path(
+    port: Port, target: str, path: bytes, query: bytes
+) -> None:
+    """As clients write it that take this for a proxy; a server must accept that. Also where the head is known."""
+    head = f"GET {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode()
+    connection, _ = port.connect(head)
+    for _ in range(3):
+        connection.data_received(head)
+    assert [(one.path, one.query) for one in port.seen] == [(path, query)] * 4
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /p HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"POST /p HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc",
+    ],
+)
+async def test_what_is_for_a_proxy_or_another_protocol_is_refused(port: Port, head: bytes) -> None:
+    """Once, and before anything is made of it: the body would be the other protocol's."""
+    _, wire = port.connect(head)
+    assert re.findall(rb"HTTP/1.1 (\d+)", wire.sent) == [b"400"]
+    assert (port.seen, port.reasons, wire.closed) == ([], ["malformed"], True)
+
+
 async def test_a_client_is_refused_once(port: Port) -> None:
     """Whatever stands behind what was refused already, which waits for an answer before it."""
     refused = post(b"abc", b"Content-Encoding: gzip")

@@ -19,11 +19,16 @@ from tensorflow_serving.apis import classification_pb2, regression_pb2
 from ropewalk_model import manifest
 from ropewalk_server import model as models
 from ropewalk_server.engines import freezer
+from ropewalk_server.http import Request, Response
 from ropewalk_server.model import LoadError, read_parts
+from ropewalk_server.protocols import classifying
+from ropewalk_server.protocols.tfserving import TensorFlowServing
+from ropewalk_server.protocols.tfserving_predict import FEW
 from tests import foreign
 from tests.server.conftest import Server, next_ports
 from tests.server.grpc_clients import connected, refused, request
 from tests.server.test_openapi import held_to_its_word
+from tests.server.test_predictor import predictor
 from tests.trainer.imports import imported
 
 KERAS, SEVERAL, WORDS, EXAMPLES = 1, 2, 3, 4
@@ -323,6 +328,43 @@ def test_examples_that_are_none_are_refused(server: Server, verb: str, body: Any
     """In upstream's words where it has some."""
     status, said = ask(server, EXAMPLES, body, verb)
     assert (status, words in said["error"]) == (400, True), said
+
+
+def cheap(versions: tuple[Path, Numbered], number: int) -> models.Model:
+    """A version in this process that is computed on the event loop, however busy this machine is."""
+    found = models.load(versions[0] / "claims" / versions[1][number]["uri"].removeprefix("pvc://"), None)
+    for one in (found, *found.named.values()):
+        one.curve = models.Curve(1.0, 0.0)
+    return found
+
+
+async def test_an_event_loop_reads_no_large_list_of_examples(versions: tuple[Path, Numbered]) -> None:
+    """It is answered later, and refused, as a small one at once."""
+    handle = TensorFlowServing(predictor(cheap(versions, EXAMPLES))).handle
+    for many in (1, 9000):
+        body = {"examples": [{"x": [1.5, 2.5]}] * many, "signature_name": "value"}
+        for verb, status in (("regress", 200), ("classify", 400)):
+            answer = handle(Request(b"POST", b"/v1/models/cancer:" + verb.encode(), json.dumps(body).encode()))
+            assert isinstance(answer, Response) == (many == 1)
+            said = await answer if not isinstance(answer, Response) else answer
+            assert said.status == status, said.body
+
+
+async def test_an_event_loop_writes_no_outputs_of_many_values(
+    versions: tuple[Path, Numbered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are the same as those that it writes."""
+    handle = TensorFlowServing(predictor(cheap(versions, SEVERAL))).handle
+    rows = [{"a": [n, n], "b": n} for n in range(FEW + 1)]
+    for most in (3 * len(rows), 3 * len(rows) - 1):
+        monkeypatch.setattr(classifying, "MANY", most)
+        answers = []
+        for few in (FEW, FEW + 1):
+            body = json.dumps({"instances": rows[:few]}).encode()
+            said = handle(Request(b"POST", b"/v1/models/cancer:predict", body))
+            assert isinstance(said, Response) == (3 * few <= most)
+            answers.append(json.loads((said if isinstance(said, Response) else await said).body)["predictions"])
+        assert (len(answers[1]), answers[1][:FEW]) == (FEW + 1, answers[0])
 
 
 def test_upstreams_stubs_classify_and_regress(server: Server, versions: tuple[Path, Numbered]) -> None:

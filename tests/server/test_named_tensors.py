@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
+from ropewalk_server.limits import Limits
 from ropewalk_server.protocols import classifying, named_tensors
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.named_tensors import TensorsDecoder, written
+from ropewalk_server.protocols.packed import MANY
+from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protos import tfserving_pb2 as pb
 
 SIGNATURES = [
     Signature("Tensors", (TensorSpec(f"t{index}", dtype, shape),), (TensorSpec("y", "FLOAT"),))  # type: ignore[arg-type]
@@ -57,6 +64,94 @@ def test_any_example_is_serialized_or_a_bad_request(value: Any, context: Any) ->
     except BadRequest:
         return
     assert [type(one) for one in found] == [bytes]
+
+
+@pytest.mark.parametrize(
+    ("verb", "outputs"),
+    [
+        ("classify", {"scores": np.array([[0.1, 2.0], [1e-8, 3e9]], np.float32)}),
+        ("classify", {"scores": np.array([[0.1, np.nan], [np.inf, 3e9]], np.float64)}),
+        ("classify", {"scores": np.zeros((2, 1)), "classes": np.array([["\u00e9".encode()], [b'"']], object)}),
+        ("regress", {"outputs": np.array([[0.1], [np.nan]], np.float32)}),
+        ("regress", {"outputs": np.array([0.1, 1e20], np.float32)}),
+    ],
+)
+def test_results_are_in_as_few_digits_as_tell_them_apart(verb: str, outputs: dict[str, Any]) -> None:
+    """Those that are no numbers as upstream writes them."""
+
+    def short(value: Any) -> Any:
+        if isinstance(value, float):
+            return float(str(np.float32(value)))
+        return [short(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+    found = classifying.classes(outputs, 2) if verb == "classify" else classifying.values(outputs, 2)
+    body = classifying.written(verb, outputs, 2).body.decode()
+    assert body == json.dumps({"results": short(found)}, ensure_ascii=False, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_results_of_many_values_are_written_beside_the_loop(late: bool) -> None:
+    """Few at once, wherever they were computed."""
+    one: Any = SimpleNamespace(limits=Limits())
+    loop, here = asyncio.get_running_loop(), threading.get_ident()
+    for rows, beside in ((MANY, False), (MANY + 1, True)):
+        outputs: Any = {"outputs": np.zeros(rows, np.float32)}
+        computed: asyncio.Future[Any] = loop.create_future()
+        computed.set_result(outputs)
+        said = classifying.answer(Unpacking(one), computed if late else outputs, lambda found: threading.get_ident())
+        assert isinstance(said, int) == (not late and not beside)
+        assert ((await said if isinstance(said, asyncio.Future) else said) != here) == beside
+
+
+@pytest.mark.parametrize("wrong", [0.5, np.nan])
+@pytest.mark.parametrize("row_form", [False, True])
+@pytest.mark.parametrize("names", ["y", "yz", "yzw"])
+def test_outputs_of_many_values_are_written_in_parts(wrong: float, row_form: bool, names: str) -> None:
+    """And are the same as a whole."""
+    rows = MANY // 10 + 7
+    numbers = np.arange(rows * 30, dtype=np.float32).reshape(rows, 30)
+    numbers[3, 4] = wrong
+    words = np.array([[b"a", "\u00e9".encode()], [b"\xff", b""]] * (rows // 2 + 1), object)[:rows]
+    arrays = {"y": numbers, "z": np.arange(rows), "w": words}
+    outputs = {name: arrays[name] for name in names}
+    parts: list[Any] = []
+
+    def key(rows: slice) -> Any:
+        document = json.loads(written({name: one[rows] for name, one in outputs.items()}, row_form).body)
+        return document["predictions" if row_form else "outputs"]
+
+    whole = key(slice(None))
+    for at in range(0, rows, 300):
+        parts.append(key(slice(at, at + 300)))
+    if isinstance(whole, list):
+        joined: Any = [row for part in parts for row in part]
+    else:
+        joined = {name: [row for part in parts for row in part[name]] for name in whole}
+    assert json.dumps(whole) == json.dumps(joined)
+
+
+def test_a_context_is_bounded_by_what_it_becomes() -> None:
+    """It stands before each example: 2 MB and a million empty ones would take two terabytes."""
+    text = "x" * (2 << 20)
+    document = {"context": {"a": text}, "examples": [{}] * 31}
+    assert len(classifying.examples(document, 31)) == 31
+    with pytest.raises(BadRequest, match=r"32 examples with a context of 20971.. bytes each, at most 67108864") as why:
+        classifying.examples({**document, "examples": [{}] * 32}, 32)
+    assert why.value.status == 413
+    with pytest.raises(BadRequest, match="has 31 rows, at most 30 are allowed"):
+        classifying.examples(document, 30)
+    request = pb.ExamplesRequest()
+    listed = request.input.example_list_with_context
+    listed.context = text.encode()
+    listed.examples.extend([b""] * 32)
+    assert len(classifying.given(request, 32)) == 32
+    listed.examples.append(b"")
+    for most, words in ((33, "33 examples with a context of 2097152 bytes"), (32, "has 33 rows, at most 32")):
+        with pytest.raises(BadRequest, match=words):
+            classifying.given(request, most)
+    request.input.example_list.examples.extend([b""] * 33)
+    with pytest.raises(BadRequest, match="has 33 rows, at most 32"):
+        classifying.given(request, 32)
 
 
 @pytest.mark.parametrize(

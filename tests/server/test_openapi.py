@@ -5,8 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import orjson
+import pytest
+
+from ropewalk_server.feedback import Receipts
+from ropewalk_server.http import Request
+from ropewalk_server.model import load
+from ropewalk_server.monitor import Monitor
+from ropewalk_server.predictor import Predictor
+from ropewalk_server.protocols.openapi import PATH, OpenApi
 from tests.server.conftest import Server
+from tests.server.zoo import MIXED, WORDS
 
 
 def held_to_its_word(server: Server, tmp_path: Path, *more: str) -> None:
@@ -34,6 +46,48 @@ def held_to_its_word(server: Server, tmp_path: Path, *more: str) -> None:
 def test_the_server_does_as_it_says(zoo: Server, tmp_path: Path) -> None:
     """Of every version; those that are asked without a number, or by another name, not twice."""
     held_to_its_word(zoo, tmp_path, "--max-examples", "50", "--exclude-path-regex", "/versions/1|/labels/canary")
+
+
+def test_the_document_is_generated_when_the_versions_change(zoo: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And for no request beyond: it takes half a millisecond of the event loop."""
+    models = {number: load(zoo.root / "claims" / "zoo" / str(number), None) for number in (MIXED, WORDS)}
+    versions: Any = SimpleNamespace(live=MIXED, held={MIXED: SimpleNamespace(model=models[MIXED])})
+    versions.model = models.get
+    one = OpenApi(Predictor("cancer", versions, Monitor(), Receipts(None)))
+    generated: list[list[str]] = []
+    whole = one.document
+
+    def document() -> dict[str, Any]:
+        found = whole()
+        generated.append([path for path in found["paths"] if path.endswith(":predict") and "labels" not in path])
+        return found
+
+    monkeypatch.setattr(one, "document", document)
+
+    def asked(*, times: int = 3) -> dict[str, Any]:
+        bodies = {one.handle(Request(method, PATH, b"")).body for method in (b"GET", b"HEAD") for _ in range(times)}
+        assert len(bodies) == 1
+        found: dict[str, Any] = orjson.loads(bodies.pop())
+        return found
+
+    first = asked()
+    assert len(generated) == 1
+    versions.held[WORDS] = SimpleNamespace(model=None)  # it is being loaded
+    assert (asked(), len(generated)) == (first, 1)
+    versions.held[WORDS].model = models[WORDS]
+    asked()
+    assert [len(paths) for paths in generated] == [2, 3]
+    versions.live = WORDS
+    assert asked()["paths"]["/v1/models/cancer:predict"] != first["paths"]["/v1/models/cancer:predict"]
+    assert len(generated) == 3
+    versions.live = MIXED
+    models[MIXED] = versions.held[MIXED].model = SimpleNamespace(  # another model under the same number
+        signature=models[WORDS].signature, manifest_digest="sha256:other"
+    )
+    asked()
+    del versions.held[WORDS]
+    asked()
+    assert [len(paths) for paths in generated] == [2, 3, 3, 3, 2]
 
 
 def test_paths_are_those_of_the_loaded_versions(zoo: Server, server: Server) -> None:

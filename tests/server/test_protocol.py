@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,26 @@ def test_unknown_models_versions_paths_and_methods(serving: Server) -> None:
     assert serving.get("/v3/models/cancer")[0] == 404
     assert serving.get(PREDICT)[0] == 405
     assert serving.post("/status", {})[0] == 404, "the monitoring port's paths are not here"
+
+
+@pytest.mark.parametrize(
+    ("port", "method", "target", "status", "words"),
+    [
+        (0, "GET", "http://elsewhere/v1/models/cancer", 200, "AVAILABLE"),
+        (1, "GET", "http://elsewhere:80/status", 200, '"live":1'),
+        (0, "OPTIONS", "*", 404, '"error":"Malformed request: OPTIONS *"'),
+        (1, "OPTIONS", "*", 404, '"error":"there is /healthz'),
+        (0, "CONNECT", "elsewhere:80", 400, '"error":"Protocol upgrades are not supported"'),
+        (1, "CONNECT", "elsewhere:80", 400, '"error":"Protocol upgrades are not supported"'),
+    ],
+)
+def test_targets_of_every_form(serving: Server, port: int, method: str, target: str, status: int, words: str) -> None:
+    """With a host in front of its path one is as good as without; the others mean nothing here."""
+    connection = http.client.HTTPConnection("127.0.0.1", serving.ports[port], timeout=10)
+    connection.putrequest(method, target)
+    connection.endheaders()
+    with contextlib.closing(connection), connection.getresponse() as answer:
+        assert (answer.status, words in answer.read().decode()) == (status, True)
 
 
 def test_labels_name_versions(serving: Server) -> None:

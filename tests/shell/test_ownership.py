@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,19 @@ from aiohttp import web
 from ropewalk.core.plan import Config, ScrapeRequest
 from ropewalk.shell.cluster import Cluster, Conflict, NameTaken
 from ropewalk.shell.connection import Connection
+from ropewalk.shell.ears import _owners
 from ropewalk.shell.gate import WriteGate
 from ropewalk.shell.queue import Key
 from ropewalk.shell.reconcile import Reconciler
+from tests.core import test_deployment_import as importing
+from tests.core.deployment_world import CONFIG
 
+PLURALS_HERE = {
+    "Pod": "/api/v1/namespaces/demo/pods",
+    "ConfigMap": "/api/v1/namespaces/demo/configmaps",
+    "Job": "/apis/batch/v1/namespaces/demo/jobs",
+    "Deployment": "/apis/apps/v1/namespaces/demo/deployments",
+}
 EXAMPLE = Path(__file__).parents[2] / "examples" / "tabular" / "modeldeployment.yaml"
 SERVICE = "/api/v1/namespaces/demo/services/cancer"
 OWNER = "/apis/ropewalk.dev/v1alpha1/namespaces/demo/modeldeployments/cancer"
@@ -39,9 +49,9 @@ class Api:
         if selector is None:
             found = self.objects.get(request.path)
             return web.json_response(found or {"reason": "NotFound"}, status=200 if found else 404)
-        key, _, value = selector.partition("=")
+        key, values = selector.removesuffix(")").split(" in (")
         below = [one for path, one in self.objects.items() if path.rpartition("/")[0] == request.path]
-        items = [one for one in below if one["metadata"].get("labels", {}).get(key) == value]
+        items = [one for one in below if one["metadata"].get("labels", {}).get(key) in values.split(",")]
         return web.json_response({"items": items})
 
     async def patch(self, request: web.Request) -> web.Response:
@@ -147,3 +157,20 @@ async def test_a_service_of_somebody_elses_stalls_the_deployment(api: tuple[Api,
     await reconciler.reconcile(key)
     assert found.objects[SERVICE]["metadata"]["ownerReferences"][0]["uid"] == "md-uid"
     assert "Stalled" not in {one["type"] for one in found.objects[OWNER]["status"]["conditions"]}
+
+
+async def test_the_pod_of_an_import_is_found_though_its_labels_are_not_the_servers(api: tuple[Api, Cluster]) -> None:
+    """By the list of a pass, and by what is heard of it: else its result would never be read."""
+    found, cluster = api
+    seen = importing.world()
+    pod = importing.pod_of(
+        importing.until_job(seen), {"terminated": {"exitCode": 64, "message": json.dumps(importing.REFUSED)}}
+    )
+    seen.owner["metadata"]["resourceVersion"] = "1"
+    found.objects[OWNER] = seen.owner
+    for (kind, name), one in {**seen.objects, ("Pod", "x"): pod}.items():
+        if kind in PLURALS_HERE:
+            found.objects[f"{PLURALS_HERE[kind]}/{name}"] = one
+    await Reconciler(cluster, CONFIG, Silence(), lambda: True).reconcile(Key("ModelDeployment", "demo", "cancer"))
+    assert found.objects[OWNER]["status"]["imported"]["reason"] == "ForbiddenOp"
+    assert list(_owners({**pod["metadata"], "namespace": "demo"})) == [Key("ModelDeployment", "demo", "cancer")]

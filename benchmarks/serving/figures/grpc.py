@@ -1,4 +1,5 @@
-"""ModelInfer of the open inference protocol over gRPC: ours and the peers that have it."""
+"""ModelInfer of the open inference protocol over gRPC: ours and the peers that have it; and our PredictionService's
+Predict, which no server from PyPI has, beside their ModelInfer of the same rows."""
 
 from __future__ import annotations
 
@@ -6,15 +7,19 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.serving import forms, h2load, models, tools
+from benchmarks.serving.results import Row
 from benchmarks.serving.run import Run
 from benchmarks.serving.servers import Server, ServerError
 
-LOADS = {"gRPC, 1 row": 1, "gRPC, 100 rows": 100}
+ROWS = {"1 row": 1, "100 rows": 100}
+METHODS = {"gRPC": (h2load.INFER, forms.grpc_message), "gRPC Predict": (h2load.PREDICT, forms.predict_message)}
+INFER = "gRPC"
 CONNECTIONS = 16
 TARGET = 3.0
 OPEN_SECONDS = 5.0
@@ -27,7 +32,7 @@ def measure(run: Run) -> None:
         if not _open(server.grpc):
             results.skip("grpc: our server does not listen on ROPEWALK_GRPC_PORT")
         else:
-            _loads(run, server, "auto")
+            _loads(run, server, "auto", METHODS)
     for setup, engine in run.each():
         if setup.grpc:
             try:
@@ -35,32 +40,40 @@ def measure(run: Run) -> None:
                     _loads(run, server, engine)
             except (ServerError, tools.ToolError) as error:
                 results.skip(f"{setup.name} ({engine}), gRPC: {error}")
-    for load in LOADS:
-        rows = [row for row in results.rows(load) if row.rate and not row.failed]
-        ours = next((row for row in rows if row.server == "Ropewalk"), None)
-        if ours is None:
-            continue
-        results.figure(load, ours.rate, "requests/s")
-        for engine, target, shown in (
-            ("tensorflow", TARGET, "set up as documented"),
-            ("litert", None, "with our engine"),
-        ):
-            best = max((row for row in rows if row.engine == engine), key=lambda row: row.rate, default=None)
-            if best is not None:
-                compared = f"{best.server}: {best.rate:,.0f} requests/s, p99 {best.p99:.3g} ms"
-                name = f"{load}, times the best peer {shown}"
-                results.figure(name, ours.rate / best.rate, "ratio", target, compared, at_least=True)
+    for method in METHODS:
+        for rows in ROWS:
+            _compare(run, f"{method}, {rows}", f"{INFER}, {rows}")
 
 
-def _loads(run: Run, server: Server, engine: str) -> None:
+def _compare(run: Run, ours: str, theirs: str) -> None:
+    def measured(load: str) -> list[Row]:
+        return [row for row in run.results.rows(load) if row.rate and not row.failed]
+
+    own = next((row for row in measured(ours) if row.server == "Ropewalk"), None)
+    if own is None:
+        return
+    run.results.figure(ours, own.rate, "requests/s")
+    for engine, target, shown in (
+        ("tensorflow", TARGET, "set up as documented"),
+        ("litert", None, "with our engine"),
+    ):
+        best = max((row for row in measured(theirs) if row.engine == engine), key=lambda row: row.rate, default=None)
+        if best is not None:
+            compared = f"{best.server}, ModelInfer: {best.rate:,.0f} requests/s, p99 {best.p99:.3g} ms"
+            name = f"{ours}, times the best peer {shown}"
+            run.results.figure(name, own.rate / best.rate, "ratio", target, compared, at_least=True)
+
+
+def _loads(run: Run, server: Server, engine: str, methods: Iterable[str] = (INFER,)) -> None:
     _check(run, server)
-    for load, rows in LOADS.items():
-        message = forms.grpc_message("mlp", rows)
-        least = 4 * rows * models.CLASSES["mlp"]
-        h2load.load(server.grpc, message, least, seconds=1, connections=CONNECTIONS)
-        for _ in range(run.rounds):
-            sample = h2load.load(server.grpc, message, least, seconds=run.seconds, connections=CONNECTIONS)
-            run.results.sample(server.name, engine, load, rows, sample)
+    for name in methods:
+        method, message = METHODS[name]
+        for shown, rows in ROWS.items():
+            sent, least = message("mlp", rows), 4 * rows * models.CLASSES["mlp"]
+            h2load.load(server.grpc, method, sent, least, seconds=1, connections=CONNECTIONS)
+            for _ in range(run.rounds):
+                sample = h2load.load(server.grpc, method, sent, least, seconds=run.seconds, connections=CONNECTIONS)
+                run.results.sample(server.name, engine, f"{name}, {shown}", rows, sample)
 
 
 def _check(run: Run, server: Server) -> None:

@@ -51,7 +51,8 @@ def _offer(run: Run, server: Server, form: str, path: str, body: bytes, headers:
     found = _open_loop(server, path, body, headers, 2 * sustained, run.seconds)
     answers = found["answers"]
     accepted = answers.get("200", {"count": 0, "p99": float("inf")})
-    refused = sum(answers[status]["count"] for status in REFUSED if status in answers)
+    turned_away = [answers[status] for status in REFUSED if status in answers]
+    refused = sum(one["count"] for one in turned_away)
     setting = f"CNN, {ROWS} rows, {2 * sustained:.0f} requests/s offered, maxConcurrency {CONCURRENCY}"
     figure = run.results.figure
     name = f"overload, {form}"
@@ -59,6 +60,9 @@ def _offer(run: Run, server: Server, form: str, path: str, body: bytes, headers:
     figure(f"{name}: p99 of accepted requests", accepted["p99"], "ms", TARGET_MILLISECONDS, setting)
     figure(f"{name}: accepted", accepted["count"] / run.seconds, "requests/s", None, setting)
     figure(f"{name}: refused with 429 or 503", refused / run.seconds, "requests/s", None, setting)
+    if turned_away:
+        slowest = max(one["p99"] for one in turned_away)
+        figure(f"{name}: p99 of refusals", slowest, "ms", TARGET_MILLISECONDS, setting)
     figure(f"{name}: neither accepted nor refused", found["sent"] - accepted["count"] - refused, "requests", 0, setting)
     figure(f"{name}: found all {CONNECTIONS} connections busy", found["unsent"], "requests", None, setting)
     if server.post(body, path, headers)[0] != 200:

@@ -161,7 +161,8 @@ class Monitor(Model):
     performance: PerformanceMonitor = PerformanceMonitor()
     """How good predictions are, by labels that come in later."""
     feedback: Feedback | None = None
-    """Signs prediction ids; without it predictions have none, and no labels are counted."""
+    """Signs prediction ids; without it predictions have none, and no labels are counted. Send each label once: sent
+    again, it may reach another pod and count twice."""
 
 
 class ModelDeploymentSpec(Model):

@@ -218,7 +218,7 @@ class Performance(StatusModel):
     version: Count | None = None
     """The version that answered."""
     labels: Count | None = None
-    """Labels that this rests on."""
+    """Labels that this rests on; one that was sent to two pods counts twice."""
     metrics: Metrics | None = None
     """The numbers, as decimal strings."""
 

@@ -166,6 +166,6 @@ def _owners(meta: Mapping[str, Any]) -> Iterator[Key]:
 
 
 def _owner_name(meta: Mapping[str, Any], label_value: str) -> str:
-    """The owner's name. Resource names fit a label (CRD rule), so the label's value is the name."""
+    """The owner's name. Resource names fit a label (CRD rule), so the label's value tells the name."""
     owners = (owner for owner in meta.get("ownerReferences") or () if owner.get("apiVersion") == API_VERSION)
-    return next((str(owner["name"]) for owner in owners), label_value)
+    return next((str(owner["name"]) for owner in owners), names.owner_in(label_value))

@@ -169,7 +169,7 @@ class Reconciler:
         return self._written.get(key) == resource_version
 
     async def _observe(self, key: Key, core: Core, owner: Json, quiet: tuple[tuple[str, str], ...]) -> Observed:
-        selector = f"{core.label}={names.label_value(key.name)}"
+        selector = names.children_of(core.label, key.name)
         kinds = (*core.children, *quiet)
         refs = core.related(owner)
         self.interests[key] = frozenset(refs)

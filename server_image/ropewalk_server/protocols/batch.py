@@ -54,6 +54,11 @@ class Batch:
         columns = {name: np.resize(column, (rows, *column.shape[1:])) for name, column in self.columns.items()}
         return Batch(rows, self._names, columns=columns)
 
+    def part(self, start: int, stop: int) -> Batch:
+        """Rows from `start` to before `stop`; views, which keep all of this in memory."""
+        columns = {name: column[start:stop] for name, column in self.columns.items()}
+        return Batch(min(stop, self.rows) - start, self._names, columns=columns)
+
     def every(self, step: int, offset: int) -> Batch:
         """Rows offset, offset + step, ...: a sample, which does not keep the others in memory."""
         if self.matrix is not None:

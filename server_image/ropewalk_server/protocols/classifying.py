@@ -6,23 +6,31 @@ regressor.cc, util.cc).
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import METHOD, Signature
+from ropewalk_server.feedback import Issued
 from ropewalk_server.http import Response
 from ropewalk_server.model import Model
+from ropewalk_server.predictor import Core
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.named_tensors import TensorsDecoder
+from ropewalk_server.protocols.packed import MANY
+from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
 
+T = TypeVar("T")
 Arrays = Mapping[str, NDArray[Any]]
 TITLES = {
     "classify": ("classification signature", "classification"),
@@ -30,6 +38,8 @@ TITLES = {
 }
 """What upstream calls a signature of the verb: over REST, as it always was here, and over gRPC."""
 _INT64 = 2**63
+MOST_CONTEXT_BYTES = 64 * 1024 * 1024
+"""What the context takes before each of all examples: 2 MB before a million of them would take two terabytes."""
 
 
 def takes(model: Model, verb: str) -> bool:
@@ -56,7 +66,7 @@ def batch(model: Model, serialized: Sequence[bytes], max_rows: int) -> Batch:
 # Requests.
 
 
-def examples(document: Mapping[str, Any]) -> list[bytes]:
+def examples(document: Mapping[str, Any], max_rows: int | None = None) -> list[bytes]:
     """`examples`, each with what `context` has for all of them, serialized. Raises BadRequest."""
     if "context" in document and type(document["context"]) is not dict:
         raise BadRequest("Example must be JSON object but got JSON " + _kind(document["context"]))
@@ -68,19 +78,32 @@ def examples(document: Mapping[str, Any]) -> list[bytes]:
         raise BadRequest("'examples' must be a list, got " + shown(listed))
     if not listed:
         raise BadRequest("'examples' must have at least one element")
+    _bound(len(listed), len(context), max_rows)
     # Messages that follow one another are merged by whoever parses them, which is what upstream relies on too.
     return [context + _example(one) for one in listed]
 
 
-def given(request: pb.ExamplesRequest) -> list[bytes]:
-    """The serialized Examples of a gRPC request."""
+def given(request: pb.ExamplesRequest, max_rows: int) -> list[bytes]:
+    """The serialized Examples of a gRPC request. Raises BadRequest."""
     kind = request.input.WhichOneof("kind")
     if kind == "example_list":
+        _bound(len(request.input.example_list.examples), 0, max_rows)
         return list(request.input.example_list.examples)
     if kind == "example_list_with_context":
         listed = request.input.example_list_with_context
+        _bound(len(listed.examples), len(listed.context), max_rows)
         return [listed.context + one for one in listed.examples]
     return []
+
+
+def _bound(rows: int, context: int, max_rows: int | None) -> None:
+    """Before anything is made of them."""
+    if max_rows is not None and rows > max_rows:
+        why = "by limits.maxRows, or by the memory that they take"
+        raise BadRequest(f"The request has {rows} rows, at most {max_rows} are allowed {why}", 413)
+    if rows * context > MOST_CONTEXT_BYTES:
+        size = f"{rows} examples with a context of {context} bytes each"
+        raise BadRequest(f"The request has {size}, at most {MOST_CONTEXT_BYTES} bytes together are allowed", 413)
 
 
 def _example(value: Any) -> bytes:
@@ -136,12 +159,42 @@ def _kind(value: Any) -> str:
 
 # Answers.
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 class Unusable(Exception):
     """The signature's outputs are not what its method promises; in upstream's words."""
 
 
-def classes(outputs: Arrays, rows: int) -> list[list[tuple[str, float]]]:
+def answer(
+    unpacking: Unpacking, outputs: Arrays | asyncio.Future[Arrays], write: Callable[[Arrays], T]
+) -> T | asyncio.Future[T]:
+    """What `write` makes of the outputs, beside the event loop where they are many: ten thousand rows of a hundred
+    classes took three seconds. The future may raise Refused."""
+    if not isinstance(outputs, asyncio.Future) and not _many(outputs):
+        return write(outputs)
+    return asyncio.ensure_future(_later(unpacking, outputs, write))
+
+
+async def _later(unpacking: Unpacking, outputs: Arrays | asyncio.Future[Arrays], write: Callable[[Arrays], T]) -> T:
+    found = await outputs if isinstance(outputs, asyncio.Future) else outputs
+    if _many(found):  # the request has been counted
+        return await unpacking.read(None, time.perf_counter(), 0, lambda: write(found))
+    return write(found)
+
+
+def _many(outputs: Arrays) -> bool:
+    return sum(one.size for one in outputs.values()) > MANY
+
+
+def outputs_of(core: Core, issued: Issued) -> Arrays:
+    """What a model of named tensors has computed; there are no receipts for it."""
+    return cast("Arrays", core)
+
+
+def classes(
+    outputs: Arrays, rows: int, floats: Callable[[NDArray[Any]], list[Any]] = np.ndarray.tolist
+) -> list[list[tuple[str, float]]]:
     """Label and score of each class of each example; a label that the model does not give is empty. Raises Unusable."""
     labels, scores = outputs.get("classes"), outputs.get("scores")
     if labels is None and scores is None:
@@ -154,7 +207,7 @@ def classes(outputs: Arrays, rows: int) -> list[list[tuple[str, float]]]:
     some = labels if labels is not None else scores
     assert some is not None
     words = [["" for _ in row] for row in some] if labels is None else [[_text(one) for one in row] for row in labels]
-    numbers = [[0.0 for _ in row] for row in some] if scores is None else scores.tolist()
+    numbers = [[0.0 for _ in row] for row in some] if scores is None else floats(scores)
     return [list(zip(*pair, strict=True)) for pair in zip(words, numbers, strict=True)]
 
 
@@ -175,18 +228,21 @@ def _text(octets: bytes) -> str:
 def written(verb: str, outputs: Arrays, rows: int) -> Response:
     """`{"results": [...]}`."""
     try:
-        results: Any = classes(outputs, rows) if verb == "classify" else values(outputs, rows)
+        results: Any = classes(outputs, rows, _short) if verb == "classify" else _short(np.array(values(outputs, rows)))
     except Unusable as why:
         return Response(400, json.dumps({"error": str(why)}).encode())
-    short = _short(results)
-    return Response(200, json.dumps({"results": short}, ensure_ascii=False, separators=(",", ":")).encode())
+    # Row by row: between any two the interpreter may let another thread run.
+    return Response(200, f'{{"results":[{",".join([_JSON(row) for row in results])}]}}'.encode())
 
 
-def _short(value: Any) -> Any:
+def _short(found: NDArray[Any]) -> list[Any]:
     """float32 in as few digits as tell it from its neighbours."""
-    if isinstance(value, float):
-        return float(str(np.float32(value)))
-    return [_short(one) for one in value] if isinstance(value, (list, tuple)) else value
+    narrow = np.ascontiguousarray(found, dtype=np.float32)
+    if np.isfinite(narrow).all():
+        short: list[Any] = orjson.loads(orjson.dumps(narrow, option=orjson.OPT_SERIALIZE_NUMPY))
+        return short
+    exact = np.array([float(str(one)) for one in narrow.reshape(-1)])
+    return exact.reshape(narrow.shape).tolist()  # type: ignore[no-any-return]
 
 
 def message(verb: str, outputs: Arrays, rows: int) -> pb.ClassificationResponse | pb.RegressionResponse:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,10 +11,12 @@ import orjson
 
 from ropewalk_server.buckets import Yardstick
 from ropewalk_server.feedback import InvalidReceipt
-from ropewalk_server.http import Request, Response
-from ropewalk_server.predictor import Predictor, digest_bytes
+from ropewalk_server.http import Answer, Request, Response
+from ropewalk_server.predictor import Predictor, Refused, digest_bytes
 from ropewalk_server.protocols.answering import error, not_allowed
+from ropewalk_server.protocols.costly import Costly, not_on_the_loop
 from ropewalk_server.protocols.jsonbody import BadRequest, parse
+from ropewalk_server.protocols.unpacking import Unpacking
 
 MAX_LABELS = 1000
 """Labels of one request: they are checked on the event loop, 10 us each."""
@@ -21,19 +25,36 @@ MAX_LABELS = 1000
 class Labels:
     """The handler of `:feedback`."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, unpacking: Unpacking) -> None:
         self._predictor = predictor
+        self._unpacking = unpacking
 
-    def handle(self, request: Request) -> Response:
+    def handle(self, request: Request) -> Answer:
         """Count each label that is good; of a list, say which are not."""
         if request.method != b"POST":
             return not_allowed(request, "POST")
-        monitor = self._predictor.monitor
         try:
-            labels, many = read(request.body)
+            return self._counted(*read(request.body))
         except BadRequest as why:
-            monitor.feedback_rejected += 1
+            return self._mistaken(why)
+        except Costly:
+            return asyncio.ensure_future(self._unpacked(request.body))
+
+    async def _unpacked(self, body: bytes) -> Response:
+        try:
+            found = await self._unpacking.read(None, time.perf_counter(), len(body), lambda: read(body))
+        except BadRequest as why:
+            return self._mistaken(why)
+        except Refused as why:
             return error(why.status, str(why))
+        return self._counted(*found)
+
+    def _mistaken(self, why: BadRequest) -> Response:
+        self._predictor.monitor.feedback_rejected += 1
+        return error(why.status, str(why))
+
+    def _counted(self, labels: list[tuple[str, str]], many: bool) -> Response:
+        monitor = self._predictor.monitor
         yardsticks = self._yardsticks()
         digests = {version: digest_bytes(one) for version, one in yardsticks.items()}
         refused: list[dict[str, Any]] = []
@@ -67,7 +88,9 @@ class Labels:
 
 
 def read(body: bytes) -> tuple[list[tuple[str, str]], bool]:
-    """Ids of predictions with their true labels, and whether they came as a list. Raises BadRequest."""
+    """Ids of predictions with their true labels, and whether they came as a list. Raises BadRequest, and Costly on an
+    event loop."""
+    not_on_the_loop(len(body))
     document = parse(body)
     many = isinstance(document, list)
     listed = document if many else [document]

@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,11 @@ from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.decode import Decoder
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.nested import flattened
+from ropewalk_server.protocols.packed import MANY
 from ropewalk_server.protocols.tensor_columns import plain_values
 
 Arrays = Mapping[str, NDArray[Any]]
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _BYTES = "_bytes"
 """Outputs with this ending are binary for upstream, which writes them in base64."""
 
@@ -188,9 +190,29 @@ def written(outputs: Arrays, row_form: bool) -> Response:
         document = {"predictions": only}
     else:
         document = {"predictions": [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]}
-    if finite:
-        return Response(200, orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY))
-    return Response(200, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+    count = sum([one.size for one in outputs.values()])
+    return Response(200, _in_parts(document, count, _finite if finite else _any))
+
+
+def _finite(document: Any) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _any(document: Any) -> bytes:
+    return _JSON(document).encode()
+
+
+def _in_parts(document: Any, count: int, dump: Callable[[Any], bytes]) -> bytes:
+    """The JSON of `count` values, some at a time: between any two the interpreter may let another thread run."""
+    if count <= MANY:
+        return dump(document)
+    if isinstance(document, dict):
+        parts = [b"%b:%b" % (dump(name), _in_parts(one, count, dump)) for name, one in document.items()]
+        return b"{%b}" % b",".join(parts)
+    if not isinstance(document, (list, np.ndarray)) or not len(document):
+        return dump(document)
+    step = max(1, MANY * len(document) // count)
+    return b"[%b]" % b",".join([dump(document[at : at + step])[1:-1] for at in range(0, len(document), step)])
 
 
 def _rows_problem(outputs: Arrays) -> str:

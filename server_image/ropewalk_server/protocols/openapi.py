@@ -107,7 +107,8 @@ class OpenApi:
                 yield from _tfserving(f"/v1/models/{predictor.name}/labels/{label}", found.model)
         yield Operation(
             f"/v1/models/{predictor.name}:feedback",
-            "Count labels for the version that gave the prediction",
+            "Count labels for the version that gave the prediction; one that is sent again may reach another pod and "
+            "count twice",
             schemas.feedback_answer(),
             schemas.feedback_request(),
         )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version as version_of
@@ -24,6 +25,7 @@ from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.openinference_messages import MAX_ID, UNSUPPORTED
 from ropewalk_server.protocols.tensor_columns import DATATYPE_OF, DATATYPES
 from ropewalk_server.protocols.tensors import (
+    MAX_RANK,
     Tensor,
     array_to_raw,
     batch_of,
@@ -183,8 +185,10 @@ def read_infer(model: Model, request: pb.ModelInferRequest, max_rows: int) -> As
     raws = request.raw_input_contents
     if raws and len(raws) != len(given):
         raise BadRequest(f"raw_input_contents has {len(raws)} entries, there are {len(given)} inputs")
-    wanted = [one.name for one in request.outputs]
-    for output in request.outputs:
+    # One more than there are is enough to find one that is wrong.
+    given_outputs = request.outputs[: len(model.signature.outputs) + 1]
+    wanted = [one.name for one in given_outputs]
+    for output in given_outputs:
         _check_parameters(output.parameters, f"output {output.name[:80]}")
     outputs = names_of_outputs(model.signature, wanted)
     if raws and model.decoder.floats_only:
@@ -225,7 +229,7 @@ def _matrix(
 
 
 def _tensor(one: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> Tensor:
-    datatype, shape = one.datatype, tuple(one.shape)
+    datatype, shape = one.datatype, tuple(one.shape[: MAX_RANK + 1])
     check_shape(shape)
     _check_parameters(one.parameters, "its request")
     if raw is not None:
@@ -239,6 +243,9 @@ def _tensor(one: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> Te
         raise BadRequest(f"datatype {shown(datatype)} is not known, expecting one of {', '.join(DATATYPES)}")
     contents = one.contents
     values = getattr(contents, field)
+    count = math.prod(shape)
+    if len(values) != count and datatype not in ("FP32", "FP64"):
+        raise _wrong_count(datatype, shape, len(values), field)
     found: NDArray[Any]
     if datatype == "BYTES":
         found = packed.words(values)
@@ -246,12 +253,13 @@ def _tensor(one: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> Te
         found = packed.floats(contents, values, _NUMBERS[field], DATATYPES[datatype])
     else:
         found = packed.whole(values, DATATYPES[datatype])
-    count = 1
-    for size in shape:
-        count *= size
     if len(found) != count:
-        raise BadRequest(f"{datatype} of shape {list(shape)} takes {count} values, got {len(found)} in {field}")
+        raise _wrong_count(datatype, shape, len(found), field)
     return Tensor(datatype, shape, found)
+
+
+def _wrong_count(datatype: str, shape: tuple[int, ...], got: int, field: str) -> BadRequest:
+    return BadRequest(f"{datatype} of shape {list(shape)} takes {math.prod(shape)} values, got {got} in {field}")
 
 
 def _check_parameters(parameters: Mapping[str, Any], place: str) -> None:

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from numpy.typing import NDArray
 
+from ropewalk_server.protocols.costly import LARGE, Costly, on_event_loop
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_columns import FLOAT_MAX, beyond
 
@@ -20,13 +21,58 @@ _FIXED32, _FIXED64 = 5, 1
 MOST_SINGLE_BYTES = 50_000
 """Of a message with values that are not packed: each takes 0.6 us of the event loop, and five bytes at least."""
 
+MOST_FIELDS = 10_000
+"""Of a large message, with all that stands more than once: inputs, outputs, parameters."""
+MANY = 20_000
+"""Values that are handed over one by one and take some milliseconds."""
+MANY_TEXTS = 1000
+"""The same of texts, of which each is looked at several times, and a model may have several inputs."""
+
+
+def few_on_the_loop(count: int, most: int = MANY) -> None:
+    """Raise Costly where so many values are to be handed over one by one on an event loop."""
+    if count > most and on_event_loop():
+        raise Costly
+
 
 def parse(kind: type[M], body: bytes) -> M:
     """The message in `body`. Raises BadRequest."""
+    if len(body) > LARGE and _has_more_fields(body, MOST_FIELDS):
+        raise BadRequest(f"The message of {len(body)} bytes has more than {MOST_FIELDS} fields")
     try:
         return kind.FromString(body)
     except DecodeError:
         raise BadRequest(f"The message of {len(body)} bytes cannot be parsed: it is truncated or another one") from None
+
+
+def _has_more_fields(body: bytes, most: int) -> bool:
+    """Whether the message has more than `most` fields of its own, before it is parsed: two million that are empty take
+    0.15 s, in which nothing else runs. Of a malformed one, as far as it can be read."""
+    at = count = 0
+    size = len(body)
+    try:
+        while at < size and count <= most:
+            count += 1
+            kind = body[at] & 7
+            while body[at] > 127:
+                at += 1
+            at += 1
+            if kind == 2:
+                length = shift = 0
+                while body[at] > 127:
+                    length |= (body[at] & 127) << shift
+                    shift += 7
+                    at += 1
+                at += 1 + (length | body[at] << shift)
+            elif kind == 0:
+                while body[at] > 127:
+                    at += 1
+                at += 1
+            else:
+                at += {1: 8, 5: 4}.get(kind, 0)
+    except IndexError:
+        pass
+    return count > most
 
 
 def floats(message: Message, chunks: Sequence[bytes], field: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -63,9 +109,16 @@ def matrix(vectors: Sequence[bytes]) -> NDArray[np.float32] | None:
 
 
 def whole(values: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The values of a field of integers or booleans. Raises BadRequest for one that does not fit."""
+    """The values of a field of integers or booleans. Raises BadRequest for one that does not fit, and Costly."""
+    few_on_the_loop(len(values))
     try:
-        return np.fromiter(values, dtype=dtype, count=len(values))
+        if len(values) <= MANY:
+            return np.fromiter(values, dtype=dtype, count=len(values))
+        found = np.empty(len(values), dtype=dtype)
+        for at in range(0, len(values), MANY):  # between any two the interpreter may let another thread run
+            part = values[at : at + MANY]
+            found[at : at + MANY] = np.fromiter(part, dtype=dtype, count=len(part))
+        return found
     except OverflowError:
         limits = np.iinfo(dtype)
         wrong = next(one for one in values if not limits.min <= one <= limits.max)
@@ -73,7 +126,9 @@ def whole(values: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def words(values: Sequence[bytes]) -> NDArray[Any]:
-    """The values of a field of bytes."""
+    """The values of a field of bytes. Raises Costly."""
+    few_on_the_loop(len(values), MANY_TEXTS)
     found = np.empty(len(values), dtype=object)
-    found[:] = values
+    for at in range(0, len(values), MANY):
+        found[at : at + MANY] = values[at : at + MANY]
     return found

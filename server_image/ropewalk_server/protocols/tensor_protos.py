@@ -88,6 +88,9 @@ def _values(proto: pb.TensorProto, kind: tuple[str, str, str], shape: tuple[int,
     if content:
         return _strings(content, shape) if datatype == "BYTES" else raw_to_array(datatype, shape, content)
     given = getattr(proto, field)
+    count = math.prod(shape)
+    if len(given) > count and field not in ("float_val", "double_val"):  # those are told apart below
+        raise _wrong_count(proto, kind, shape, len(given))
     if datatype == "BYTES":
         found = packed.words(given)
     elif field in ("float_val", "double_val"):
@@ -96,13 +99,10 @@ def _values(proto: pb.TensorProto, kind: tuple[str, str, str], shape: tuple[int,
         found = packed.whole(given, np.dtype(np.uint16)).view(np.float16)
     else:
         found = packed.whole(given, DATATYPES[datatype])
-    count = math.prod(shape)
     if len(found) == count:
         return found.reshape(shape)
-    elsewhere = [one.name for one, _ in proto.ListFields() if one.name in _VALUES and one.name != field]
-    if len(found) > count or (elsewhere and not len(found)):
-        where = f"{len(found)} in {field}" + "".join(f" and some in {one}" for one in elsewhere)
-        raise BadRequest(f"{title} of shape {list(shape)} takes {count} values, got {where} and no tensor_content")
+    if len(found) > count or (not len(found) and _elsewhere(proto, field)):
+        raise _wrong_count(proto, kind, shape, len(found))
     if count * found.itemsize > MOST_SHORT_BYTES:
         size = f"{count * found.itemsize} bytes of them, at most {MOST_SHORT_BYTES} may be left out"
         raise BadRequest(f"{title} of shape {list(shape)} has {len(found)} values for {size}: send tensor_content", 413)
@@ -111,12 +111,24 @@ def _values(proto: pb.TensorProto, kind: tuple[str, str, str], shape: tuple[int,
     return whole.reshape(shape)
 
 
+def _elsewhere(proto: pb.TensorProto, field: str) -> list[str]:
+    return [one.name for one, _ in proto.ListFields() if one.name in _VALUES and one.name != field]
+
+
+def _wrong_count(proto: pb.TensorProto, kind: tuple[str, str, str], shape: tuple[int, ...], got: int) -> BadRequest:
+    title, _, field = kind
+    where = f"{got} in {field}" + "".join(f" and some in {one}" for one in _elsewhere(proto, field))
+    takes = f"{title} of shape {list(shape)} takes {math.prod(shape)} values"
+    return BadRequest(f"{takes}, got {where} and no tensor_content")
+
+
 def _strings(content: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
     """Strings as `tensor_content`: the lengths as varints, then the strings
     (tensorflow/core/platform/tensor_coding.cc)."""
     count = math.prod(shape)
     if count > len(content):
         raise BadRequest(f"DT_STRING of shape {list(shape)} takes at least {count} bytes, got {len(content)}")
+    packed.few_on_the_loop(count, packed.MANY_TEXTS)
     at = 0
     lengths = []
     for _ in range(count):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature
 from ropewalk_server.model import Model
+from ropewalk_server.protocols import packed
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.columns import FieldError
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
@@ -190,7 +191,8 @@ def raw_to_array(datatype: str, shape: Sequence[int], raw: bytes | memoryview) -
     """Little-endian bytes as an array: a read-only view of them, BYTES excepted (object, of bytes). Raises BadRequest.
 
     BYTES are elements of a 4-byte length and that many bytes each
-    (https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_grpc.md).
+    (https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_grpc.md). Many of them
+    raise Costly.
     """
     check_shape(shape)
     if datatype == "BYTES":
@@ -212,6 +214,7 @@ def _elements(shape: Sequence[int], raw: memoryview) -> NDArray[Any]:
     count = math.prod(shape)
     if count * _LENGTH.size > len(raw):
         raise BadRequest(f"BYTES of shape {list(shape)} take at least {count * _LENGTH.size} bytes, got {len(raw)}")
+    packed.few_on_the_loop(count, packed.MANY_TEXTS)
     found = np.empty(count, dtype=object)
     at = 0
     for index in range(count):

@@ -5,25 +5,28 @@ Only signatures that have the method answer; all others get upstream's error. Wh
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import Any
 
 from ropewalk_model.signature import METHOD
-from ropewalk_server.feedback import Issued
 from ropewalk_server.http import Answer, Request, Response
 from ropewalk_server.predictor import Loaded, Predictor, Refused
 from ropewalk_server.protocols import classifying
 from ropewalk_server.protocols.answering import error, later, mistaken, not_allowed
+from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.costly import Costly, not_on_the_loop
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth
 from ropewalk_server.protocols.tfserving_paths import Target, absent
 from ropewalk_server.protocols.tfserving_predict import named
+from ropewalk_server.protocols.unpacking import Unpacking
 
 
 class Examples:
     """The handler of both."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, unpacking: Unpacking) -> None:
         self._predictor = predictor
+        self._unpacking = unpacking
 
     def handle(self, request: Request, target: Target) -> Answer:
         """Answer at once, or with a future where the model is slow."""
@@ -40,25 +43,44 @@ class Examples:
         return self._asked(request, found, target.verb, began)
 
     def _asked(self, request: Request, found: Loaded, verb: str, began: float) -> Answer:
-        predictor = self._predictor
         try:
-            document = parse_object(request.body)
-            refuse_depth(document)
-            name = document.get("signature_name", "")
-            if name not in ("", found.model.signature.name):
-                found = found._replace(model=named(found.model, name))
-            signature = found.model.signature
-            if signature.method != f"{METHOD}{verb}":
-                raise BadRequest(classifying.wrong_method(signature, verb, classifying.TITLES[verb][0]))
-            serialized = classifying.examples(document)
-            batch = classifying.batch(found.model, serialized, predictor.most_rows(found.model))
+            found, batch = self._read(found, request.body, verb)
         except BadRequest as why:
-            return error(*mistaken(predictor, found, began, why))
+            return error(*mistaken(self._predictor, found, began, why))
+        except Costly:
+            return asyncio.ensure_future(self._unpacked(request.body, found, verb, began))
+        return self._ask(found, batch, verb, began)
 
-        def write(core: Any, issued: Issued) -> Response:
-            return classifying.written(verb, core, batch.rows)
+    def _read(self, found: Loaded, body: bytes, verb: str) -> tuple[Loaded, Batch]:
+        """The examples, for the signature that the request names. Raises BadRequest, and Costly on an event loop."""
+        not_on_the_loop(len(body))
+        document = parse_object(body)
+        refuse_depth(document)
+        name = document.get("signature_name", "")
+        if name not in ("", found.model.signature.name):
+            found = found._replace(model=named(found.model, name))
+        signature = found.model.signature
+        if signature.method != f"{METHOD}{verb}":
+            raise BadRequest(classifying.wrong_method(signature, verb, classifying.TITLES[verb][0]))
+        most_rows = self._predictor.most_rows(found.model)
+        return found, classifying.batch(found.model, classifying.examples(document, most_rows), most_rows)
+
+    async def _unpacked(self, body: bytes, found: Loaded, verb: str, began: float) -> Response:
+        try:
+            asked, batch = await self._unpacking.read(found, began, len(body), lambda: self._read(found, body, verb))
+        except BadRequest as why:
+            return error(*mistaken(self._predictor, found, began, why))
+        except Refused as why:
+            return error(why.status, str(why))
+        answer = self._ask(asked, batch, verb, began)
+        return answer if isinstance(answer, Response) else await answer
+
+    def _ask(self, found: Loaded, batch: Batch, verb: str, began: float) -> Answer:
+        def write(outputs: classifying.Arrays) -> Response:
+            return classifying.written(verb, outputs, batch.rows)
 
         try:
-            return later(predictor.predict(found, batch, began, write))
+            outputs = self._predictor.predict(found, batch, began, classifying.outputs_of)
+            return later(classifying.answer(self._unpacking, outputs, write))
         except Refused as why:
             return error(why.status, str(why))

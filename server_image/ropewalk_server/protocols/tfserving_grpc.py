@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -187,20 +186,25 @@ class TensorFlowServing:
             if signature.method != f"{METHOD}{verb}":
                 title = f"{classifying.TITLES[verb][1]} signature"
                 raise BadRequest(classifying.wrong_method(signature, verb, title))
-            batch = classifying.batch(found.model, classifying.given(request), predictor.most_rows(found.model))
+            most_rows = predictor.most_rows(found.model)
+            batch = classifying.batch(found.model, classifying.given(request, most_rows), most_rows)
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
 
-        def write(core: Any, issued: Issued) -> Reply:
+        def write(outputs: classifying.Arrays) -> Reply:
             try:
-                response = classifying.message(verb, core, batch.rows)
+                response = classifying.message(verb, outputs, batch.rows)
             except classifying.Unusable as why:
                 return failure(Code.INVALID_ARGUMENT, str(why))
             self._name(response.model_spec, found.version)
             response.model_spec.signature_name = found.model.signature.name
             return Reply(response.SerializeToString())
 
-        return answered(lambda: predictor.predict(found, batch, began, write))
+        def ask() -> Answer:
+            outputs = predictor.predict(found, batch, began, classifying.outputs_of)
+            return classifying.answer(self._unpacking, outputs, write)
+
+        return answered(ask)
 
     def _metadata(self, body: bytes) -> Reply:
         request = packed.parse(pb.GetModelMetadataRequest, body)

@@ -22,13 +22,14 @@ class Unpacking:
         self._waiting = 0
         self._bytes = 0
 
-    async def read(self, loaded: Loaded, began: float, size: int, decode: Callable[[], T]) -> T:
-        """What `decode` makes of a body of `size` bytes; Refused if too much waits, or for too long."""
+    async def read(self, loaded: Loaded | None, began: float, size: int, decode: Callable[[], T]) -> T:
+        """What `decode` makes of a body of `size` bytes, for this version if it is for one; Refused if too much waits,
+        or for too long."""
         predictor, limits = self._predictor, self._predictor.limits
         if self._waiting >= limits.max_concurrency or self._bytes + size > limits.max_buffered_bytes:
             predictor.reject("concurrency")
             message = f"{self._waiting} large requests are waiting or being read already; try again later"
-            raise predictor.failed(loaded, began, Refused(429, message))
+            raise self._refused(loaded, began, Refused(429, message))
         self._waiting += 1
         self._bytes += size
         try:
@@ -37,7 +38,10 @@ class Unpacking:
         except TimeoutError:
             predictor.reject("deadline")
             message = f"Reading the request took longer than {limits.deadline_seconds:g} s"
-            raise predictor.failed(loaded, began, Refused(504, message)) from None
+            raise self._refused(loaded, began, Refused(504, message)) from None
         finally:
             self._waiting -= 1
             self._bytes -= size
+
+    def _refused(self, loaded: Loaded | None, began: float, why: Refused) -> Refused:
+        return why if loaded is None else self._predictor.failed(loaded, began, why)

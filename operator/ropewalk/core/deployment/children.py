@@ -67,6 +67,8 @@ def effects(
         bodies.insert(0, pods.service_account(wanted))
     # Its name is the user's own and may be taken: that is found out before anything else is there.
     bodies.insert(0, exposure.service(wanted))
+    if wanted.uri:
+        bodies.append(exposure.import_policy(wanted))
     if scaling is not None:
         bodies.append(exposure.autoscaler(wanted, scaling))
     found: list[Effect] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..names import bounded
 from .pods import GRPC_PORT, HTTP_PORT, MONITORING_PORT, metadata, server_labels, server_name
 from .wishes import Autoscaling, Wishes
 
@@ -34,8 +35,7 @@ def service(wishes: Wishes) -> dict[str, Any]:
 def network_policy(wishes: Wishes, operator_namespace: str) -> dict[str, Any]:
     """Predictions from anywhere, monitoring from this namespace and the operator's, nothing outward.
 
-    But for servers that ask the API server: no selector can name that one, so its usual ports are open. An import's
-    pod, in which a stranger's model is tried, is under it too.
+    But for servers that ask the API server: no selector can name that one, so its usual ports are open.
     """
     asks = wishes.authentication.type == "Kubernetes"
     outward = [{"ports": [{"protocol": "TCP", "port": port} for port in API_SERVER_PORTS]}]
@@ -57,6 +57,21 @@ def network_policy(wishes: Wishes, operator_namespace: str) -> dict[str, Any]:
                 },
             ],
             "egress": outward if asks else [],
+        },
+    }
+
+
+def import_policy(wishes: Wishes) -> dict[str, Any]:
+    """Nothing in or out of an import's pod, in which a stranger's model is tried."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(wishes, bounded(wishes.name, "-import")),
+        "spec": {
+            "podSelector": {"matchLabels": wishes.errand_labels},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [],
+            "egress": [],
         },
     }
 

@@ -24,7 +24,9 @@ def events(before: Json, after: Json) -> tuple[Event, ...]:
         instead = f", instead of {former}" if old else ""
         found.append(Event("Normal", "Live", f"{new} answers predictions{instead}"))
     failure, known = after.get("lastFailure"), before.get("lastFailure")
-    news = any(get(failure, key) != get(known, key) for key in ("reason", "message"))
+    # An import that fails as it did before has failed again; of a pod that is what its next start says.
+    telling = ("reason", "message", "at") if get(failure, "location") == "Import" else ("reason", "message")
+    news = any(get(failure, key) != get(known, key) for key in telling)
     if failure is not None and news and get(failure, "location") != "Model":
         where = f"pod {get(failure, 'pod')}: " if get(failure, "pod") else ""
         found.append(Event("Warning", str(get(failure, "reason")), f"{where}{get(failure, 'message')}"))

@@ -53,6 +53,7 @@ def body(wanted: Wishes, record: Import, config: Config, *, one_node: bool) -> d
     meta = _metadata(wanted, record)
     resources = {"requests": dict(REQUESTS), "limits": {"memory": _memory(wanted)}}
     pod = errand_job.pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=resources)
+    apart = wanted.errand_labels
     if wanted.image_pull_secrets:
         pod["imagePullSecrets"] = list(wanted.image_pull_secrets)
     if wanted.node_selector:
@@ -60,9 +61,15 @@ def body(wanted: Wishes, record: Import, config: Config, *, one_node: bool) -> d
     if wanted.tolerations:
         pod["tolerations"] = list(wanted.tolerations)
     if one_node:
-        term = {"labelSelector": {"matchLabels": wanted.labels}, "topologyKey": "kubernetes.io/hostname"}
+        # Among what it may be near to is itself, or it would wait for ever where no server is.
+        near = {
+            "key": names.MODEL_DEPLOYMENT_LABEL,
+            "operator": "In",
+            "values": [*wanted.labels.values(), *apart.values()],
+        }
+        term = {"labelSelector": {"matchExpressions": [near]}, "topologyKey": "kubernetes.io/hostname"}
         pod["affinity"] = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
-    return stamped(errand_job.job(meta, pod, seconds=SECONDS))
+    return stamped(errand_job.job(meta, pod, seconds=SECONDS, labels={**meta["labels"], **apart}))
 
 
 def is_outdated(children: Iterable[Json], wanted: Json) -> bool:

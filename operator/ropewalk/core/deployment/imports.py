@@ -148,11 +148,9 @@ def _running(
         return Step(record, _target(record, aim), (*stale, *made))
     ended = _ended(record, found, now)
     if ended is not None:
-        if ended.state == FAILED:
-            event = Event("Warning", "ImportFailed", f"{ended.reason}: {ended.message}")
-        else:
-            event = Event("Normal", "Imported", ended.message)
-        return Step(ended, _target(ended, aim), stale, (event,), begun=True)
+        # That it failed is told as every `status.lastFailure` is.
+        events = (Event("Normal", "Imported", ended.message),) if ended.state == SUCCEEDED else ()
+        return Step(ended, _target(ended, aim), stale, events, begun=True)
     claim = claim_ref(Version(1, record.uri).claim)
     mounted = {claim: observed.related.get(claim, {})}
     wait = errand.waiting(found, (record.waiting, record.message), mounted, now)
@@ -165,27 +163,34 @@ def _running(
 
 def _ended(record: Import, found: Attempt, now: datetime) -> Import | None:
     """The record with the Job's result; None while it works."""
-    ended = found.pod.errand if found.pod is not None else None
-    if ended is not None and ended.state == "terminated":
-        if ended.out_of_memory:
-            text = (
-                "the import exceeded its memory limit; raise spec.serving.resources.limits.memory, which counts for it"
-            )
-            return _failed(record, api.OUT_OF_MEMORY, text, now, final=True)
-        said = document(ended.message) or {}
-        version = _version(said)
-        if ended.exit_code == 0 and said.get("outcome") == SUCCEEDED and version is not None:
-            engines = tuple(clip(str(one), 32) for one in said.get("engines") or ())[:5]
-            message = clip(str(said.get("message") or ""), 600)
-            done = replace(record, state=SUCCEEDED, finished_at=now, reason="", waiting="", message=message)
-            return replace(done, version=version, engines=engines)
-        reason = word(said.get("reason")) or word(ended.reason) or api.CRASHED
-        text = str(said.get("message") or " ".join(ended.message.splitlines()[-3:]))
-        text = text or f"the import ended with exit code {ended.exit_code}"
-        return _failed(record, reason, text, now, final=ended.exit_code in PERMANENT)
-    if found.active:
-        return None
-    return _failed(record, *errand.unread(found, (record.waiting, record.message), "the import's pod"), now)
+    ended = found.pod.errand if found.pod is not None and found.pod.errand.state == "terminated" else None
+    if ended is None:
+        if found.active:
+            return None
+        return _failed(record, *_without_a_word(record, found), now)
+    if ended.out_of_memory:
+        text = "the import exceeded its memory limit; raise spec.serving.resources.limits.memory, which counts for it"
+        return _failed(record, api.OUT_OF_MEMORY, text, now, final=True)
+    said = document(ended.message) or {}
+    version = _version(said)
+    if ended.exit_code == 0 and said.get("outcome") == SUCCEEDED and version is not None:
+        engines = tuple(clip(str(one), 32) for one in said.get("engines") or ())[:5]
+        message = clip(str(said.get("message") or ""), 600)
+        done = replace(record, state=SUCCEEDED, finished_at=now, reason="", waiting="", message=message)
+        return replace(done, version=version, engines=engines)
+    reason, text = word(said.get("reason")), str(said.get("message") or "")
+    stopped = reason == errand.TOLD_TO_STOP and errand.ran_late(found, import_job.SECONDS)
+    if ended.exit_code == 0 or stopped or not (reason and text):
+        reason, text = _without_a_word(record, found)
+    return _failed(record, reason, text, now, final=ended.exit_code in PERMANENT)
+
+
+def _without_a_word(record: Import, found: Attempt) -> tuple[str, str]:
+    waited = record.waiting, record.message
+    reason, text = errand.unread(found, waited, import_job.SECONDS, "the import")
+    if reason != errand.DEADLINE:
+        return reason, text
+    return reason, f"{text}: it needs a faster node (spec.serving.nodeSelector), a faster store or a smaller model"
 
 
 def _failed(record: Import, reason: str, message: str, now: datetime, *, final: bool = False) -> Import:

@@ -44,7 +44,7 @@ def routes_name(wishes: Wishes) -> str:
 
 
 def server_labels(wishes: Wishes) -> dict[str, str]:
-    """Of the servers alone, where `Wishes.labels` are of all its pods: an import's pod answers nothing."""
+    """What the Service and the disruption budget select: `Wishes.labels` are of all its children, pods or not."""
     return {**wishes.labels, NAME_LABEL: SERVER}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ropewalk.api import conditions as api
 
 from ..conditions import clip, parse_timestamp
+from ..jobs import last_word
 from ..plan import Json
 from .fleet import Pod, container_status
 from .memory import Memory
@@ -128,7 +129,7 @@ def _crash(pod: Pod, ended: dict[str, Any]) -> Problem:
         text = "the server exceeded its memory limit; raise spec.serving.resources.limits.memory"
         return Problem(api.OUT_OF_MEMORY, text, pod.name, exit_code)
     said = clip(str(ended.get("message") or "").strip(), 400)
-    text = f"the server ended with exit code {code}" + (f": {said}" if said else "")
+    text = f"the server {last_word.ended(exit_code)}" + (f": {said}" if said else "")
     return Problem(api.CRASHED, text, pod.name, exit_code)
 
 

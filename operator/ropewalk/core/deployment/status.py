@@ -15,7 +15,7 @@ from ..plan import Json
 from . import summary
 from .image import moving
 from .memory import routes_document
-from .pods import HTTP_PORT
+from .pods import HTTP_PORT, server_name
 from .view import View
 
 
@@ -89,7 +89,7 @@ def _ready(view: View) -> Condition:
     if ready:
         where = "; all pods on one node: the claim is ReadWriteOnce" if view.one_node and view.replicas > 1 else ""
         return Condition(
-            api.READY, "True", api.SERVING, f"version {answering} answers in {ready} of {view.replicas} pods{where}"
+            api.READY, "True", api.SERVING, f"version {answering} answers in {_share(ready, view.replicas)}{where}"
         )
     for reason, message in _reasons(view):
         if reason:
@@ -108,20 +108,37 @@ def _answering(view: View) -> str:
 
 
 def _available(view: View) -> Condition:
-    """Whether there is all the capacity that was asked for."""
+    """Whether there is all the capacity that was asked for, and what it waits for where there is none."""
     ready = sum(pod.ready for pod in view.pods)
-    if view.replicas and ready >= view.replicas:
+    if view.replicas == 0:
+        return Condition(api.AVAILABLE, "False", api.SCALED_TO_ZERO, _at_zero(view))
+    if ready >= view.replicas:
         return Condition(api.AVAILABLE, "True", api.ALL_READY, view.scaling)
-    text = f"{ready} of {view.replicas} pods answer"
+    text = f"{ready} of {view.replicas} pods answer" if view.pods else f"no pod exists, of {view.replicas} asked for"
+    why = next((message for _, message in _reasons(view) if message), "") if not ready else ""
+    text += f": {why}" if why else ""
     text += f"; {view.scaling}" if view.scaling else ""
     return Condition(api.AVAILABLE, "False", api.PODS_MISSING, text)
+
+
+def _share(ready: int, asked: int) -> str:
+    """Where pods are exchanged or taken away, more than were asked for are there for a while."""
+    if ready <= asked:
+        return f"{ready} of {asked} pods"
+    return f"{ready} {'pod' if ready == 1 else 'pods'}, {asked} asked for"
+
+
+def _at_zero(view: View) -> str:
+    if view.wishes.autoscaling is None:
+        return "spec.replicas is 0"
+    return f"Deployment {server_name(view.wishes)} is scaled to 0, where its autoscaler leaves it: scale it up once"
 
 
 def _reasons(view: View) -> list[tuple[str, str]]:
     quarantined = view.memory.is_quarantined(view.target.version)
     found = []
     if view.replicas == 0:
-        found.append((api.SCALED_TO_ZERO, "spec.replicas is 0"))
+        found.append((api.SCALED_TO_ZERO, _at_zero(view)))
     if view.memory.routes is None:
         found.append((view.target.reason, view.target.message))
     elif view.importing is not None:

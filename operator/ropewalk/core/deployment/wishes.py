@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..names import MODEL_DEPLOYMENT_LABEL, label_value
+from ..names import MODEL_DEPLOYMENT_LABEL, errand_value, label_value
 from ..plan import Json
 from ..quantities import duration, memory
 from .applied import amount
@@ -84,8 +84,13 @@ class Wishes:
 
     @property
     def labels(self) -> dict[str, str]:
-        """By these its pods, and only its pods, are selected."""
+        """By these its servers' pods, and only they, are selected."""
         return {MODEL_DEPLOYMENT_LABEL: label_value(self.name)}
+
+    @property
+    def errand_labels(self) -> dict[str, str]:
+        """By these the pods of its imports are."""
+        return {MODEL_DEPLOYMENT_LABEL: errand_value(self.name)}
 
 
 DEFAULT_RESOURCES: Json = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}

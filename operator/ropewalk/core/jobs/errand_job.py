@@ -31,8 +31,8 @@ def pod(image: str, *, config_map: str, claim: str, resources: Json) -> dict[str
     }
 
 
-def job(meta: Json, pod: Json, *, seconds: int) -> dict[str, Any]:
-    """The Job of that pod."""
+def job(meta: Json, pod: Json, *, seconds: int, labels: Json | None = None) -> dict[str, Any]:
+    """The Job of that pod, whose labels are the Job's own where nothing else is said."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -40,6 +40,6 @@ def job(meta: Json, pod: Json, *, seconds: int) -> dict[str, Any]:
         "spec": {
             "backoffLimit": 0,
             "activeDeadlineSeconds": seconds,
-            "template": {"metadata": {"labels": dict(meta["labels"])}, "spec": dict(pod)},
+            "template": {"metadata": {"labels": dict(meta["labels"] if labels is None else labels)}, "spec": dict(pod)},
         },
     }

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from ...api import conditions as api
 from ...api.pipeline import PipelineSpec
 from ..conditions import clip
-from ..jobs.last_word import DATA_ERROR, PERMANENT, TRY_AGAIN, USER_ERROR
+from ..jobs.last_word import DATA_ERROR, PERMANENT, TRY_AGAIN, USER_ERROR, ended
 from ..jobs.observed import CONFIG_REASONS, IMAGE_REASONS, SMOKE_TEST, TRAIN, Attempt, Container, Pod
 from ..jobs.waits import Waiting, waiting, without_pod
 from ..quantities import duration, raised_memory, words
@@ -131,10 +131,7 @@ def _finished(pod: Pod) -> Success | Failure:
         message = message or pod.message or "the pod failed before its containers ran"
         reason = reason or (pod.reason if pod.reason.isalnum() else "")
     reason = reason or (container.reason if container.reason.isalnum() and container.reason != "Error" else "")
-    if not message:
-        message = f"{container.name} ended with exit code {code}" + (
-            f" ({container.reason})" if container.reason else ""
-        )
+    message = message or f"{container.name} {ended(code)}"
     fallback = {USER_ERROR: api.USER_ERROR, DATA_ERROR: api.DATA_ERROR, TRY_AGAIN: api.RUN_FAILED}.get(
         code or 0, api.CRASHED
     )

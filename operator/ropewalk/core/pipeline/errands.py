@@ -20,6 +20,7 @@ from ..jobs.observed import attempt
 from ..objects import metadata, name_of, of_kind
 from ..plan import Event, Json, Ref
 from .errand_record import RECOVER, SWEEP, Errand
+from .job import ERRAND_SECONDS
 from .messages import BLESSED, ErrandResult, errand_result
 from .record import Ledger
 from .run_plan import ADOPT_STORE
@@ -130,13 +131,13 @@ def result(children: Iterable[Json], name: str, errand: Errand) -> ErrandResult 
     ended = found.pod.errand if found.pod else None
     if ended is not None and ended.state == "terminated":
         said = errand_result(ended.message)
-        if said is not None and (ended.exit_code == 0) == (said.outcome == SUCCEEDED):
+        stopped = said is not None and said.reason == jobs.TOLD_TO_STOP and jobs.ran_late(found, ERRAND_SECONDS)
+        if said is not None and not stopped and (ended.exit_code == 0) == (said.outcome == SUCCEEDED):
             return replace(said, exit_code=ended.exit_code or 0)
-        text = clip(" ".join(ended.message.splitlines()[-3:]), 300) or f"it ended with exit code {ended.exit_code}"
-        return ErrandResult.failed(ended.reason or "Crashed", text, ended.exit_code or 1)
-    if found.active:
+    elif found.active:
         return None
-    return ErrandResult.failed(*jobs.unread(found, (errand.waiting, errand.message), "the pod"), 1)
+    why = jobs.unread(found, (errand.waiting, errand.message), ERRAND_SECONDS, errand.type)
+    return ErrandResult.failed(*why, (ended.exit_code if ended else None) or 1)
 
 
 def settled(
