@@ -82,7 +82,7 @@ def test_the_document_is_generated_when_the_versions_change(zoo: Server, monkeyp
     assert len(generated) == 3
     versions.live = MIXED
     models[MIXED] = versions.held[MIXED].model = SimpleNamespace(  # another model under the same number
-        signature=models[WORDS].signature, manifest_digest="sha256:other"
+        signature=models[WORDS].signature, manifest_digest="sha256:other", named={}
     )
     asked()
     del versions.held[WORDS]
