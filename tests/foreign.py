@@ -169,6 +169,32 @@ def examples(place: Path) -> None:
         builder.save()
 
 
+def half_plus_three(place: Path) -> None:
+    """Upstream's toy (servables/tensorflow/testdata/saved_model_half_plus_two.py with a 3): y = x / 2 + 3 for tensors,
+    and for tf.Examples under the name that its page gives the signature."""
+    v1, names = tf.compat.v1, tf.compat.v1.saved_model.signature_constants
+    with tf.Graph().as_default(), v1.Session() as session:
+        half, three = (
+            v1.get_variable(name, initializer=one, use_resource=True) for name, one in (("a", 0.5), ("b", 3.0))
+        )
+        examples = v1.placeholder(tf.string, [None], name="tf_example")
+        parsed = v1.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})
+        x = v1.placeholder(tf.float32, [None], name="x")
+        session.run(v1.global_variables_initializer())
+        info, sm = v1.saved_model.build_tensor_info, v1.saved_model
+        inputs, value = {"inputs": info(examples)}, info(parsed["x"] * half + three)
+        signatures = {
+            "serving_default": sm.build_signature_def(
+                {"x": info(x)}, {"y": info(x * half + three)}, names.PREDICT_METHOD_NAME
+            ),
+            "tensorflow/serving/regress": sm.build_signature_def(inputs, {"outputs": value}, names.REGRESS_METHOD_NAME),
+            "classify_x_to_y": sm.build_signature_def(inputs, {"scores": value}, names.CLASSIFY_METHOD_NAME),
+        }
+        builder = v1.saved_model.builder.SavedModelBuilder(str(place))
+        builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map=signatures)
+        builder.save()
+
+
 def swollen(graph: Any, op: str) -> None:
     """A constant of 64 GiB in a few bytes, given to the first operation of that name; there must be one."""
     function, node = next((f, node) for f in graph.library.function for node in f.node_def if node.op == op)

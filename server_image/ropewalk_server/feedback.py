@@ -1,20 +1,21 @@
 """Receipts: what a prediction's id says, so that any replica can count a label for the version that answered.
 
 There are some only where a key is mounted (`/ropewalk/feedback/key`, of `spec.monitor.feedback`): without one anybody
-could make them up. An answer of at most 100 rows has its id in the header `ropewalk-prediction-id` (over gRPC in the
-metadata; in the Open Inference Protocol among the parameters as well); row i of it is `<id>.<i>`, the bare id row 0. A
-request with the header (or metadata) `ropewalk-receipts: body` gets one receipt a row instead, of any number of rows,
-as the field, or the output of strings, `receipts`.
+could make them up; and only for classes: no label of a value or a tensor is counted. An answer of at most 100 rows has
+its id in the header `ropewalk-prediction-id` (over gRPC in the metadata; in the Open Inference Protocol among the
+parameters as well); row i of it is `<id>.<i>`, the bare id row 0. A request with the header (or metadata)
+`ropewalk-receipts: body` gets one receipt a row instead, of any number of rows, as the field, or the output of strings,
+`receipts`.
 
 Format 1, base64url without padding of, big-endian:
     format       u8   = 1
-    flags        u8   bit 0: 1; bit 1: classes are two bytes wide; bit 2: float32 values (regression)
+    flags        u8   bit 0: 1; bit 1: classes are two bytes wide
     version      u32
     digest       8 bytes, the first of the manifest's sha256
     time         u32  seconds since the epoch
     nonce        6 bytes: one for every process, then a counter
     count        u8   rows
-    predictions  count * (1, 2 or 4) bytes
+    predictions  count * (1 or 2) bytes
     mac          16 bytes: HMAC-SHA256 with the deployment's key over all before, cut to 16
 """
 
@@ -46,7 +47,7 @@ TOGETHER = 16
 together make every receipt longer."""
 MAX_AGE_SECONDS = 30 * 86400
 _HEAD = struct.Struct(">BBI8sI6sB")
-_SIGNED, _WIDE, _VALUES = 1, 2, 4
+_SIGNED, _WIDE = 1, 2
 _REMEMBERED = 200_000
 
 Issued = bytes | list[str] | None
@@ -59,14 +60,13 @@ class InvalidReceipt(ValueError):
 
 @dataclass(frozen=True)
 class Receipt:
-    """One row's prediction: a class index, or a regression's value."""
+    """One row's prediction: a class index."""
 
     version: int
     digest: bytes
     time: int
     row: int
-    predicted: int | None
-    value: float | None
+    predicted: int
 
 
 class Receipts:
@@ -96,13 +96,10 @@ class Receipts:
     ) -> Issued:
         """What the client of this answer is told; `each`: it wants a receipt a row. `digest` is 32 bytes."""
         rows = len(core)
-        if self._key is None or (rows > MAX_ROWS and not each):
+        if self._key is None or not classes or (rows > MAX_ROWS and not each):
             return None
         flags = _SIGNED
-        if not classes:
-            flags |= _VALUES
-            predictions = core.astype(">f4").tobytes()
-        elif rows == 1 and classes <= 256:
+        if rows == 1 and classes <= 256:
             predictions = bytes((int(core.argmax()),))
         else:
             wide = classes > 256
@@ -149,7 +146,7 @@ class Receipts:
         digest = digests.get(version)
         if digest is None or digest[:8] != prefix:
             raise InvalidReceipt(f"version {version}, which gave this answer, is not loaded any more")
-        width = 4 if flags & _VALUES else 2 if flags & _WIDE else 1
+        width = 2 if flags & _WIDE else 1
         end = _HEAD.size + rows * width
         if not self._is_ours(data[:end], data[end:]):
             raise InvalidReceipt("the id is not one of this deployment's")
@@ -159,9 +156,7 @@ class Receipts:
         if age > MAX_AGE_SECONDS or age < -300:
             raise InvalidReceipt("the id has expired")
         part = data[_HEAD.size + row * width : _HEAD.size + (row + 1) * width]
-        value = struct.unpack(">f", part)[0] if flags & _VALUES else None
-        predicted = None if value is not None else int.from_bytes(part, "big")
-        return Receipt(version, digest, issued, row, predicted, value)
+        return Receipt(version, digest, issued, row, int.from_bytes(part, "big"))
 
     def lag(self, receipt: Receipt) -> float:
         """Seconds since the prediction; clocks of two pods may differ."""

@@ -1,4 +1,4 @@
-"""The server's two handlers in this process, over small real models with inputs of every kind.
+"""The server's two handlers in this process, over small real models, imported ones too, with inputs of every kind.
 
 No sockets: what is tried a thousand times a second here is what a request's bytes can do behind them. The connections
 themselves have tests of their own (test_http_heads.py, test_http2.py, test_limits.py).
@@ -22,8 +22,13 @@ from ropewalk_server.routes import Route
 from ropewalk_server.rpc import Code, Head
 from ropewalk_server.service import Service
 from ropewalk_server.versions import Held, Versions
+from tests import foreign
 from tests.server import zoo
+from tests.trainer.imports import imported
 
+SEVERAL, STRINGS, EXAMPLES = 11, 12, 13
+"""Imported versions: several tensors of many types and open sizes, strings, and all three methods."""
+FOREIGN = {SEVERAL: foreign.several, STRINGS: foreign.words, EXAMPLES: foreign.examples}
 HTTP_WORDS = {200, 400, 401, 404, 405, 413, 415, 429}
 """What a client's bytes may lead to; 500 is a decoder that raised something of its own."""
 GRPC_WORDS = {
@@ -44,7 +49,8 @@ class Handlers:
 
     def __init__(self, root: Path) -> None:
         versions = Versions(pod="fuzz", root=root, marks=CrashMarks(root / "state"))
-        for told in zoo.write(root):
+        strangers = [{**imported(root, make, number), "version": number} for number, make in FOREIGN.items()]
+        for told in [*zoo.write(root), *strangers]:
             number = told["version"]
             model = load(root / "claims" / told["uri"].removeprefix("pvc://"), told["manifestDigest"])
             route = Route(number, "", told["manifestDigest"], told["digest"])

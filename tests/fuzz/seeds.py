@@ -9,11 +9,18 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 from tritonclient.grpc import service_pb2
 from tritonclient.http import InferInput
 from tritonclient.http._utils import _get_inference_request
 
+from tests.fuzz.handlers import EXAMPLES, SEVERAL, STRINGS
 from tests.server.grpc_clients import columns, request
 from tests.server.openinference import ROW, tensors
 from tests.server.zoo import IMAGE, MIXED, NUMBERS, TENSOR, WORDS
@@ -49,6 +56,7 @@ def rest() -> dict[str, bytes]:
         "infer-long": (v2.format(TENSOR), {"inputs": [long()]}),
         "infer-parameters": (v2.format(MIXED), {"parameters": {"binary_data_output": True}, "inputs": tensors()}),
     }
+    found |= foreign()
     written = {name: f"{first}\n\n{json.dumps(document)}".encode() for name, (first, document) in found.items()}
     for name, path in {
         "status": "/v1/models/cancer",
@@ -61,6 +69,56 @@ def rest() -> dict[str, bytes]:
     }.items():
         written[name] = f"GET {path}\n\n".encode()
     return written | {"binary": binary()}
+
+
+def foreign() -> dict[str, tuple[str, dict[str, Any]]]:
+    """By name: requests for the imported models, each decoder and form of any tensors and of Examples."""
+    v1, v2 = "POST /v1/models/cancer/versions/{}:{}", "POST /v2/models/cancer/versions/{}/infer"
+    features = {"x": [0.5, 1.0], "n": 3, "word": ["red", {"b64": "/w=="}]}
+    return {
+        "examples-classify": (v1.format(EXAMPLES, "classify"), {"context": features, "examples": [{"y": True}, {}]}),
+        "examples-regress": (
+            v1.format(EXAMPLES, "regress"),
+            {"signature_name": "value", "examples": [{"x": [3.0, 0.5]}]},
+        ),
+        "examples-predict": (
+            v1.format(EXAMPLES, "predict"),
+            {
+                "signature_name": "value",
+                "instances": [{"b64": base64.b64encode(example().SerializeToString(deterministic=True)).decode()}],
+            },
+        ),
+        "tensors-rows": (
+            v1.format(SEVERAL, "predict"),
+            {"instances": [{"a": [1, 0.5], "b": 1}, {"a": [0, 1], "b": -2}]},
+        ),
+        "tensors-columns": (v1.format(SEVERAL, "predict"), {"inputs": {"a": [[1, 1], [0, 1]], "b": [1, 2]}}),
+        "tensors-open": (v1.format(SEVERAL, "predict"), {"signature_name": "total", "inputs": [[1, 2.5, 3]] * 2}),
+        "strings": (v1.format(STRINGS, "predict"), {"instances": ["red", {"b64": "Z3JlZW4="}]}),
+        "strings-infer": (
+            v2.format(STRINGS),
+            {"inputs": [{"name": "word", "datatype": "BYTES", "shape": [2], "data": ["red", "green"]}]},
+        ),
+        "tensors-infer": (
+            v2.format(SEVERAL),
+            {
+                "inputs": [
+                    {"name": "a", "datatype": "FP32", "shape": [2, 2], "data": [[1, 0.5], [0, 1]]},
+                    {"name": "b", "datatype": "INT32", "shape": [2], "data": [1, -2]},
+                ],
+                "outputs": [{"name": "even"}, {"name": "sum"}],
+            },
+        ),
+    }
+
+
+def example() -> Any:
+    """Features of every kind."""
+    found = tf.train.Example()
+    found.features.feature["x"].float_list.value.extend([3.0, 0.5])
+    found.features.feature["n"].int64_list.value.append(-1)
+    found.features.feature["word"].bytes_list.value.append(b"red")
+    return found
 
 
 def pixels(datatype: str) -> dict[str, Any]:
@@ -101,9 +159,35 @@ def grpc() -> dict[str, bytes]:
         typed.inputs.add(name=name, datatype="FP32", shape=[2]).contents.fp32_contents.extend([1.0, 2.0])
     tfs, oip = "/tensorflow.serving.PredictionService/", "/inference.GRPCInferenceService/"
     named = service_pb2.ModelMetadataRequest(name="cancer")
+    classify = classification_pb2.ClassificationRequest()
+    classify.model_spec.name = "cancer"
+    classify.model_spec.version.value = EXAMPLES
+    classify.input.example_list.examples.append(example())
+    regress = regression_pb2.RegressionRequest()
+    regress.model_spec.CopyFrom(classify.model_spec)
+    regress.model_spec.signature_name = "value"
+    regress.input.example_list_with_context.context.CopyFrom(example())
+    regress.input.example_list_with_context.examples.add()
+    several = {"a": np.array([[1, 0.5]], np.float32), "b": np.array([4], np.int32)}
+    total = predict_pb2.PredictRequest()
+    total.CopyFrom(request({"x": np.array([[1.5, 2.5, 0.0]])}, SEVERAL))
+    total.model_spec.signature_name = "total"
+    mixed = service_pb2.ModelInferRequest(model_name="cancer", model_version=str(SEVERAL))
+    mixed.inputs.add(name="a", datatype="FP32", shape=[1, 2])
+    mixed.inputs.add(name="b", datatype="INT32", shape=[1])
+    mixed.raw_input_contents.extend(several[name].tobytes() for name in ("a", "b"))
+    words = service_pb2.ModelInferRequest(model_name="cancer", model_version=str(STRINGS))
+    words.inputs.add(name="word", datatype="BYTES", shape=[2]).contents.bytes_contents.extend([b"red", b"\xff"])
     messages: dict[str, tuple[str, Any]] = {
         "predict": (tfs + "Predict", request(columns(ROW, ROW), MIXED)),
         "predict-tensor": (tfs + "Predict", tensor),
+        "classify": (tfs + "Classify", classify),
+        "regress": (tfs + "Regress", regress),
+        "predict-several": (tfs + "Predict", request(several, SEVERAL)),
+        "predict-open": (tfs + "Predict", total),
+        "predict-strings": (tfs + "Predict", request({"word": np.array([b"red", b"\xff"], object)}, STRINGS)),
+        "infer-several": (oip + "ModelInfer", mixed),
+        "infer-strings": (oip + "ModelInfer", words),
         "metadata": (tfs + "GetModelMetadata", spec),
         "status": ("/tensorflow.serving.ModelService/GetModelStatus", status),
         "infer-raw": (oip + "ModelInfer", raw),

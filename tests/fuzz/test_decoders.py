@@ -1,7 +1,8 @@
 """Whatever bytes come: an answer or an error that blames the client, never an exception, in time for its size.
 
 `make fuzz` tries for long (ROPEWALK_FUZZ_EXAMPLES); `make test` replays the corpus and tries some hundred mutations.
-A message that breaks something goes into corpus/ under a name that says what it is.
+A message that breaks something goes into corpus/ under a name that says what it is; with which status it is answered
+stands in expected.py, with what is too large for a file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ropewalk_server.feedback import InvalidReceipt, Receipts, mac
+from tests.fuzz import expected
 from tests.fuzz.handlers import Handlers
 from tests.fuzz.seeds import CORPUS, grpc, rest
 
@@ -65,9 +67,23 @@ def mutated(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
 
 @pytest.mark.parametrize(("target", "name"), [(target, name) for target in SEEDS for name in SEEDS[target]])
 def test_the_corpus_is_answered(handlers: Handlers, target: str, name: str) -> None:
-    """Every message that is kept."""
+    """Every message that is kept, with the status that it had to have when it was put there."""
     outcome = handlers.targets[target](SEEDS[target][name])
-    assert outcome.allowed, outcome.said
+    assert outcome.said.split()[0] == expected.of(target, name), outcome.said
+
+
+@pytest.mark.parametrize("name", expected.LARGE)
+def test_what_is_too_large_for_a_file_is_answered(handlers: Handlers, name: str) -> None:
+    """The same for messages of hundreds of kilobytes."""
+    target, message, word = expected.LARGE[name]
+    outcome = handlers.targets[target](message)
+    assert outcome.said.split()[0] == word, outcome.said
+
+
+def test_every_status_that_is_expected_is_a_files() -> None:
+    """A file that is renamed takes its expectation along."""
+    for target, seeds in SEEDS.items():
+        assert expected.WELL[target] | expected.OTHERWISE[target].keys() <= seeds.keys()
 
 
 def test_valid_messages_are_what_clients_send_today() -> None:

@@ -17,8 +17,10 @@ import pytest
 from benchmarks.serving import tools
 from ropewalk_model.features import FeatureSpec
 from ropewalk_model.signature import Signature
+from tests import foreign
 from tests.server.conftest import Server, next_ports
 from tests.server.zoo import MIXED, version
+from tests.trainer.imports import imported
 
 NAME, VERSION = "saved_model_half_plus_three", 123
 
@@ -121,6 +123,41 @@ def test_the_regression_of_the_page_needs_a_signature_that_says_so(half_plus_thr
     expected, was = ("tensorflow/serving/regress", "tensorflow/serving/predict")
     words = f"Expected a regression signature method_name to be {expected}. Was: {was}"
     assert json.loads(run(half_plus_three, command)) == {"error": words}
+
+
+@pytest.fixture(scope="module")
+def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The page's own toy, imported."""
+    root = tmp_path_factory.mktemp("upstreams")
+    told = imported(root, foreign.half_plus_three, VERSION)
+    found = Server(root, next_ports())
+    found.environment = {"ROPEWALK_MODEL": NAME}
+    found.tell(VERSION, [{**told, "version": VERSION}], model=NAME)
+    found.start()
+    found.until(lambda: found.get("/readyz", monitoring=True)[0] == 200, 60)
+    yield found
+    assert found.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (
+            f"""curl -d '{{"signature_name": "tensorflow/serving/regress", """
+            f""""examples": [{{"x": 1.0}}, {{"x": 2.0}}]}}' \\\n  -X POST {URL}:regress""",
+            '{"results": [3.5, 4.0]}',
+        ),
+        (f"""curl -d '{{"instances": [1.0,2.0,5.0]}}' -X POST {URL}:predict""", '{"predictions": [3.5, 4.0, 5.5]}'),
+        # The page has no command for classify: this is the form that it describes, a label and a score a class.
+        (
+            f"""curl -d '{{"signature_name": "classify_x_to_y", "examples": [{{"x": 1.0}}]}}' {URL}:classify""",
+            '{"results": [[["", 3.5]]]}',
+        ),
+    ],
+)
+def test_upstreams_toy_answers_as_the_page_says(upstreams: Server, command: str, answer: str) -> None:
+    """With signatures of all three methods, the regression's under the name that the page asks for."""
+    assert json.loads(run(upstreams, command)) == json.loads(answer)
 
 
 def test_several_named_tensors_in_rows_and_in_columns(zoo: Server) -> None:

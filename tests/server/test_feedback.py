@@ -12,6 +12,8 @@ import pytest
 
 from ropewalk_server.feedback import MAX_ROWS, TOGETHER, Receipts
 from tests.server.conftest import Answer, Server, row
+from tests.server.grpc_clients import connected, request
+from tests.server.zoo import NUMBERS, TENSOR
 
 Published = tuple[Path, list[dict[str, Any]]]
 FEEDBACK = "/v1/models/cancer:feedback"
@@ -91,19 +93,38 @@ def test_receipts_are_an_output_of_the_open_inference_protocol(serving: Server, 
     assert serving.post(FEEDBACK, labels)[1]["accepted"] == len(set(receipts)) == 2
 
 
-@pytest.mark.parametrize(("rows", "classes"), [(1, 3), (TOGETHER, 3), (33, 1000), (250, 0)])
+@pytest.mark.parametrize("version", [NUMBERS, TENSOR])
+def test_values_have_no_receipts_since_no_label_of_theirs_is_counted(zoo: Server, version: int) -> None:
+    """Neither in a head nor in a body, in any protocol, also where they are asked for; the answer is the same."""
+    rows = {"a": [1.0, 2.0], "b": [3.0, 4.0]} if version == NUMBERS else {"x": [[0.5] * 10] * 2}
+    told = {"ropewalk-receipts": "body"}
+    path = f"/models/cancer/versions/{version}"
+    tensors = [{"name": n, "datatype": "FP32", "shape": list(np.shape(v)), "data": v} for n, v in rows.items()]
+    for form, body in ((f"/v1{path}:predict", {"inputs": rows}), (f"/v2{path}/infer", {"inputs": tensors})):
+        plain, asked = zoo.post(form, body), zoo.request("POST", form, json.dumps(body).encode(), **told)
+        assert (plain[0], asked[1]) == (200, plain[1])
+        assert "receipts" not in asked[1]
+        assert "parameters" not in asked[1]
+        assert not any("ropewalk-prediction-id" in one[2] for one in (plain, asked))
+    with connected(zoo) as client:
+        given = {name: np.array(value, np.float32) for name, value in rows.items()}
+        answer, call = client.prediction.Predict.with_call(
+            request(given, version), timeout=10, metadata=tuple(told.items())
+        )
+        assert "receipts" not in answer.outputs
+        assert "ropewalk-prediction-id" not in dict(call.initial_metadata())
+
+
+@pytest.mark.parametrize(("rows", "classes"), [(1, 3), (TOGETHER, 3), (33, 1000), (250, 2)])
 def test_receipts_say_what_was_predicted(rows: int, classes: int) -> None:
-    """Classes of one byte and of two, and values."""
+    """Classes of one byte and of two."""
     receipts, digest = Receipts(b"any key of 16 bytes or more"), bytes(range(32))
-    core = np.random.default_rng(5).normal(size=(rows, classes or 1)).astype(np.float32)
+    core = np.random.default_rng(5).normal(size=(rows, classes)).astype(np.float32)
     issued = receipts.issue(7, digest, core, classes, each=True)
     assert isinstance(issued, list)
     found = [receipts.read(one, {7: digest}) for one in issued]
     assert len(found) == rows
-    if classes:
-        assert [one.predicted for one in found] == core.argmax(axis=1).tolist()
-    else:
-        assert [one.value for one in found] == core[:, 0].tolist()
+    assert [one.predicted for one in found] == core.argmax(axis=1).tolist()
 
 
 def test_a_label_for_a_version_that_was_let_go_is_counted_for_that_version(

@@ -27,6 +27,7 @@ from ropewalk_server.protocols.tfserving_predict import FEW
 from tests import foreign
 from tests.server.conftest import Server, next_ports
 from tests.server.grpc_clients import connected, refused, request
+from tests.server.test_openapi import held_to_its_word
 from tests.server.test_predictor import predictor
 from tests.trainer.imports import imported
 
@@ -191,8 +192,7 @@ def test_what_tensorflow_refuses_is_the_clients_error(server: Server) -> None:
     """Rows that do not fit each other: only the graph knows."""
     status, said = ask(server, SEVERAL, {"inputs": {"a": [[1, 1]] * 3, "b": [1, 2]}})
     assert status == 400, said
-    assert said["error"].startswith("The model does not take these inputs: ")
-    assert "[[" not in said["error"]
+    assert said["error"] == "The model does not take these inputs: Incompatible shapes: [3,2] vs. [2,1]"
 
 
 def test_a_saved_model_without_a_manifest_says_so(tmp_path: Path) -> None:
@@ -411,3 +411,18 @@ def test_predict_takes_a_signature_of_any_method(server: Server, versions: tuple
         200,
         {"predictions": [[1.0, 4.0]]},
     )
+
+
+def test_the_server_does_as_it_says_of_examples(server: Server, tmp_path: Path) -> None:
+    """The description has the methods of the signatures that there are, and the server is held to it."""
+    paths = server.get("/openapi.json")[1]["paths"]
+    found = {path.removeprefix("/v1/models/cancer/") for path in paths if path.endswith((":classify", ":regress"))}
+    assert found == {f"{one}:{verb}" for one in ("versions/4", "labels/canary") for verb in ("classify", "regress")}
+    schema = paths["/v1/models/cancer/versions/4:regress"]["post"]["requestBody"]["content"]["application/json"][
+        "schema"
+    ]
+    assert (schema["properties"]["signature_name"], "signature_name" in schema["required"]) == (
+        {"enum": ["value"]},
+        True,
+    )
+    held_to_its_word(server, tmp_path, "--max-examples", "15", "--include-path-regex", "/versions/[234]")

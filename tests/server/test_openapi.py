@@ -21,24 +21,31 @@ from tests.server.conftest import Server
 from tests.server.zoo import MIXED, WORDS
 
 
-def test_the_server_does_as_it_says(zoo: Server, tmp_path: Path) -> None:
-    """Status, headers and body of every answer, to right requests and to wrong ones.
+def held_to_its_word(server: Server, tmp_path: Path, *more: str) -> None:
+    """Ask what the document says; `more` are options of schemathesis.
+
+    Status, headers and body of every answer, to right requests and to wrong ones.
 
     Not asked: that all that fits the schemas is accepted. JSON Schema can neither tell 1 from 1.0 nor say that columns
     are equally long. The examples in the document must be accepted, and are.
     """
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run"),
-        f"http://127.0.0.1:{zoo.ports[0]}/openapi.json",
-        *("--max-examples", "50", "--phases", "examples,coverage,fuzzing"),
+        f"http://127.0.0.1:{server.ports[0]}/openapi.json",
+        *("--phases", "examples,coverage,fuzzing"),
         *("--exclude-checks", "positive_data_acceptance"),
-        *("--exclude-path-regex", "/versions/1"),  # it is the live one, which is asked without a version too
         *("--seed", "1", "--generation-database", "none", "--no-color", "--warnings", "off"),
+        *more,
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-2000:]
     assert "Examples" in done.stdout
-    assert zoo.get("/v2/health/ready")[0] == 200
+    assert server.get("/v2/health/ready")[0] == 200
+
+
+def test_the_server_does_as_it_says(zoo: Server, tmp_path: Path) -> None:
+    """Of every version; those that are asked without a number, or by another name, not twice."""
+    held_to_its_word(zoo, tmp_path, "--max-examples", "50", "--exclude-path-regex", "/versions/1|/labels/canary")
 
 
 def test_the_document_is_generated_when_the_versions_change(zoo: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +59,7 @@ def test_the_document_is_generated_when_the_versions_change(zoo: Server, monkeyp
 
     def document() -> dict[str, Any]:
         found = whole()
-        generated.append([path for path in found["paths"] if path.endswith(":predict")])
+        generated.append([path for path in found["paths"] if path.endswith(":predict") and "labels" not in path])
         return found
 
     monkeypatch.setattr(one, "document", document)
@@ -75,7 +82,7 @@ def test_the_document_is_generated_when_the_versions_change(zoo: Server, monkeyp
     assert len(generated) == 3
     versions.live = MIXED
     models[MIXED] = versions.held[MIXED].model = SimpleNamespace(  # another model under the same number
-        signature=models[WORDS].signature, manifest_digest="sha256:other"
+        signature=models[WORDS].signature, manifest_digest="sha256:other", named={}
     )
     asked()
     del versions.held[WORDS]
@@ -92,6 +99,9 @@ def test_paths_are_those_of_the_loaded_versions(zoo: Server, server: Server) -> 
     content = document["paths"]["/v2/models/cancer/versions/3/infer"]["post"]["requestBody"]["content"]
     assert content["application/json"]["example"]["inputs"][0]["shape"] == [1, 10]
     assert zoo.post("/openapi.json", {})[0] == 405
+    labelled = {path for path in document["paths"] if "/labels/" in path}
+    verbs = ("", "/metadata", ":predict")
+    assert labelled == {f"/v1/models/cancer/labels/{label}{verb}" for label in ("stable", "canary") for verb in verbs}
     server.tell(None, [])
     server.start()
     assert "/v2/models/cancer/infer" in server.get("/openapi.json")[1]["paths"]

@@ -200,12 +200,12 @@ def test_pictures_go_together_as_far_as_the_loop_may_unpack_them(held: tuple[dic
         assert found is not None
         file = base64.b64encode(png(np.arange(16, dtype=np.uint8).reshape(4, 4))).decode()
         body = json.dumps({"instances": [{"b64": file}]}).encode()
-        counts = together.read(found.model.decoder, [body] * 400, 40, 1000).counts
-        assert 25 < len(counts) < 400
+        counts = together.read(found.model.decoder, [body] * 1000, 40, 1000).counts
+        assert 25 < len(counts) < 1000
         assert set(counts) == {1}
-        answers = world.service.together([post(body)] * 400)
-        assert [one.status for one in answers if isinstance(one, Response)] == [200] * 400
-        assert world.counts() == ({200: 400}, 400, 400)
+        answers = world.service.together([post(body)] * 1000)
+        assert [one.status for one in answers if isinstance(one, Response)] == [200] * 1000
+        assert world.counts() == ({200: 1000}, 1000, 1000)
 
     asyncio.run(ask())
 
@@ -238,17 +238,20 @@ def test_many_rows_are_computed_in_calls_that_are_bounded(held: tuple[dict[int, 
 
 def test_each_row_has_its_receipt(held: tuple[dict[int, Held], Path]) -> None:
     """A receipt is bound to what its own request was answered."""
-    world = World(held[0], zoo.NUMBERS, held[1])
-    asked = [post(json.dumps({"instances": [{"a": value, "b": 0}]}).encode()) for value in (0, 5)]
-    answers = [one for one in world.service.together(asked) if isinstance(one, Response)]
-    digest = held[0][zoo.NUMBERS].route.manifest_digest
+    world = World(held[0], zoo.MIXED, held[1])
+    rows = [{**ROWS[zoo.MIXED], "x": float(x), "n": n} for x in (-9, 9) for n in (-5, 5)]
+    answers = world.service.together([post(json.dumps({"instances": [one]}).encode()) for one in rows])
+    digest = held[0][zoo.MIXED].route.manifest_digest
     assert digest is not None
+    labels = set()
     for answer in answers:
+        assert isinstance(answer, Response)
         receipt = world.predictor.receipts.read(
-            dict(answer.headers)[RECEIPT].decode(), {zoo.NUMBERS: bytes.fromhex(digest.removeprefix("sha256:"))}
+            dict(answer.headers)[RECEIPT].decode(), {zoo.MIXED: bytes.fromhex(digest.removeprefix("sha256:"))}
         )
-        assert json.loads(answer.body)["predictions"] == [pytest.approx(receipt.value)]
-    assert answers[0].body != answers[1].body
+        labels.add(zoo.CLASSES[receipt.predicted])
+        assert json.loads(answer.body)["predictions"][0]["label"] == zoo.CLASSES[receipt.predicted]
+    assert len(labels) > 1, "rows that are told apart"
 
 
 def test_strangers_are_refused_beside_friends(held: tuple[dict[int, Held], Path]) -> None:

@@ -53,12 +53,14 @@ class SavedModel:
                 for spec in self._outputs[name]
             }
         except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
-            raise Uncomputable(_first_sentence(error.message)) from error
+            raise Uncomputable(_words(error.message)) from error
+        except UnicodeDecodeError as error:  # its words hold bytes of an input, and it fails to make them text
+            raise Uncomputable(_words(error.object.decode(errors="replace"))) from error
         except tf.errors.OpError as error:
             raise RuntimeError(f"TensorFlow: {str(error)[:300]}") from error
 
 
-def _first_sentence(words: str) -> str:
-    """TensorFlow's own words without the nodes of the graph that it lists after them."""
-    line = next((one.strip() for one in words.splitlines() if one.strip() and "detected at node" not in one), "")
-    return f"The model does not take these inputs: {line.split('[[')[0].strip()}"[:300]
+def _words(message: str) -> str:
+    """TensorFlow's own words without where in the graph that was, which stands in lines before them and after `[[`."""
+    before = [one.strip() for one in message.split("[[{{")[0].splitlines() if one.strip()]
+    return f"The model does not take these inputs: {before[-1] if before else ''}"[:300]

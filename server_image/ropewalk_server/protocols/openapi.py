@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ropewalk_model.signature import METHOD, Signature
 from ropewalk_server.feedback import BODY, RECEIPT, REQUEST
 from ropewalk_server.http import Request, Response
 from ropewalk_server.model import Model
@@ -19,8 +20,11 @@ from ropewalk_server.protocols import schemas
 from ropewalk_server.protocols.answering import not_allowed
 from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH
 from ropewalk_server.protocols.schemas import Schema, fields
+from ropewalk_server.protocols.tfserving_paths import CANARY, STABLE, labelled
 
 PATH = b"/openapi.json"
+VERBS = ("classify", "regress")
+"""Of the signatures of imported models that have these methods."""
 _TEXT: Schema = {"type": "string"}
 _ERRORS = {
     "400": "The request is malformed; the message names the field, the value and what is right",
@@ -96,6 +100,11 @@ class OpenApi:
         yield from _server()
         live = predictor.find(None)
         yield from _model(predictor.name, "", None if live is None else live.model)
+        for label in (STABLE, CANARY):
+            number = labelled(predictor.versions, label)
+            found = None if number is None else predictor.find(number)
+            if found is not None:
+                yield from _tfserving(f"/v1/models/{predictor.name}/labels/{label}", found.model)
         yield Operation(
             f"/v1/models/{predictor.name}:feedback",
             "Count labels for the version that gave the prediction; one that is sent again may reach another pod and "
@@ -119,9 +128,13 @@ def _server() -> Iterator[Operation]:
 
 def _model(name: str, version: str, model: Model | None) -> Iterator[Operation]:
     """The paths of a model or of one version; without a model its bodies are any object."""
+    yield from _tfserving(f"/v1/models/{name}{version}", model)
+    yield from _openinference(f"/v2/models/{name}{version}", name, None if model is None else model.signature)
+
+
+def _tfserving(v1: str, model: Model | None) -> Iterator[Operation]:
     anything: Schema = {"type": "object"}
     signature = None if model is None else model.signature
-    v1, v2 = f"/v1/models/{name}{version}", f"/v2/models/{name}{version}"
     yield Operation(v1, "What is loaded, and why not", schemas.status_answer())
     yield Operation(f"{v1}/metadata", "Inputs and outputs", anything)
     yield Operation(
@@ -132,6 +145,17 @@ def _model(name: str, version: str, model: Model | None) -> Iterator[Operation]:
         None if signature is None else schemas.predict_example(signature),
         predicts=True,
     )
+    named = () if model is None else model.named.values()
+    for verb in VERBS:
+        names = [one.signature.name for one in named if one.signature.method == METHOD + verb]
+        if names:
+            default = signature is not None and signature.method == METHOD + verb
+            request = schemas.examples_request(names, default=default)
+            yield Operation(f"{v1}:{verb}", f"{verb.title()} tf.Examples", schemas.examples_answer(verb), request)
+
+
+def _openinference(v2: str, name: str, signature: Signature | None) -> Iterator[Operation]:
+    anything: Schema = {"type": "object"}
     yield Operation(v2, "Inputs and outputs", schemas.metadata_answer())
     yield Operation(f"{v2}/ready", "Whether it is loaded", fields({"name": {"const": name}, "ready": {"const": True}}))
     yield Operation(

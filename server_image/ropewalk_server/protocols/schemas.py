@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ ERROR: Schema = {
     "required": ["error"],
     "additionalProperties": False,
 }
+_TOKENS = "a number, or one of the tokens NaN, Infinity and -Infinity"
 PARAMETERS: Schema = {"type": "object"}
 
 
@@ -113,8 +114,7 @@ def predict_request(signature: Signature) -> Schema:
 
 def _output(spec: TensorSpec, *, bounded: bool) -> Schema:
     """A plain tensor of large values may overflow, and no JSON Schema type takes the tokens that say so."""
-    tokens = "a number, or one of the tokens NaN, Infinity and -Infinity"
-    one: Schema = {"type": "number"} if bounded else {"description": tokens}
+    one: Schema = {"type": "number"} if bounded else {"description": _TOKENS}
     if spec.dtype == "STRING":
         one = {"type": "string"}
     for size in reversed(spec.shape[1:]):
@@ -146,6 +146,28 @@ def predict_example(signature: Signature) -> Schema:
             one = [one] * max(1, size)
         row[spec.name] = timestamps.EXAMPLE if spec.time else one
     return {"instances": [row]}
+
+
+def examples_request(names: Sequence[str], *, default: bool) -> Schema:
+    """`examples` for one of these signatures, which need not be named where the default one is among them."""
+    whole = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
+    number = {"type": "number", "minimum": -_FLOAT_MAX, "maximum": _FLOAT_MAX}
+    one: Schema = {"anyOf": [{"type": ["string", "boolean"]}, whole, number, _B64]}
+    example: Schema = {"type": "object", "additionalProperties": {"anyOf": [one, array(one)]}}
+    name = {"enum": [*names, *([""] if default else [])]}
+    found = fields(
+        {"examples": array(example, minItems=1), "context": example, "signature_name": name},
+        *("context", *(["signature_name"] if default else [])),
+    )
+    found["description"] = "values of one feature are of one type: whole numbers, floats or strings"
+    return found
+
+
+def examples_answer(verb: str) -> Schema:
+    """Of each example a value, or the label and the score of each class."""
+    number: Schema = {"description": _TOKENS}
+    pair = array({"description": "the label, then the score"}, minItems=2, maxItems=2)
+    return fields({"results": array(number if verb == "regress" else array(pair))})
 
 
 def infer_example(signature: Signature) -> Schema:
