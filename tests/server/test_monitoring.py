@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
+import grpc
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
+from tritonclient.grpc import service_pb2
 
-from ropewalk_model import baseline
+from ropewalk_model import baseline, manifest
 from ropewalk_model.features import FeatureSpec
 from ropewalk_server.buckets import Former
 from ropewalk_server.exposition import Family
 from ropewalk_server.monitor import Answered, Monitor
 from ropewalk_server.predictor import Loaded
 from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.stages import EVERY, PROTOCOLS, STAGES, Times
+from ropewalk_server.stages import EVERY, GRPC_OIP, GRPC_TFS, PROTOCOLS, REST_V1, REST_V2, STAGES, Times
 from tests.server.conftest import Published, Server, row
+from tests.server.grpc_clients import connected, request
+from tests.server.openinference import ROW
+from tests.server.zoo import MIXED, NUMBERS
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
@@ -125,6 +134,96 @@ def test_two_clients_that_come_by_turns_are_sampled_alike() -> None:
     one, other = sorted(counts.tolist())[-2:]
     assert one + other == monitor.totals[1].rows - monitor.totals[1].sampled_out
     assert one > 0.85 * other
+
+
+def by_protocol(rows: int) -> dict[str, Callable[[Server], bool]]:
+    """So many rows for NUMBERS in every protocol; each says whether it was answered."""
+    values = np.ones(rows, np.float32)
+    inputs = {"a": values, "b": values}
+    infer = service_pb2.ModelInferRequest(model_name="cancer", model_version=str(NUMBERS))
+    for name in inputs:
+        infer.inputs.add(name=name, datatype="FP32", shape=[rows])
+        infer.raw_input_contents.append(values.tobytes())
+    tensors = [{"name": name, "datatype": "FP32", "shape": [rows], "data": [1.0] * rows} for name in inputs]
+
+    def rest(path: str, body: Any) -> Callable[[Server], bool]:
+        return lambda server: server.post(path, body)[0] == 200
+
+    def grpc_call(path: str, message: Any) -> Callable[[Server], bool]:
+        def call(server: Server) -> bool:
+            with connected(server) as client:
+                try:
+                    return bool(client.raw(path)(message.SerializeToString(), timeout=10))
+                except grpc.RpcError:
+                    return False
+
+        return call
+
+    return {
+        REST_V1: rest(f"/v1/models/cancer/versions/{NUMBERS}:predict", {"inputs": {n: [1.0] * rows for n in inputs}}),
+        REST_V2: rest(f"/v2/models/cancer/versions/{NUMBERS}/infer", {"inputs": tensors}),
+        GRPC_TFS: grpc_call("/tensorflow.serving.PredictionService/Predict", request(inputs, NUMBERS)),
+        GRPC_OIP: grpc_call("/inference.GRPCInferenceService/ModelInfer", infer),
+    }
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(("rows", "code"), [(3, "200"), (10_001, "413")])
+def test_every_protocol_counts_under_its_own_name(zoo: Server, protocol: str, rows: int, code: str) -> None:
+    """What is answered and what has too many rows, and nothing under another's."""
+    before = scrape(zoo)
+    assert by_protocol(rows)[protocol](zoo) == (code == "200")
+    after = scrape(zoo)
+    for one in PROTOCOLS:
+        grown = total(after, "requests_total", protocol=one) - total(before, "requests_total", protocol=one)
+        assert grown == (one == protocol), one
+    own = {"version": str(NUMBERS), "protocol": protocol, "code": code}
+    assert total(after, "requests_total", **own) - total(before, "requests_total", **own) == 1
+    refused = total(after, "rejected_total", reason="rows") - total(before, "rejected_total", reason="rows")
+    assert refused == (code == "413")
+
+
+def test_values_that_are_out_of_the_ordinary_are_counted_apart(zoo: Server) -> None:
+    """null and NaN as missing, an unknown category as another one, a number beyond the baseline's as beyond; in the
+    metrics and in the windows."""
+    told = [
+        {**ROW, "y": None},
+        {**ROW, "y": math.nan},  # the token NaN
+        {**ROW, "y": -1e6},
+        {**ROW, "y": 1e6},
+        {**ROW, "y": 1e6},
+        {**ROW, "note": "never seen", "m": None},
+        {**ROW, "note": None},
+    ]
+    expected = {"y": {"(missing)": 2, "<": 1, ">": 2}, "note": {"(missing)": 1, "(other)": 1}, "m": {"(missing)": 1}}
+    document = json.loads((zoo.root / "claims/zoo" / str(MIXED) / manifest.BASELINE).read_text())
+    bins = baseline.Baseline.from_document(document).bins
+
+    def metrics() -> dict[str, Any]:
+        """Counts by feature, in the order of its bins."""
+        samples = scrape(zoo)["feature_bin_rows_total"]
+        of_mixed = [(labels["feature"], value) for labels, value in samples if labels["version"] == str(MIXED)]
+        return {name: np.array([value for feature, value in of_mixed if feature == name]) for name in expected}
+
+    def windows(since: int) -> dict[str, Any]:
+        """The same of the buckets that began then or later."""
+        buckets = zoo.get(f"/windows?since={since}", monitoring=True)[1]["buckets"]
+        of_mixed = [one["features"] for one in buckets if one["version"] == MIXED]
+        return {name: sum((np.array(one[name]) for one in of_mixed), np.zeros(bins[name].size)) for name in expected}
+
+    def apart(counts: dict[str, Any]) -> dict[str, dict[str, float]]:
+        """What is in the bins that are expected."""
+        named = {name: {label.split()[0]: n for label, n in zip(bins[name].names, counts[name])} for name in expected}
+        return {name: {label: named[name][label] for label in labels} for name, labels in expected.items()}
+
+    before = metrics()
+    since = (int(time.time()) // 2 + 1) * 2  # the buckets of these servers take two seconds
+    zoo.until(lambda: time.time() >= since)
+    status, answer, _ = zoo.post(f"/v1/models/cancer/versions/{MIXED}:predict", {"instances": told})
+    assert status == 200, answer
+    after = metrics()
+    assert apart({name: after[name] - before[name] for name in expected}) == expected
+    zoo.until(lambda: apart(windows(since)) == expected)
 
 
 def test_the_loaded_version_is_described(serving: Server) -> None:
