@@ -213,7 +213,10 @@ def test_values_that_are_out_of_the_ordinary_are_counted_apart(zoo: Server) -> N
 
     def apart(counts: dict[str, Any]) -> dict[str, dict[str, float]]:
         """What is in the bins that are expected."""
-        named = {name: {label.split()[0]: n for label, n in zip(bins[name].names, counts[name])} for name in expected}
+        named = {
+            name: {label.split()[0]: n for label, n in zip(bins[name].names, counts[name], strict=True)}
+            for name in expected
+        }
         return {name: {label: named[name][label] for label in labels} for name, labels in expected.items()}
 
     before = metrics()
