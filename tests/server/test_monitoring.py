@@ -20,11 +20,15 @@ from tritonclient.grpc import service_pb2
 from ropewalk_model import baseline, manifest
 from ropewalk_model.features import FeatureSpec
 from ropewalk_server.buckets import Former
+from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.exposition import Family
+from ropewalk_server.feedback import Receipts
+from ropewalk_server.metrics import MOST_FEATURES, render
 from ropewalk_server.monitor import Answered, Monitor
-from ropewalk_server.predictor import Loaded
+from ropewalk_server.predictor import Loaded, Predictor
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.stages import EVERY, GRPC_OIP, GRPC_TFS, PROTOCOLS, REST_V1, REST_V2, STAGES, Times
+from ropewalk_server.versions import Versions
 from tests.server.conftest import Published, Server, row
 from tests.server.grpc_clients import connected, request
 from tests.server.openinference import ROW
@@ -229,6 +233,62 @@ def test_values_that_are_out_of_the_ordinary_are_counted_apart(zoo: Server) -> N
     zoo.until(lambda: apart(windows(since)) == expected)
 
 
+def of_numbers(features: int) -> Any:
+    """All that counting needs of a model of so many Numbers, each in ten bins and three."""
+    x = np.linspace(0, 1, 100, dtype=np.float32)
+    specs = [FeatureSpec(f"x{number}", "Number", optional=True) for number in range(features)]
+    document = baseline.build(specs, {one.name: x for one in specs}, np.zeros(9, np.float32))
+    return Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
+
+
+@pytest.mark.parametrize("rows", [1, 8, 500])
+def test_shares_of_what_is_missing_or_out_of_range_are_those_of_all_rows(rows: int) -> None:
+    """Also where one row of four is counted, alone, by the batch, or out of a large one."""
+    monitor, times = Monitor(lambda: 30.0, rows_a_second=100_000_000), Times(0.0, 0.0, 0.0, 0.0)
+    monitor._second, monitor._last_rows = 30, 300_000_000  # so that one of four is counted
+    values = np.random.default_rng(5).choice(np.array([np.nan, 0.5, 7.0], np.float32), 40_000, p=[0.2, 0.7, 0.1])
+    loaded = Loaded(1, of_numbers(1))
+    for some in values.reshape(-1, rows, 1):
+        answered = Answered(loaded, times, 0.0, Batch(rows, ("x0",), matrix=some), some, rows)
+        monitor.answered(answered)
+    monitor.settle()
+    found = monitor.counted(1, monitor.totals[1])
+    names, counts = found.features["x0"]
+    assert found.rows["counted"] + found.rows["sampled_out"] == len(values)
+    assert sum(counts) == found.rows["counted"] == pytest.approx(len(values) / 4, rel=0.1)
+    share = dict(zip(names, counts / sum(counts), strict=True))
+    assert (share["(missing)"], share["> 1"]) == (pytest.approx(0.2, abs=0.02), pytest.approx(0.1, abs=0.02))
+
+
+def test_a_scrape_has_no_more_features_than_it_may(zoo: Server) -> None:
+    """The first ones, and how many there are besides: series cost this process and Prometheus; windows have all."""
+    monitor, features = Monitor(lambda: 30.0), MOST_FEATURES + 7
+    predictor = Predictor(
+        "cancer", Versions(pod="a", root=zoo.root, marks=CrashMarks(zoo.root)), monitor, Receipts(None)
+    )
+    names = tuple(f"x{number}" for number in range(features))
+    rows = np.full((3, features), 0.5, np.float32)
+    for version in (1, 2):
+        loaded = Loaded(version, of_numbers(features if version == 1 else 3))
+        batch = Batch(3, names, matrix=rows)
+        monitor.answered(Answered(loaded, Times(0.0, 0.0, 0.0, 0.0), 0.0, batch, rows[:, :1], 3))
+    samples: Samples = {}
+    for family in text_string_to_metric_families(render(predictor, ready=True).decode()):
+        for sample in family.samples:
+            samples.setdefault(sample.name.removeprefix("ropewalk_server_"), []).append((sample.labels, sample.value))
+    shown = {
+        version: [labels["feature"] for labels, _ in samples["feature_bin_rows_total"] if labels["version"] == version]
+        for version in "12"
+    }
+    assert list(dict.fromkeys(shown["1"])) == list(names[:MOST_FEATURES])
+    assert list(dict.fromkeys(shown["2"])) == list(names[:3])
+    assert total(samples, "features_left_out", version="1") == 7
+    assert total(samples, "features_left_out", version="2") == 0
+    monitor.finish()
+    [bucket, _] = json.loads(monitor.windows())["buckets"]
+    assert len(bucket["features"]) == features
+
+
 def test_the_loaded_version_is_described(serving: Server) -> None:
     """One series a version with what it is; the live one is named."""
     samples = scrape(serving)
@@ -268,8 +328,10 @@ def test_any_label_value_survives(text: str) -> None:
     """Features and categories are named by users: quotes, backslashes and line ends must not break the scrape."""
     family = Family("rows_total", "counter", "Rows.")
     family.add({"bin": text}, 3)
+    family.add_each({"feature": text}, "bin", [(text, 4)])
     [read] = text_string_to_metric_families(family.text)
-    assert [(sample.labels, sample.value) for sample in read.samples] == [({"bin": text}, 3.0)]
+    expected = [({"bin": text}, 3.0), ({"feature": text, "bin": text}, 4.0)]
+    assert [(sample.labels, sample.value) for sample in read.samples] == expected
 
 
 def test_a_histogram_is_cumulative() -> None:
