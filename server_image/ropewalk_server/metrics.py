@@ -6,6 +6,7 @@ What is loaded has all its series from the first scrape on, at zero, since a rat
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from ropewalk_server.buckets import LAG_EDGES, LATENCY_EDGES, ROW_EDGES, Totals
 from ropewalk_server.exposition import Family
@@ -13,6 +14,9 @@ from ropewalk_server.predictor import Predictor
 from ropewalk_server.stages import EVERY, STAGE_EDGES
 
 PREFIX = "ropewalk_server_"
+MOST_FEATURES = 50
+"""Of a version, in its order, that are exported by their bins: they are most of the series, and a scrape is rendered in
+the event loop. The operator judges all of them, from /windows."""
 
 
 def render(predictor: Predictor, *, ready: bool) -> bytes:
@@ -114,7 +118,12 @@ def _answers(predictor: Predictor) -> list[Family]:
 def _histograms(predictor: Predictor) -> list[Family]:
     """Rows in the bins of the baseline; `bin` is a range, a category, "(other)" or "(missing)", and of sensitive
     features a number."""
-    features = Family(PREFIX + "feature_bin_rows_total", "counter", "Rows counted, by feature and bin of the baseline.")
+    features = Family(
+        PREFIX + "feature_bin_rows_total",
+        "counter",
+        f"Rows counted, by feature and bin of the baseline; of a version's first {MOST_FEATURES} features.",
+    )
+    left_out = Family(PREFIX + "features_left_out", "gauge", f"Features beyond the first {MOST_FEATURES}.")
     predictions = Family(PREFIX + "prediction_bin_rows_total", "counter", "Rows counted, by predicted class or range.")
     monitored = Family(
         PREFIX + "monitor_rows_total", "counter", "Rows by whether the histograms have them: sampled_out under load."
@@ -122,10 +131,11 @@ def _histograms(predictor: Predictor) -> list[Family]:
     for version, totals in _totals(predictor):
         counted = predictor.monitor.counted(version, totals)
         own = {"model": predictor.name, "version": version}
-        for name, (names, counts) in counted.features.items():
+        left_out.add(own, max(0, len(counted.features) - MOST_FEATURES))
+        for name, (names, counts) in islice(counted.features.items(), MOST_FEATURES):
             features.add_each({**own, "feature": name}, "bin", names, counts.tolist())
         names, counts = counted.predictions
         predictions.add_each(own, "bin", names, counts.tolist())
         for outcome, count in counted.rows.items():
             monitored.add({**own, "outcome": outcome}, count)
-    return [features, predictions, monitored]
+    return [features, left_out, predictions, monitored]

@@ -39,6 +39,10 @@ LINGER_SECONDS = 5.0
 """For an operator to read the last counts, if one has been reading: once a second it does so then, and asks once more
 when it has written them down. With the times above it is always within the pod's grace period."""
 
+COLLECT = (50_000, 20, 100)
+"""gc.set_threshold(): a request's objects go when it has been answered; only cycles need the collector, which would
+walk over those of a large one again and again while it is parsed (4 MiB of empty lists: 260 ms in place of 100)."""
+
 
 def root() -> Path:
     """Where the pod's volumes are mounted; ROPEWALK_ROOT moves it."""
@@ -185,9 +189,7 @@ def main() -> int:
     async def serve() -> None:
         await Server(name, pod).run(http_port, grpc_port, monitoring_port)
 
-    # A request's objects go when it has been answered; only cycles need the collector, which would walk over those of a
-    # large one again and again while it is parsed (4 MiB of empty lists: 260 ms in place of 100).
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(*COLLECT)
     # Beside a thread that reads a large request, each turn of the loop waits this long for the interpreter.
     sys.setswitchinterval(0.0005)
     uvloop.run(serve())

@@ -9,13 +9,15 @@ import urllib.request
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tritonclient.grpc import service_pb2
 
 from ropewalk_server.access_log import ERRORS, AccessLog, trace_of
-from tests.server.conftest import Server, row
-from tests.server.grpc_clients import connected
+from tests.server.conftest import Published, Server, row
+from tests.server.grpc_clients import connected, request
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -69,6 +71,39 @@ def test_grpc_calls_too(serving: Server) -> None:
     assert metadata["traceresponse"].startswith(f"00-{TRACE}-")
     [line] = [one for one in lines(serving) if one["protocol"] == "gRPC"]
     assert (line["code"], line["trace_id"]) == ("UNIMPLEMENTED", TRACE)
+
+
+def test_predictions_over_grpc_bear_their_trace_and_none_of_their_values(server: Server, published: Published) -> None:
+    """In both protocols: the id stands in the line of the call, the reply goes on with it, and no value is written."""
+    server.tell(1, published[1][:1])
+    server.start()
+    server.until(lambda: server.get("/readyz", monitoring=True)[0] == 200)
+    told = {name: np.array([12345.678], np.float32) for name in row()}
+    infer = service_pb2.ModelInferRequest(model_name="cancer")
+    for name, values in told.items():
+        one = infer.inputs.add(name=name, datatype="FP32", shape=[1])
+        one.contents.fp32_contents.extend(values.tolist())
+    messages = {
+        "/tensorflow.serving.PredictionService/Predict": request(told).SerializeToString(),
+        "/inference.GRPCInferenceService/ModelInfer": infer.SerializeToString(),
+    }
+    with connected(server) as client:
+        for number, (path, message) in enumerate(messages.items()):
+            trace = TRACE[:-1] + str(number)
+
+            def written(path: str = path, message: bytes = message, trace: str = trace) -> bool:
+                """Whether it was this call's turn to be written: one of those that go well is, each second."""
+                _, call = client.raw(path).with_call(message, metadata=[("traceparent", SENT.replace(TRACE, trace))])
+                answered = {**dict(call.initial_metadata()), **dict(call.trailing_metadata())}["traceresponse"]
+                assert re.fullmatch(rf"00-{trace}-[0-9a-f]{{16}}-00", answered)
+                return any(one.get("trace_id") == trace for one in lines(server))
+
+            server.until(written)
+            [line] = [one for one in lines(server) if one.get("trace_id") == trace]
+            assert (line["protocol"], line["code"], line["path"]) == ("gRPC", "OK", path)
+            assert line["request_bytes"] == len(message)
+    for said in ("12345", "mean_radius", "malignant"):
+        assert said not in server.log()
 
 
 def test_the_log_is_bounded_and_tells_what_it_left_out() -> None:

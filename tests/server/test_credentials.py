@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import http.client
 import ssl
 import subprocess
@@ -213,3 +214,24 @@ def test_an_id_has_one_spelling() -> None:
         for other in others - {ident}:
             with pytest.raises(InvalidReceipt):
                 receipts.read(other, {1: digest})
+
+
+@pytest.mark.parametrize("given", ["first", "third", "none of them", "fourth"])
+def test_every_known_token_is_compared_in_constant_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """Whichever of them is right, and where none is: an end at the first that fits would tell which it was."""
+    compared: list[bool] = []
+    compare = hmac.compare_digest
+
+    def counting(one: bytes, other: bytes) -> bool:
+        compared.append(compare(one, other))
+        return compared[-1]
+
+    names = ["first", "second", "third", "fourth"]
+    secret(tmp_path / "tokens", **{name: name.encode() for name in names})
+    tokens = Tokens(tmp_path / "tokens")
+    monkeypatch.setattr(hmac, "compare_digest", counting)
+    verdict = tokens.ask(b"Bearer " + given.encode())
+    assert verdict is (Verdict.ALLOWED if given in names else Verdict.UNKNOWN)
+    assert sorted(compared) == sorted(name == given for name in names)

@@ -315,3 +315,24 @@ def test_tls(tmp_path: Path, published: Published) -> None:
         hello = ["openssl", "s_client", "-alpn", "http/1.1", "-connect", f"127.0.0.1:{server.grpc_port}"]
         shown = subprocess.run(hello, input=b"", capture_output=True, check=False).stdout
         assert b"No ALPN negotiated" in shown
+
+
+def test_a_renewed_certificate_is_shown_to_new_channels(tmp_path: Path, published: Published) -> None:
+    """Without a restart, to clients that trust no other; and one that is there goes on."""
+    certificate(tmp_path / "tls", "old")
+    with contextmanager(ready)(tmp_path, published, {"ROPEWALK_TLS": "Secret"}) as server:
+        address, renewed = f"127.0.0.1:{server.grpc_port}", tmp_path / "tls/tls.crt"
+        with grpc.secure_channel(address, grpc.ssl_channel_credentials(renewed.read_bytes())) as before:
+            assert health(before) == 1
+            certificate(tmp_path / "tls", "new")
+            trusted = renewed.read_bytes()
+
+            def is_new() -> bool:
+                with grpc.secure_channel(address, grpc.ssl_channel_credentials(trusted)) as channel:
+                    try:
+                        return health(channel) == 1
+                    except grpc.RpcError:
+                        return False
+
+            server.until(is_new)
+            assert health(before) == 1

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
+import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
+from tritonclient.grpc import service_pb2
 
-from ropewalk_model import baseline
+from ropewalk_model import baseline, manifest
 from ropewalk_model.features import FeatureSpec
 from ropewalk_server import serve
 from ropewalk_server.buckets import FLUSH_TEXTS, Former
+from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.exposition import Family
+from ropewalk_server.feedback import Receipts
+from ropewalk_server.metrics import MOST_FEATURES, render
 from ropewalk_server.monitor import MOST_TEXTS, MOST_WAITING, Answered, Monitor
-from ropewalk_server.predictor import Loaded
+from ropewalk_server.predictor import Loaded, Predictor
 from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.stages import EVERY, PROTOCOLS, STAGES, Times
+from ropewalk_server.stages import EVERY, GRPC_OIP, GRPC_TFS, PROTOCOLS, REST_V1, REST_V2, STAGES, Times
+from ropewalk_server.versions import Versions
 from tests.server.conftest import Published, Server, row
+from tests.server.grpc_clients import connected, request
+from tests.server.openinference import ROW
+from tests.server.zoo import MIXED, NUMBERS
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
@@ -202,6 +214,155 @@ async def test_a_server_counts_texts_in_turns(monkeypatch: pytest.MonkeyPatch, t
     assert counter.rows == 0
     await asyncio.sleep(0)
     assert 0 < counter.rows < 10_000
+
+
+def by_protocol(rows: int) -> dict[str, Callable[[Server], bool]]:
+    """So many rows for NUMBERS in every protocol; each says whether it was answered."""
+    values = np.ones(rows, np.float32)
+    inputs = {"a": values, "b": values}
+    infer = service_pb2.ModelInferRequest(model_name="cancer", model_version=str(NUMBERS))
+    for name in inputs:
+        infer.inputs.add(name=name, datatype="FP32", shape=[rows])
+        infer.raw_input_contents.append(values.tobytes())
+    tensors = [{"name": name, "datatype": "FP32", "shape": [rows], "data": [1.0] * rows} for name in inputs]
+
+    def rest(path: str, body: Any) -> Callable[[Server], bool]:
+        return lambda server: server.post(path, body)[0] == 200
+
+    def grpc_call(path: str, message: Any) -> Callable[[Server], bool]:
+        def call(server: Server) -> bool:
+            with connected(server) as client:
+                try:
+                    return bool(client.raw(path)(message.SerializeToString(), timeout=10))
+                except grpc.RpcError:
+                    return False
+
+        return call
+
+    return {
+        REST_V1: rest(f"/v1/models/cancer/versions/{NUMBERS}:predict", {"inputs": {n: [1.0] * rows for n in inputs}}),
+        REST_V2: rest(f"/v2/models/cancer/versions/{NUMBERS}/infer", {"inputs": tensors}),
+        GRPC_TFS: grpc_call("/tensorflow.serving.PredictionService/Predict", request(inputs, NUMBERS)),
+        GRPC_OIP: grpc_call("/inference.GRPCInferenceService/ModelInfer", infer),
+    }
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(("rows", "code"), [(3, "200"), (10_001, "413")])
+def test_every_protocol_counts_under_its_own_name(zoo: Server, protocol: str, rows: int, code: str) -> None:
+    """What is answered and what has too many rows, and nothing under another's."""
+    before = scrape(zoo)
+    assert by_protocol(rows)[protocol](zoo) == (code == "200")
+    after = scrape(zoo)
+    for one in PROTOCOLS:
+        grown = total(after, "requests_total", protocol=one) - total(before, "requests_total", protocol=one)
+        assert grown == (one == protocol), one
+    own = {"version": str(NUMBERS), "protocol": protocol, "code": code}
+    assert total(after, "requests_total", **own) - total(before, "requests_total", **own) == 1
+    refused = total(after, "rejected_total", reason="rows") - total(before, "rejected_total", reason="rows")
+    assert refused == (code == "413")
+
+
+def test_values_that_are_out_of_the_ordinary_are_counted_apart(zoo: Server) -> None:
+    """null and NaN as missing, an unknown category as another one, a number beyond the baseline's as beyond; in the
+    metrics and in the windows."""
+    told = [
+        {**ROW, "y": None},
+        {**ROW, "y": math.nan},  # the token NaN
+        {**ROW, "y": -1e6},
+        {**ROW, "y": 1e6},
+        {**ROW, "y": 1e6},
+        {**ROW, "note": "never seen", "m": None},
+        {**ROW, "note": None},
+    ]
+    expected = {"y": {"(missing)": 2, "<": 1, ">": 2}, "note": {"(missing)": 1, "(other)": 1}, "m": {"(missing)": 1}}
+    document = json.loads((zoo.root / "claims/zoo" / str(MIXED) / manifest.BASELINE).read_text())
+    bins = baseline.Baseline.from_document(document).bins
+
+    def metrics() -> dict[str, Any]:
+        """Counts by feature, in the order of its bins."""
+        samples = scrape(zoo)["feature_bin_rows_total"]
+        of_mixed = [(labels["feature"], value) for labels, value in samples if labels["version"] == str(MIXED)]
+        return {name: np.array([value for feature, value in of_mixed if feature == name]) for name in expected}
+
+    def windows(since: int) -> dict[str, Any]:
+        """The same of the buckets that began then or later."""
+        buckets = zoo.get(f"/windows?since={since}", monitoring=True)[1]["buckets"]
+        of_mixed = [one["features"] for one in buckets if one["version"] == MIXED]
+        return {name: sum((np.array(one[name]) for one in of_mixed), np.zeros(bins[name].size)) for name in expected}
+
+    def apart(counts: dict[str, Any]) -> dict[str, dict[str, float]]:
+        """What is in the bins that are expected."""
+        named = {
+            name: {label.split()[0]: n for label, n in zip(bins[name].names, counts[name], strict=True)}
+            for name in expected
+        }
+        return {name: {label: named[name][label] for label in labels} for name, labels in expected.items()}
+
+    before = metrics()
+    since = (int(time.time()) // 2 + 1) * 2  # the buckets of these servers take two seconds
+    zoo.until(lambda: time.time() >= since)
+    status, answer, _ = zoo.post(f"/v1/models/cancer/versions/{MIXED}:predict", {"instances": told})
+    assert status == 200, answer
+    after = metrics()
+    assert apart({name: after[name] - before[name] for name in expected}) == expected
+    zoo.until(lambda: apart(windows(since)) == expected)
+
+
+def of_numbers(features: int) -> Any:
+    """All that counting needs of a model of so many Numbers, each in ten bins and three."""
+    x = np.linspace(0, 1, 100, dtype=np.float32)
+    specs = [FeatureSpec(f"x{number}", "Number", optional=True) for number in range(features)]
+    document = baseline.build(specs, {one.name: x for one in specs}, np.zeros(9, np.float32))
+    return Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
+
+
+@pytest.mark.parametrize("rows", [1, 8, 500])
+def test_shares_of_what_is_missing_or_out_of_range_are_those_of_all_rows(rows: int) -> None:
+    """Also where one row of four is counted, alone, by the batch, or out of a large one."""
+    monitor, times = Monitor(lambda: 30.0, rows_a_second=100_000_000), Times(0.0, 0.0, 0.0, 0.0)
+    monitor._second, monitor._last_rows = 30, 300_000_000  # so that one of four is counted
+    values = np.random.default_rng(5).choice(np.array([np.nan, 0.5, 7.0], np.float32), 40_000, p=[0.2, 0.7, 0.1])
+    loaded = Loaded(1, of_numbers(1))
+    for some in values.reshape(-1, rows, 1):
+        answered = Answered(loaded, times, 0.0, Batch(rows, ("x0",), matrix=some), some, rows)
+        monitor.answered(answered)
+    monitor.settle()
+    found = monitor.counted(1, monitor.totals[1])
+    names, counts = found.features["x0"]
+    assert found.rows["counted"] + found.rows["sampled_out"] == len(values)
+    assert sum(counts) == found.rows["counted"] == pytest.approx(len(values) / 4, rel=0.1)
+    share = dict(zip(names, counts / sum(counts), strict=True))
+    assert (share["(missing)"], share["> 1"]) == (pytest.approx(0.2, abs=0.02), pytest.approx(0.1, abs=0.02))
+
+
+def test_a_scrape_has_no_more_features_than_it_may(zoo: Server) -> None:
+    """The first ones, and how many there are besides: series cost this process and Prometheus; windows have all."""
+    monitor, features = Monitor(lambda: 30.0), MOST_FEATURES + 7
+    predictor = Predictor(
+        "cancer", Versions(pod="a", root=zoo.root, marks=CrashMarks(zoo.root)), monitor, Receipts(None)
+    )
+    names = tuple(f"x{number}" for number in range(features))
+    rows = np.full((3, features), 0.5, np.float32)
+    for version in (1, 2):
+        loaded = Loaded(version, of_numbers(features if version == 1 else 3))
+        batch = Batch(3, names, matrix=rows)
+        monitor.answered(Answered(loaded, Times(0.0, 0.0, 0.0, 0.0), 0.0, batch, rows[:, :1], 3))
+    samples: Samples = {}
+    for family in text_string_to_metric_families(render(predictor, ready=True).decode()):
+        for sample in family.samples:
+            samples.setdefault(sample.name.removeprefix("ropewalk_server_"), []).append((sample.labels, sample.value))
+    shown = {
+        version: [labels["feature"] for labels, _ in samples["feature_bin_rows_total"] if labels["version"] == version]
+        for version in "12"
+    }
+    assert list(dict.fromkeys(shown["1"])) == list(names[:MOST_FEATURES])
+    assert list(dict.fromkeys(shown["2"])) == list(names[:3])
+    assert total(samples, "features_left_out", version="1") == 7
+    assert total(samples, "features_left_out", version="2") == 0
+    monitor.finish()
+    [bucket, _] = json.loads(monitor.windows())["buckets"]
+    assert len(bucket["features"]) == features
 
 
 def test_the_loaded_version_is_described(serving: Server) -> None:

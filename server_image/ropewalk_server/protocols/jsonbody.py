@@ -51,7 +51,7 @@ def parse(body: bytes) -> Any:
     try:
         document = orjson.loads(body) if len(body) < _LARGE else _parse_large(body)
     except orjson.JSONDecodeError as error:
-        if b"NaN" in body or b"Infinity" in body:
+        if b"NaN" in body or b"Infinity" in body or "infinity" in error.msg:  # 1e400: refused where its name is known
             document = _parse_with_nan(body)
         elif "depth limit" in error.msg or "ecursion" in error.msg:
             raise _too_deep() from None

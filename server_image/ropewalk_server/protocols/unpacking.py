@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ropewalk_server.predictor import Loaded, Predictor, Refused
 from ropewalk_server.processors import processors
+from ropewalk_server.protocols.jsonbody import BadRequest
 
 T = TypeVar("T")
 
@@ -23,8 +24,8 @@ class Unpacking:
         self._bytes = 0
 
     async def read(self, loaded: Loaded | None, began: float, size: int, decode: Callable[[], T]) -> T:
-        """What `decode` makes of a body of `size` bytes, for this version if it is for one; Refused if too much waits,
-        or for too long."""
+        """What `decode` makes of a body of `size` bytes, for this version if it is for one. Raises its BadRequest, and
+        Refused if too much waits, or for too long."""
         predictor, limits = self._predictor, self._predictor.limits
         if self._waiting >= limits.max_concurrency or self._bytes + size > limits.max_buffered_bytes:
             predictor.reject("concurrency")
@@ -33,8 +34,8 @@ class Unpacking:
         self._waiting += 1
         self._bytes += size
         try:
-            decoding = asyncio.get_running_loop().run_in_executor(self._pool, decode)
-            return await asyncio.wait_for(decoding, limits.deadline_seconds)
+            decoding = asyncio.get_running_loop().run_in_executor(self._pool, _made, decode)
+            made = await asyncio.wait_for(decoding, limits.deadline_seconds)
         except TimeoutError:
             predictor.reject("deadline")
             message = f"Reading the request took longer than {limits.deadline_seconds:g} s"
@@ -42,6 +43,21 @@ class Unpacking:
         finally:
             self._waiting -= 1
             self._bytes -= size
+        if not isinstance(made, BadRequest):
+            return made
+        try:
+            raise made
+        finally:
+            del made
 
     def _refused(self, loaded: Loaded | None, began: float, why: Refused) -> Refused:
         return why if loaded is None else self._predictor.failed(loaded, began, why)
+
+
+def _made(decode: Callable[[], T]) -> T | BadRequest:
+    """What comes of it, the mistake of a client too: in a future its traceback would keep the document that was read,
+    tens of megabytes, in a cycle with those who wait for it, until the garbage collector comes."""
+    try:
+        return decode()
+    except BadRequest as wrong:
+        return wrong.with_traceback(None)
