@@ -10,12 +10,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-import hpack
-from hpack.table import HeaderTable
-
 from ropewalk_server import http2_frames as h2
 from ropewalk_server.http2_calls import Calls
-from ropewalk_server.http2_frames import ConnectionFault, Fault, read_head
+from ropewalk_server.http2_frames import ConnectionFault, Fault
+from ropewalk_server.http2_heads import Heads
 from ropewalk_server.http2_reader import FRAME_BYTES, FrameReader
 from ropewalk_server.http2_sender import Sender
 from ropewalk_server.rpc import Head
@@ -28,30 +26,16 @@ _CREDIT = 1000
 some back."""
 _CREDIT_AN_ANSWER = 20
 _CREDIT_A_SWEEP = 100
-_REMEMBERED = 64
 _DECODING = 3
 """Calls that are as much work as it may be to decode a head, 3 ms where it has four hundred fields."""
-_REMEMBERED_BYTES = 1024
-_RESIZED = frozenset(bytes([0x20 | size]) for size in range(0x20))
-"""The first byte of a header block that changes its table's size (RFC 7541, 6.3)."""
-
-
-class _Table(HeaderTable):
-    """A header table that counts its changes."""
-
-    changes = 0
-
-    def add(self, name: bytes, value: bytes) -> None:
-        self.changes += 1
-        super().add(name, value)
 
 
 class Connection(asyncio.Protocol):
     """One client. `seen` is when it last sent anything (monotonic seconds)."""
 
     __slots__ = (
-        "_block", "_calls", "_credit", "_decoder", "_due", "_ending", "_known", "_patience", "_paused", "_reader",
-        "_sender", "_table", "_transport", "clock", "loop", "seen", "server",
+        "_block", "_calls", "_credit", "_due", "_ending", "_heads", "_patience", "_paused", "_reader", "_sender",
+        "_transport", "clock", "loop", "seen", "server",
     )  # fmt: skip
 
     def __init__(self, server: GrpcServer, loop: asyncio.AbstractEventLoop) -> None:
@@ -63,9 +47,7 @@ class Connection(asyncio.Protocol):
         self._sender = Sender()
         self._calls = Calls(self, self._sender)
         self._reader = FrameReader(self._on_data, self._on_frame)
-        self._decoder = hpack.Decoder(max_header_list_size=server.limits.max_header_bytes)
-        self._table = self._decoder.header_table = _Table()
-        self._known: dict[bytes, Head] = {}
+        self._heads = Heads(server.limits.max_header_bytes, server.rejected)
         self._block: tuple[int, int, bytes] | None = None
         self._credit = _CREDIT
         self._patience = self.seen + server.limits.header_seconds
@@ -184,7 +166,8 @@ class Connection(asyncio.Protocol):
             _check_priority(number, payload)
             payload = payload[5:]
         if flags & h2.END_HEADERS:
-            self._calls.on_head(number, self._known.get(payload) or self._decode(payload), bool(flags & h2.END_STREAM))
+            head = self._heads.known.get(payload) or self._decode(payload)
+            self._calls.on_head(number, head, bool(flags & h2.END_STREAM))
         else:
             self._block = (number, flags, payload)
 
@@ -202,21 +185,8 @@ class Connection(asyncio.Protocol):
             self._calls.on_head(number, self._decode(block), bool(first & h2.END_STREAM))
 
     def _decode(self, block: bytes) -> Head | None:
-        """The head in a block. A block means the same again until the table changes: until then it is remembered."""
         self._reader.handed += _DECODING
-        before = self._table.changes
-        try:
-            head = read_head(self._decoder.decode(block, raw=True))
-        except hpack.OversizedHeaderListError:
-            self.server.rejected("header_bytes")
-            raise ConnectionFault(Fault.CALM, "The headers are too large") from None
-        except (hpack.HPACKError, IndexError, TypeError, ValueError):
-            raise ConnectionFault(Fault.COMPRESSION, "The headers cannot be decoded") from None
-        if self._table.changes != before or block[:1] in _RESIZED or len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        elif head is not None and len(block) <= _REMEMBERED_BYTES:
-            self._known[block] = head
-        return head
+        return self._heads.decode(block)
 
     def _on_settings(self, flags: int, number: int, payload: bytes) -> None:
         _check(number == 0, "SETTINGS on a stream")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk_server.model import Model, load
-from ropewalk_server.protocols import openinference_grpc, packed, tfserving_grpc
+from ropewalk_server.protocols import openinference_protobuf, packed, tfserving_grpc
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.costly import LARGE, Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
@@ -100,10 +100,10 @@ def test_raw_contents_with_and_without_the_shortcut(
         found = {}
         for one, raw in zip(request.inputs, request.raw_input_contents, strict=True):
             array = raw_to_array(one.datatype, one.shape, raw)
-            found[one.name] = openinference_grpc.Tensor(one.datatype, tuple(one.shape), array)
+            found[one.name] = openinference_protobuf.Tensor(one.datatype, tuple(one.shape), array)
         return batch_of(model, found, ROWS)
 
-    same(outcome(lambda: openinference_grpc.read_infer(model, request, ROWS).batch), outcome(plainly))
+    same(outcome(lambda: openinference_protobuf.read_infer(model, request, ROWS).batch), outcome(plainly))
 
 
 def good(kind: str) -> bytes:
@@ -137,7 +137,7 @@ def test_inputs_that_are_none_are_not_read(versions: dict[int, Model]) -> None:
     with pytest.raises(BadRequest, match="'z' is none of this model's inputs: a, b"):
         tfserving_grpc.read_predict(versions[NUMBERS], predict.inputs, ROWS)
     with pytest.raises(BadRequest, match="'z' is none of this model's inputs: a, b"):
-        openinference_grpc.read_infer(versions[NUMBERS], infer, ROWS)
+        openinference_protobuf.read_infer(versions[NUMBERS], infer, ROWS)
 
 
 def test_texts_are_counted_before_they_are_parted(versions: dict[int, Model]) -> None:
@@ -150,7 +150,7 @@ def test_texts_are_counted_before_they_are_parted(versions: dict[int, Model]) ->
     infer.inputs.add(name="plan", datatype="BYTES", shape=[ROWS + 1])
     infer.raw_input_contents.append(b"\3\0\0\0pro")
     assert outcome(lambda: tfserving_grpc.read_predict(versions[MIXED], predict.inputs, ROWS)) == 413
-    assert outcome(lambda: openinference_grpc.read_infer(versions[MIXED], infer, ROWS).batch) == 413
+    assert outcome(lambda: openinference_protobuf.read_infer(versions[MIXED], infer, ROWS).batch) == 413
 
 
 def test_floats_one_by_one_are_few() -> None:
@@ -201,7 +201,7 @@ async def test_many_values_are_handed_over_beside_the_loop(versions: dict[int, M
     predict.inputs["plan"].tensor_content = b"\3" * texts + b"pro" * texts
     words = b"\3\0\0\0pro" * texts
     for read in (
-        lambda: openinference_grpc.read_infer(versions[MIXED], infer, count).batch,
+        lambda: openinference_protobuf.read_infer(versions[MIXED], infer, count).batch,
         lambda: tfserving_grpc.read_predict(versions[MIXED], predict.inputs, count),
         lambda: packed.words([b"pro"] * texts),
         lambda: raw_to_array("BYTES", [texts], words),
@@ -221,7 +221,7 @@ def test_values_are_counted_before_they_are_looked_at(versions: dict[int, Model]
     infer = openinference_pb2.ModelInferRequest()
     infer.inputs.add(name="n", datatype="INT8", shape=[2]).contents.int_contents.extend([300] * values)
     with pytest.raises(BadRequest, match=rf"INT8 of shape \[2\] takes 2 values, got {values} in int_contents"):
-        openinference_grpc.read_infer(versions[MIXED], infer, ROWS)
+        openinference_protobuf.read_infer(versions[MIXED], infer, ROWS)
     predict = tfserving_pb2.PredictRequest()
     predict.inputs["n"].dtype = 6
     predict.inputs["n"].tensor_shape.dim.add(size=2)
@@ -238,7 +238,7 @@ def test_of_outputs_and_sizes_only_so_many_are_looked_at_as_may_be(versions: dic
     infer.outputs.add(name="label")
     infer.outputs.add().parameters["sequence_id"].int64_param = 1
     with pytest.raises(BadRequest, match="An output is asked for twice"):
-        openinference_grpc.read_infer(versions[MIXED], infer, ROWS)
+        openinference_protobuf.read_infer(versions[MIXED], infer, ROWS)
 
 
 changes = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=6)
@@ -259,7 +259,7 @@ def test_damaged_messages_are_bad_requests(
     try:
         if kind == "infer":
             infer = packed.parse(openinference_pb2.ModelInferRequest, whole)
-            openinference_grpc.read_infer(model, infer, ROWS)
+            openinference_protobuf.read_infer(model, infer, ROWS)
         else:
             predict = packed.parse(tfserving_pb2.PredictRequest, whole)
             tfserving_grpc.read_predict(model, predict.inputs, ROWS)
