@@ -74,7 +74,7 @@ class Calls:
         self.last = number
         if head is None:
             self._drop(number, Fault.PROTOCOL)
-        elif self._server.draining:
+        elif self._server.draining and not self._connection.behind:
             self._drop(number, Fault.REFUSED)
         elif len(self.streams) >= self._server.limits.max_streams:
             self._server.rejected("streams")

@@ -31,11 +31,11 @@ _DECODING = 3
 
 
 class Connection(asyncio.Protocol):
-    """One client. `seen` is when it last sent anything (monotonic seconds)."""
+    """One client. `seen` is when it last sent anything (monotonic seconds); `behind`: what is taken now came before."""
 
     __slots__ = (
         "_block", "_calls", "_credit", "_due", "_ending", "_heads", "_patience", "_paused", "_reader", "_sender",
-        "_transport", "clock", "loop", "seen", "server",
+        "_transport", "behind", "clock", "loop", "seen", "server",
     )  # fmt: skip
 
     def __init__(self, server: GrpcServer, loop: asyncio.AbstractEventLoop) -> None:
@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._block: tuple[int, int, bytes] | None = None
         self._credit = _CREDIT
         self._patience = self.seen + server.limits.header_seconds
-        self._paused = self._ending = self._due = False
+        self._paused = self._ending = self._due = self.behind = False
 
     # What asyncio calls.
 
@@ -108,10 +108,12 @@ class Connection(asyncio.Protocol):
         if self._paused or self._transport.is_closing():
             return
         if self._reader.waiting and not self._ending:
+            self.behind = True
             try:
                 self._reader.go_on()
             except ConnectionFault as why:
                 self._end(why.fault, str(why))
+            self.behind = False
             self.flush()
         if self._reader.waiting and not self._ending:
             self._later()
@@ -227,7 +229,7 @@ class Connection(asyncio.Protocol):
             if not self._transport.is_closing():
                 self._transport.write(out[0] if len(out) == 1 else b"".join(out))
             out.clear()
-        if self.server.draining and not self._ending and not self._calls.streams:
+        if self.server.draining and not self._ending and not self._calls.streams and not self._reader.waiting:
             self._end(Fault.NONE, "Shutting down")
             self.flush()
         elif self._ending and self._transport.can_write_eof() and not self._transport.is_closing():

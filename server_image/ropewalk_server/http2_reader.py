@@ -77,7 +77,8 @@ class FrameReader:
     def go_on(self) -> None:
         """Take of the bytes that wait. Raises ConnectionFault."""
         self.waiting = False
-        self._cut(*self._rest)
+        (data, at), self._rest = self._rest, (b"", 0)
+        self._cut(data, at)
 
     def _cut(self, data: bytes, at: int) -> None:
         """The frames from `at` on, of AT_ONCE calls at most; what is left is kept."""

@@ -6,14 +6,14 @@ aside and counted into the baseline's bins a thousand at a time, because a histo
 one of a thousand. When rows come faster than they can be counted without being felt, one batch of k, by chance, (or
 every k-th row of a large batch) is counted: shares stay unbiased, of clients too that come by turns.
 
-Texts cost fifty times as much as numbers: they wait, and some of them are counted in each turn of the event loop.
+Rows with texts wait (`waiting_texts`).
 """
 
 from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_server.buckets import FLUSH_TEXTS, LAG_EDGES, LATENCY_EDGES, Counted, Former, Open, Totals, Yardstick
+from ropewalk_server.buckets import LAG_EDGES, LATENCY_EDGES, Counted, Former, Open, Totals, Yardstick
 from ropewalk_server.closed import Closed
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.stages import Times
+from ropewalk_server.waiting_texts import WaitingTexts
 
 if TYPE_CHECKING:
     from ropewalk_server.predictor import Loaded
@@ -39,11 +40,6 @@ TOGETHER = 64
 
 LARGE = 64 * 1024
 """Bytes of the rows of a request that is counted at once: sixty-four of 4 MiB would wait otherwise."""
-MOST_TEXTS = 1024
-"""Of those that wait when the bucket closes, or somebody asks what is counted: of more a sample is taken, because that
-cannot wait."""
-MOST_WAITING = 100_000
-"""Texts that wait; with more a sample is taken too."""
 
 
 class Answered(NamedTuple):
@@ -73,12 +69,8 @@ class Monitor:
         self._clock = clock
         self._rows_a_second = rows_a_second
         self.seconds = 60
-        self._later = later
-        self._due = False
         self._waiting: list[Answered] = []
-        self._texts: deque[tuple[Open, Batch, NDArray[np.float32]]] = deque()
-        """Rows with texts that wait."""
-        self.waiting_texts = 0
+        self._texts = None if later is None else WaitingTexts(later, self._left_out)
         self._open: dict[int, Open] = {}
         self._ends = 0.0
         self._finished_by = 0
@@ -182,46 +174,17 @@ class Monitor:
             self._keep(bucket, batch, core)
 
     def _keep(self, bucket: Open, batch: Batch, core: NDArray[np.float32]) -> None:
-        if self._later is None or not bucket.texts:
+        if self._texts is None or not bucket.texts:
             bucket.keep(batch, core)
-            return
-        self._texts.append((bucket, batch, core))
-        self.waiting_texts += batch.rows * bucket.texts
-        if self.waiting_texts > MOST_WAITING:
-            self._keep_all()
-        elif not self._due:
-            self._due = True
-            self._later(self._keep_some)
+        else:
+            self._texts.add(bucket, batch, core)
 
-    def _keep_some(self) -> None:
-        """Count of the rows that wait as many as may be in one turn."""
-        left = FLUSH_TEXTS
-        while self._texts and left > 0:
-            bucket, batch, core = self._texts.popleft()
-            most = max(1, left // bucket.texts)
-            if batch.rows > most:
-                self._texts.appendleft((bucket, batch.part(most, batch.rows), core[most:]))
-                batch, core = batch.part(0, most), core[:most]
-            left -= batch.rows * bucket.texts
-            self.waiting_texts -= batch.rows * bucket.texts
-            bucket.keep(batch, core)
-        self._due = bool(self._texts)
-        if self._due and self._later is not None:
-            self._later(self._keep_some)
+    def _left_out(self, version: int, rows: int) -> None:
+        self.totals[version].sampled_out += rows
 
-    def _keep_all(self) -> None:
-        """Count the rows that wait at once, of many every k-th."""
-        step = 1 + self.waiting_texts // MOST_TEXTS
-        while self._texts:
-            bucket, batch, core = self._texts.popleft()
-            if step > 1:
-                offset = int(self._chance() * step)
-                kept = batch.every(step, offset)
-                self.totals[bucket.version].sampled_out += batch.rows - kept.rows
-                batch, core = kept, core[offset::step].copy()
-            if batch.rows:
-                bucket.keep(batch, core)
-        self.waiting_texts = 0
+    def _count_texts(self) -> None:
+        if self._texts is not None:
+            self._texts.count_all()
 
     def failed(self, loaded: Loaded, status: int, seconds: float) -> None:
         """A request for this version that got an error. `errors` are the server's (5xx), which fail a rollout."""
@@ -251,7 +214,7 @@ class Monitor:
         totals.label_lag_sum += lag
 
     def _close(self, bucket: Open) -> None:
-        self._keep_all()
+        self._count_texts()
         bucket.flush()
         self.closed.add(bucket.start, bucket.document(self.seconds))
         self.totals[bucket.version].add(bucket)
@@ -292,7 +255,7 @@ class Monitor:
 
     def counted(self, version: int, totals: Totals) -> Counted:
         """The histograms of a version since the process started, those of the open bucket included."""
-        self._keep_all()
+        self._count_texts()
         bucket = self._open.get(version)
         if bucket is not None:
             bucket.flush()

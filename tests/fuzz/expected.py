@@ -105,6 +105,11 @@ LARGE: dict[str, tuple[str, bytes, str]] = {
         predict(SEVERAL, json.dumps({"signature_name": "total", "inputs": [[0.015625] * 256] * 190})),
         "200",
     ),
+    "a length of half a megabyte": (
+        "grpc",
+        b"/tensorflow.serving.PredictionService/Predict\n\x0a" + b"\xff" * 500_000,
+        "INVALID_ARGUMENT",
+    ),
     "floats of a message that are not packed": ("grpc", unpacked_floats(), "INVALID_ARGUMENT"),
 }
 """By what it was: to which handler, what, and the word with which the answer begins."""

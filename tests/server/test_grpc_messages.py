@@ -185,8 +185,24 @@ def test_a_message_of_many_fields_is_not_parsed() -> None:
     for kind in (b"\x40\xff\x01", b"\x41" + b"x" * 8, b"\x45" + b"x" * 4, b"\x80\x01\x01", b"\x43\x44"):
         with pytest.raises(BadRequest, match="has more than 10000 fields"):
             packed.parse(openinference_pb2.ModelInferRequest, kind * LARGE)
-    with pytest.raises(BadRequest, match="cannot be parsed"):
-        packed.parse(openinference_pb2.ModelInferRequest, few[:-1])
+    for wrong in (few[:-1], b"\x0a" + b"\xff" * LARGE, b"\xff" * (LARGE + 1), b"\x08" + b"\xff" * LARGE):
+        with pytest.raises(BadRequest, match="cannot be parsed"):
+            packed.parse(openinference_pb2.ModelInferRequest, wrong)
+
+
+@pytest.mark.parametrize("start", [b"\x0a", b"\x08", b""])
+def test_a_number_has_ten_bytes_at_most(start: bytes) -> None:
+    """One of half a megabyte took ten seconds to add up, and everybody waited."""
+
+    class Counting(bytes):
+        looked = 0
+
+        def __getitem__(self, at: Any) -> Any:
+            Counting.looked += 1
+            return super().__getitem__(at)
+
+    assert not packed._has_more_fields(Counting(start + b"\xff" * LARGE), packed.MOST_FIELDS)
+    assert Counting.looked <= 12
 
 
 async def test_many_values_are_handed_over_beside_the_loop(versions: dict[int, Model]) -> None:

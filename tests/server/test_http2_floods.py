@@ -97,6 +97,23 @@ async def test_what_waits_when_a_client_has_ended_is_answered() -> None:
             assert (await peer.answer())["message"] == b"%d" % n
 
 
+async def test_what_waits_when_the_server_ends_is_answered() -> None:
+    """It was received before; and nothing of it is kept when it has been."""
+    server = GrpcServer(lambda head, message: Reply(message))
+    connection, wire = Connection(server, asyncio.get_running_loop()), Reading()
+    connection.connection_made(wire)
+    connection.data_received(b"".join([h2.PREFACE, h2.settings({}), *calls(range(60))]))
+    assert connection._reader._rest[0]
+    server.draining = True
+    connection.flush()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    for n in range(60):
+        assert b"%8d" % n in wire.sent
+    assert wire.sent.endswith(b"Shutting down")
+    assert not connection._reader._rest[0]
+
+
 async def test_what_waits_behind_a_fault_is_nobodys() -> None:
     """And the connection reads again, to see its client go."""
     server = GrpcServer(lambda head, message: Reply(message))

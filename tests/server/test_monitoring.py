@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import time
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -21,13 +19,12 @@ from tritonclient.grpc import service_pb2
 
 from ropewalk_model import baseline, manifest
 from ropewalk_model.features import FeatureSpec
-from ropewalk_server import serve
-from ropewalk_server.buckets import FLUSH_TEXTS, Former
+from ropewalk_server.buckets import Former
 from ropewalk_server.crashmarks import CrashMarks
 from ropewalk_server.exposition import Family
 from ropewalk_server.feedback import Receipts
 from ropewalk_server.metrics import MOST_FEATURES, render
-from ropewalk_server.monitor import MOST_TEXTS, MOST_WAITING, Answered, Monitor
+from ropewalk_server.monitor import Answered, Monitor
 from ropewalk_server.predictor import Loaded, Predictor
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.stages import EVERY, GRPC_OIP, GRPC_TFS, PROTOCOLS, REST_V1, REST_V2, STAGES, Times
@@ -141,79 +138,6 @@ def test_two_clients_that_come_by_turns_are_sampled_alike() -> None:
     one, other = sorted(counts.tolist())[-2:]
     assert one + other == monitor.totals[1].rows - monitor.totals[1].sampled_out
     assert one > 0.85 * other
-
-
-def texts() -> Answered:
-    """A request of ten thousand rows for a version with two texts and a category."""
-    features = [FeatureSpec("a", "Text"), FeatureSpec("b", "Text"), FeatureSpec("c", "Category", values=("x", "y"))]
-    rows = 10_000
-    columns = {"a": [f"{n} good" for n in range(rows)], "b": ["", "bad"] * (rows // 2), "c": ["x", "y"] * (rows // 2)}
-    arrays = {name: np.array(values, dtype=object) for name, values in columns.items()}
-    known = {"a": {"good"}, "b": {"bad"}}
-    document = baseline.build(features, arrays, np.zeros(9, np.float32), known=known)
-    model: Any = Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document, known))
-    batch, core = Batch(rows, tuple(arrays), columns=arrays), np.zeros((rows, 1), np.float32)
-    return Answered(Loaded(1, model), Times(0.0, 0.0, 0.0, 0.0), 0.0, batch, core, rows)
-
-
-def test_texts_are_counted_some_in_each_turn() -> None:
-    """All of them, and as they are counted at once: ten thousand rows of two long ones took 0.2 s."""
-    request = texts()
-    turns: list[Any] = []
-    monitor, whole = Monitor(lambda: 30.0, later=turns.append), Monitor(lambda: 30.0)
-    for one in (monitor, whole):
-        one.answered(request)
-    counter = monitor._open[1].counter
-    assert (counter.rows, monitor.waiting_texts, len(turns)) == (0, 20_000, 1)
-    while turns:
-        before = counter.rows
-        turns.pop()()
-        assert counter.rows - before <= FLUSH_TEXTS // 2
-    assert monitor.totals[1].sampled_out == monitor.waiting_texts == 0
-    found, wanted = (one.counted(1, one.totals[1]) for one in (monitor, whole))
-    assert found.rows == wanted.rows == {"counted": 10_000, "sampled_out": 0, "dropped": 0}
-    for name, (_, counts) in wanted.features.items():
-        assert found.features[name][1].tolist() == counts.tolist()
-    assert found.predictions[1].tolist() == wanted.predictions[1].tolist()
-    for _ in range(300):  # small ones share a turn
-        monitor._keep(monitor._open[1], request.batch.part(7, 8), request.core[7:8])
-    assert len(turns) == 1
-    for _ in range(5):
-        turns.pop()()
-    assert (turns, monitor.waiting_texts) == ([], 0)
-
-
-@pytest.mark.parametrize("why", ["asked", "closed", "many"])
-def test_of_texts_that_cannot_wait_a_sample_is_counted(why: str) -> None:
-    """Evenly, of all that wait, and it is told."""
-    request = texts()
-    monitor = Monitor(lambda: 30.0, later=lambda turn: None)
-    monitor.answered(request)
-    totals = monitor.totals[1]
-    if why == "many":
-        for _ in range(MOST_WAITING // 20_000):
-            monitor._keep(monitor._open[1], request.batch, request.core)
-            totals.rows += 10_000
-    elif why == "closed":
-        monitor.finish()
-    found = monitor.counted(1, totals)
-    assert monitor.waiting_texts == 0
-    assert 0.4 * MOST_TEXTS < 2 * found.rows["counted"] <= 1.1 * MOST_TEXTS
-    assert sum(found.rows.values()) == totals.rows
-    for name, (_, counts) in found.features.items():
-        assert sum(counts) == found.rows["counted"], name
-
-
-async def test_a_server_counts_texts_in_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Of its own event loop."""
-    monkeypatch.setenv("ROPEWALK_ROOT", str(tmp_path))
-    monitor = serve.Server("churn", "pod").predictor.monitor
-    request = texts()
-    monitor.answered(request)
-    counter = monitor._open[1].counter
-    assert counter.rows == 0
-    await asyncio.sleep(0)
-    assert 0 < counter.rows < 10_000
 
 
 def by_protocol(rows: int) -> dict[str, Callable[[Server], bool]]:
