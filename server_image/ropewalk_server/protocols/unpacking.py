@@ -48,16 +48,18 @@ class Unpacking:
         try:
             raise made
         finally:
-            del made
+            del made, decoding
 
     def _refused(self, loaded: Loaded | None, began: float, why: Refused) -> Refused:
         return why if loaded is None else self._predictor.failed(loaded, began, why)
 
 
 def _made(decode: Callable[[], T]) -> T | BadRequest:
-    """What comes of it, the mistake of a client too: in a future its traceback would keep the document that was read,
-    tens of megabytes, in a cycle with those who wait for it, until the garbage collector comes."""
+    """What comes of it, the mistake of a client too: in a future its traceback, and that of what led to it, would keep
+    the document that was read, tens of megabytes, in a cycle with those who wait for it, until the garbage collector
+    comes."""
     try:
         return decode()
     except BadRequest as wrong:
+        wrong.__context__ = wrong.__cause__ = None
         return wrong.with_traceback(None)
