@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_server.aside import Aside
 from ropewalk_server.batcher import Batcher
 from ropewalk_server.batching import OFF, Batching
 from ropewalk_server.buckets import Yardstick
@@ -69,6 +70,7 @@ class Predictor:
         of the queue as well."""
         self._waiting_bytes = 0
         self.rejected = dict.fromkeys(REASONS, 0)
+        self.aside = Aside()
         self._batcher = Batcher(processors())
         self._inline_micros = INLINE_MICROS
 
@@ -247,6 +249,7 @@ class Predictor:
 
     def stop(self) -> None:
         """End the threads once nothing is computed any more."""
+        self.aside.stop()
         self._batcher.stop()
 
 

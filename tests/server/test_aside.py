@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ropewalk_server.aside import Aside
+from ropewalk_server.grpc_service import GrpcService
+from ropewalk_server.http import Request, Response
 from ropewalk_server.limits import Limits
+from ropewalk_server.model import load
+from ropewalk_server.processors import processors
+from ropewalk_server.protocols.costly import LARGE
 from ropewalk_server.protocols.jsonbody import BadRequest
-from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protocols.openinference_grpc import SERVICE
+from ropewalk_server.protocols.packed import MANY
+from ropewalk_server.protocols.tfserving_grpc import PREDICTION
+from ropewalk_server.protocols.unpacking import read
+from ropewalk_server.protos import openinference_pb2 as oip
+from ropewalk_server.protos import tfserving_pb2 as pb
+from ropewalk_server.rpc import Code, Head, Reply
+from ropewalk_server.service import Service
+from tests.server.conftest import row
+from tests.server.test_predictor import predictor
 
 
 class Octets(bytearray):
@@ -45,7 +63,7 @@ def on_second_thought(document: Octets) -> None:
 @pytest.mark.parametrize("refuse", [plainly, on_second_thought])
 async def test_a_request_that_is_refused_is_let_go_at_once(uncollected: None, refuse: Callable[[Octets], None]) -> None:
     """Neither its body nor what became of it waits for the garbage collector."""
-    unpacking = Unpacking(any_predictor())
+    one = any_predictor()
     left: list[weakref.ref[Octets]] = []
 
     async def ask() -> None:
@@ -58,13 +76,78 @@ async def test_a_request_that_is_refused_is_let_go_at_once(uncollected: None, re
             refuse(document)
 
         with pytest.raises(BadRequest):
-            await unpacking.read(None, 0.0, 10, decode)
+            await read(one, None, time.perf_counter(), 10, decode)
 
     await asyncio.ensure_future(ask())
-    await unpacking.read(None, 0.0, 10, int)  # the thread holds the last one
+    await read(one, None, time.perf_counter(), 10, int)  # the thread holds the last one
     assert [one() for one in left] == [None, None]
 
 
-def any_predictor() -> Any:
+def any_predictor(**limits: Any) -> Any:
     """What is asked of one."""
-    return SimpleNamespace(limits=Limits())
+    rejected: list[str] = []
+    return SimpleNamespace(limits=Limits(**limits), aside=Aside(), rejected=rejected, reject=rejected.append)
+
+
+async def test_what_nobody_waits_for_counts_until_a_thread_has_left_it() -> None:
+    """Else a client that goes and comes again has any number of bodies in memory; one that no thread has is let go."""
+    one = any_predictor(deadline_seconds=0.2)
+    go = threading.Event()
+    left: list[weakref.ref[Octets]] = []
+
+    def decode() -> Callable[[], bool]:
+        body = Octets(b"body")
+        left.append(weakref.ref(body))
+        return lambda: go.wait() and bool(body)
+
+    asked = [read(one, None, time.perf_counter(), 10, decode()) for _ in range(processors() + 1)]
+    try:
+        said = {str(why) for why in await asyncio.gather(*asked, return_exceptions=True)}
+        assert said == {"Reading the request took longer than 0.2 s"}
+        assert (one.aside.reading, one.aside.reading_bytes) == (processors(), processors() * 10)
+        late = one.aside.run(decode())
+        assert left[-1]() is not None
+        late.cancel()
+        await asyncio.sleep(0)
+        assert left[-1]() is None
+    finally:
+        go.set()
+    while one.aside.reading:
+        await asyncio.sleep(0)
+    assert one.aside.reading_bytes == 0
+
+
+async def test_all_protocols_have_one_room_for_large_requests(published: tuple[Path, list[dict[str, Any]]]) -> None:
+    """Of as many as may wait, not as many each."""
+    model = load(published[0] / "claims" / published[1][0]["uri"].removeprefix("pvc://"), None)
+    one = predictor(model, max_concurrency=1)
+    rest, grpc = Service(one), GrpcService(one, None, lambda: False)
+    predict = pb.PredictRequest(model_spec=pb.ModelSpec(name="cancer"))
+    predict.inputs[next(iter(row()))].dtype = 9
+    predict.inputs[next(iter(row()))].int64_val.extend([1] * (MANY + 1))
+    predict.inputs[next(iter(row()))].tensor_shape.dim.add(size=MANY + 1)
+    infer = oip.ModelInferRequest(model_name="cancer")
+    infer.inputs.add(name=next(iter(row())), datatype="INT64", shape=[MANY + 1]).contents.int64_contents.extend(
+        [1] * (MANY + 1)
+    )
+    large = b"[" * (LARGE + 1)
+
+    def ask() -> list[Any]:
+        posted = [f"/v{path}".encode() for path in ("1/models/cancer:feedback", "2/models/cancer/infer")]
+        said: list[Any] = [rest.handle(Request(b"POST", path, large)) for path in posted]
+        for path, message in ((PREDICTION + "Predict", predict), (SERVICE + "ModelInfer", infer)):
+            said += [
+                grpc.handle(Head(path.encode(), receipts=receipts), message.SerializeToString())
+                for receipts in (False, True)
+            ]
+        return said
+
+    go = threading.Event()
+    taken = one.aside.read(go.wait, 0)
+    try:
+        answers = [answer if isinstance(answer, (Response, Reply)) else await answer for answer in ask()]
+    finally:
+        go.set()
+    statuses = [said.status if isinstance(said, Response) else said.code for said in answers]
+    assert statuses == [*[429] * 2, *[Code.RESOURCE_EXHAUSTED] * 4], answers
+    assert await taken

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
+from ropewalk_server.aside import Aside
 from ropewalk_server.limits import Limits
 from ropewalk_server.protocols import classifying, named_tensors
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.named_tensors import TensorsDecoder, written
 from ropewalk_server.protocols.packed import MANY
-from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
 
 SIGNATURES = [
@@ -92,13 +92,13 @@ def test_results_are_in_as_few_digits_as_tell_them_apart(verb: str, outputs: dic
 @pytest.mark.parametrize("late", [False, True])
 async def test_results_of_many_values_are_written_beside_the_loop(late: bool) -> None:
     """Few at once, wherever they were computed."""
-    one: Any = SimpleNamespace(limits=Limits())
+    one: Any = SimpleNamespace(limits=Limits(), aside=Aside())
     loop, here = asyncio.get_running_loop(), threading.get_ident()
     for rows, beside in ((MANY, False), (MANY + 1, True)):
         outputs: Any = {"outputs": np.zeros(rows, np.float32)}
         computed: asyncio.Future[Any] = loop.create_future()
         computed.set_result(outputs)
-        said = classifying.answer(Unpacking(one), computed if late else outputs, lambda found: threading.get_ident())
+        said = classifying.answer(one, computed if late else outputs, lambda found: threading.get_ident())
         assert isinstance(said, int) == (not late and not beside)
         assert ((await said if isinstance(said, asyncio.Future) else said) != here) == beside
 

@@ -22,12 +22,12 @@ from ropewalk_model.signature import METHOD, Signature
 from ropewalk_server.feedback import Issued
 from ropewalk_server.http import Response
 from ropewalk_server.model import Model
-from ropewalk_server.predictor import Core
+from ropewalk_server.predictor import Core, Predictor
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.named_tensors import TensorsDecoder
 from ropewalk_server.protocols.packed import MANY
-from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protocols.unpacking import read as read_aside
 from ropewalk_server.protos import tfserving_pb2 as pb
 
 T = TypeVar("T")
@@ -167,19 +167,19 @@ class Unusable(Exception):
 
 
 def answer(
-    unpacking: Unpacking, outputs: Arrays | asyncio.Future[Arrays], write: Callable[[Arrays], T]
+    predictor: Predictor, outputs: Arrays | asyncio.Future[Arrays], write: Callable[[Arrays], T]
 ) -> T | asyncio.Future[T]:
     """What `write` makes of the outputs, beside the event loop where they are many: ten thousand rows of a hundred
     classes took three seconds. The future may raise Refused."""
     if not isinstance(outputs, asyncio.Future) and not _many(outputs):
         return write(outputs)
-    return asyncio.ensure_future(_later(unpacking, outputs, write))
+    return asyncio.ensure_future(_later(predictor, outputs, write))
 
 
-async def _later(unpacking: Unpacking, outputs: Arrays | asyncio.Future[Arrays], write: Callable[[Arrays], T]) -> T:
+async def _later(predictor: Predictor, outputs: Arrays | asyncio.Future[Arrays], write: Callable[[Arrays], T]) -> T:
     found = await outputs if isinstance(outputs, asyncio.Future) else outputs
     if _many(found):  # the request has been counted
-        return await unpacking.read(None, time.perf_counter(), 0, lambda: write(found))
+        return await read_aside(predictor, None, time.perf_counter(), 0, lambda: write(found))
     return write(found)
 
 

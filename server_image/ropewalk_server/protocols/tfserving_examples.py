@@ -18,15 +18,14 @@ from ropewalk_server.protocols.costly import Costly, not_on_the_loop
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth
 from ropewalk_server.protocols.tfserving_paths import Target, absent
 from ropewalk_server.protocols.tfserving_predict import named
-from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protocols.unpacking import read as read_aside
 
 
 class Examples:
     """The handler of both."""
 
-    def __init__(self, predictor: Predictor, unpacking: Unpacking) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._unpacking = unpacking
 
     def handle(self, request: Request, target: Target) -> Answer:
         """Answer at once, or with a future where the model is slow."""
@@ -67,7 +66,9 @@ class Examples:
 
     async def _unpacked(self, body: bytes, found: Loaded, verb: str, began: float) -> Response:
         try:
-            asked, batch = await self._unpacking.read(found, began, len(body), lambda: self._read(found, body, verb))
+            asked, batch = await read_aside(
+                self._predictor, found, began, len(body), lambda: self._read(found, body, verb)
+            )
         except BadRequest as why:
             return error(*mistaken(self._predictor, found, began, why))
         except Refused as why:
@@ -81,6 +82,6 @@ class Examples:
 
         try:
             outputs = self._predictor.predict(found, batch, began, classifying.outputs_of)
-            return later(classifying.answer(self._unpacking, outputs, write))
+            return later(classifying.answer(self._predictor, outputs, write))
         except Refused as why:
             return error(why.status, str(why))

@@ -24,7 +24,7 @@ from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_protos import DTYPES, float_vector, read_tensor, sizes_of, write_tensor
 from ropewalk_server.protocols.tensors import batch_of, check_names, check_words, names_of_outputs
 from ropewalk_server.protocols.tfserving_paths import labelled
-from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protocols.unpacking import read as read_aside
 from ropewalk_server.protos import tfserving_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
 from ropewalk_server.stages import GRPC_TFS
@@ -53,7 +53,6 @@ class TensorFlowServing:
         """`each`: answers have a receipt for each row."""
         self._predictor = predictor
         self._each = each
-        self._unpacking = Unpacking(predictor)
 
     def methods(self) -> Mapping[str, Callable[[bytes], Answer]]:
         """Handlers by path."""
@@ -113,7 +112,7 @@ class TensorFlowServing:
             return read_predict(found.model, request.inputs, predictor.most_rows(found.model))
 
         try:
-            batch = await self._unpacking.read(found, began, size, read)
+            batch = await read_aside(predictor, found, began, size, read)
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
         except Refused as why:
@@ -202,7 +201,7 @@ class TensorFlowServing:
 
         def ask() -> Answer:
             outputs = predictor.predict(found, batch, began, classifying.outputs_of)
-            return classifying.answer(self._unpacking, outputs, write)
+            return classifying.answer(self._predictor, outputs, write)
 
         return answered(ask)
 

@@ -24,7 +24,7 @@ from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_
 from ropewalk_server.protocols.named_tensors import written
 from ropewalk_server.protocols.tfserving_answers import write_predict, write_rows
 from ropewalk_server.protocols.tfserving_paths import Target, absent
-from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protocols.unpacking import read as read_aside
 from ropewalk_server.stages import REST_V1
 
 FEW = 64
@@ -42,9 +42,8 @@ class Elsewhere(Exception):
 class Predict:
     """The handler of predictions."""
 
-    def __init__(self, predictor: Predictor, unpacking: Unpacking) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._unpacking = unpacking
 
     def handle(self, request: Request, target: Target) -> Answer:
         """Answer at once, or with a future where the model is slow."""
@@ -116,7 +115,7 @@ class Predict:
             return self._read(found, request.body)
 
         try:
-            asked, batch, row_form = await self._unpacking.read(found, began, len(request.body), read)
+            asked, batch, row_form = await read_aside(predictor, found, began, len(request.body), read)
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
         except Refused as why:
@@ -145,7 +144,7 @@ class Predict:
         """As `_ask`, of a model whose outputs may be many values."""
         try:
             outputs = self._predictor.predict(found, batch, began, classifying.outputs_of)
-            return later(classifying.answer(self._unpacking, outputs, lambda core: written(core, row_form)))
+            return later(classifying.answer(self._predictor, outputs, lambda core: written(core, row_form)))
         except Refused as why:
             return error(why.status, str(why))
 
