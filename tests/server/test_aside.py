@@ -12,20 +12,25 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ropewalk_server.aside import Aside
+from ropewalk_server.feedback import Receipts
 from ropewalk_server.grpc_service import GrpcService
 from ropewalk_server.http import Request, Response
 from ropewalk_server.limits import Limits
 from ropewalk_server.model import load
+from ropewalk_server.predictor import Loaded, Predictor, Refused
 from ropewalk_server.processors import processors
+from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.costly import LARGE
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_grpc import SERVICE
 from ropewalk_server.protocols.packed import MANY
 from ropewalk_server.protocols.tfserving_grpc import PREDICTION
 from ropewalk_server.protocols.unpacking import read
+from ropewalk_server.protocols.writing import predicted
 from ropewalk_server.protos import openinference_pb2 as oip
 from ropewalk_server.protos import tfserving_pb2 as pb
 from ropewalk_server.rpc import Code, Head, Reply
@@ -151,3 +156,41 @@ async def test_all_protocols_have_one_room_for_large_requests(published: tuple[P
     statuses = [said.status if isinstance(said, Response) else said.code for said in answers]
     assert statuses == [*[429] * 2, *[Code.RESOURCE_EXHAUSTED] * 4], answers
     assert await taken
+
+
+@pytest.mark.parametrize("size", [1, MANY + 1])
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("broken", [False, True])
+async def test_an_answer_is_counted_once_when_it_has_been_written(size: int, late: bool, broken: bool) -> None:
+    """For the version that was asked, and never refused for those that wait; many values are written by a thread."""
+    counts: list[tuple[int, int]] = []
+    monitor: Any = SimpleNamespace(
+        answered=lambda one: counts.append((one.loaded.version, 200)),
+        failed=lambda loaded, status, seconds: counts.append((loaded.version, status)),
+    )
+    model: Any = SimpleNamespace(
+        curve=SimpleNamespace(micros=lambda rows: 1e6 if late else 1.0),
+        signature=SimpleNamespace(task="Tensors"),
+        predict=lambda batch: {"y": np.zeros(size, np.float32)},
+        classes=(),
+        batches=False,
+        decoder=SimpleNamespace(floats_only=False, rows_in=lambda size: 1),
+    )
+    one = Predictor("cancer", SimpleNamespace(live=1), monitor, Receipts(None))  # type: ignore[arg-type]
+    one.aside.reading = one.limits.max_concurrency
+
+    def write(core: Any, issued: Any) -> int:
+        assert not counts
+        if broken:
+            raise ValueError
+        return threading.get_ident()
+
+    batch = Batch(1, (), matrix=np.zeros((1, 0), np.float32))
+    try:
+        said = predicted(one, Loaded(2, model), batch, time.perf_counter(), write)
+        thread = await said if isinstance(said, asyncio.Future) else said
+        assert (thread != threading.get_ident()) == (size > 1)
+    except Refused:
+        assert broken
+    assert counts == [(2, 500 if broken else 200)]
+    one.stop()

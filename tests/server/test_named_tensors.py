@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,8 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
-from ropewalk_server.aside import Aside
-from ropewalk_server.limits import Limits
 from ropewalk_server.protocols import classifying, named_tensors
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.named_tensors import TensorsDecoder, written
@@ -87,20 +82,6 @@ def test_results_are_in_as_few_digits_as_tell_them_apart(verb: str, outputs: dic
     found = classifying.classes(outputs, 2) if verb == "classify" else classifying.values(outputs, 2)
     body = classifying.written(verb, outputs, 2).body.decode()
     assert body == json.dumps({"results": short(found)}, ensure_ascii=False, separators=(",", ":"))
-
-
-@pytest.mark.parametrize("late", [False, True])
-async def test_results_of_many_values_are_written_beside_the_loop(late: bool) -> None:
-    """Few at once, wherever they were computed."""
-    one: Any = SimpleNamespace(limits=Limits(), aside=Aside())
-    loop, here = asyncio.get_running_loop(), threading.get_ident()
-    for rows, beside in ((MANY, False), (MANY + 1, True)):
-        outputs: Any = {"outputs": np.zeros(rows, np.float32)}
-        computed: asyncio.Future[Any] = loop.create_future()
-        computed.set_result(outputs)
-        said = classifying.answer(one, computed if late else outputs, lambda found: threading.get_ident())
-        assert isinstance(said, int) == (not late and not beside)
-        assert ((await said if isinstance(said, asyncio.Future) else said) != here) == beside
 
 
 @pytest.mark.parametrize("wrong", [0.5, np.nan])

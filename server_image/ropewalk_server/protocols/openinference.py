@@ -23,6 +23,7 @@ from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH, Asked, read_infer, write_infer
 from ropewalk_server.protocols.tensor_columns import DATATYPE_OF
 from ropewalk_server.protocols.unpacking import read as read_aside
+from ropewalk_server.protocols.writing import predicted
 from ropewalk_server.stages import REST_V2
 
 PREFIX = b"/v2"
@@ -140,7 +141,7 @@ class OpenInference:
             return write_infer(predictor.name, found.version, found.model.signature, asked, core, issued)
 
         try:
-            return later(predictor.predict(found, asked.batch, began, write, each=each))
+            return later(predicted(predictor, found, asked.batch, began, write, each=each))
         except Refused as why:
             return error(why.status, str(why))
 

@@ -17,6 +17,7 @@ from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_protobuf import Asked, read_infer, write_infer
 from ropewalk_server.protocols.tensor_columns import DATATYPE_OF
 from ropewalk_server.protocols.unpacking import read as read_aside
+from ropewalk_server.protocols.writing import predicted
 from ropewalk_server.protos import openinference_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
 from ropewalk_server.stages import GRPC_OIP
@@ -135,4 +136,4 @@ class OpenInference:
             message = write_infer(predictor.name, found.version, found.model.signature, asked, core, issued)
             return Reply(message, metadata=((RECEIPT, issued),) if isinstance(issued, bytes) else ())
 
-        return answered(lambda: predictor.predict(found, asked.batch, began, write, each=self._each))
+        return answered(lambda: predicted(predictor, found, asked.batch, began, write, each=self._each))

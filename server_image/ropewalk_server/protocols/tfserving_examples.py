@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import cast
 
 from ropewalk_model.signature import METHOD
+from ropewalk_server.feedback import Issued
 from ropewalk_server.http import Answer, Request, Response
-from ropewalk_server.predictor import Loaded, Predictor, Refused
+from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import classifying
 from ropewalk_server.protocols.answering import error, later, mistaken, not_allowed
 from ropewalk_server.protocols.batch import Batch
@@ -19,6 +21,7 @@ from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_
 from ropewalk_server.protocols.tfserving_paths import Target, absent
 from ropewalk_server.protocols.tfserving_predict import named
 from ropewalk_server.protocols.unpacking import read as read_aside
+from ropewalk_server.protocols.writing import predicted
 
 
 class Examples:
@@ -77,11 +80,10 @@ class Examples:
         return answer if isinstance(answer, Response) else await answer
 
     def _ask(self, found: Loaded, batch: Batch, verb: str, began: float) -> Answer:
-        def write(outputs: classifying.Arrays) -> Response:
-            return classifying.written(verb, outputs, batch.rows)
+        def write(core: Core, issued: Issued) -> Response:
+            return classifying.written(verb, cast("classifying.Arrays", core), batch.rows)
 
         try:
-            outputs = self._predictor.predict(found, batch, began, classifying.outputs_of)
-            return later(classifying.answer(self._predictor, outputs, write))
+            return later(predicted(self._predictor, found, batch, began, write))
         except Refused as why:
             return error(why.status, str(why))

@@ -16,7 +16,7 @@ from ropewalk_server.feedback import RECEIPT, Issued
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols import classifying, together
+from ropewalk_server.protocols import together
 from ropewalk_server.protocols.answering import error, later, mistaken, not_allowed, wants_receipts
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.costly import Costly, not_on_the_loop
@@ -25,10 +25,8 @@ from ropewalk_server.protocols.named_tensors import written
 from ropewalk_server.protocols.tfserving_answers import write_predict, write_rows
 from ropewalk_server.protocols.tfserving_paths import Target, absent
 from ropewalk_server.protocols.unpacking import read as read_aside
+from ropewalk_server.protocols.writing import predicted
 from ropewalk_server.stages import REST_V1
-
-FEW = 64
-"""Rows whose outputs are written at once."""
 
 
 class Elsewhere(Exception):
@@ -125,8 +123,6 @@ class Predict:
 
     def _ask(self, found: Loaded, began: float, batch: Batch, row_form: bool, each: bool) -> Answer:
         signature = found.model.signature
-        if batch.rows > FEW and signature.task == "Tensors":
-            return self._ask_tensors(found, began, batch, row_form)
 
         def write(core: Core, issued: Issued) -> Response:
             if isinstance(core, dict):
@@ -135,18 +131,10 @@ class Predict:
             return _answered(write_predict(signature, core, row_form, each), issued)
 
         try:
-            answer = self._predictor.predict(found, batch, began, write, each=each)
+            answer = predicted(self._predictor, found, batch, began, write, each=each)
         except Refused as why:
             return error(why.status, str(why))
         return answer if type(answer) is Response else later(answer)
-
-    def _ask_tensors(self, found: Loaded, began: float, batch: Batch, row_form: bool) -> Answer:
-        """As `_ask`, of a model whose outputs may be many values."""
-        try:
-            outputs = self._predictor.predict(found, batch, began, classifying.outputs_of)
-            return later(classifying.answer(self._predictor, outputs, lambda core: written(core, row_form)))
-        except Refused as why:
-            return error(why.status, str(why))
 
 
 def _answered(body: bytes, issued: Issued) -> Response:
