@@ -111,6 +111,40 @@ def test_outputs_of_many_values_are_written_in_parts(wrong: float, row_form: boo
     assert json.dumps(whole) == json.dumps(joined)
 
 
+@pytest.mark.parametrize("wrong", [0.5, np.nan])
+def test_one_row_of_many_values_is_written_in_parts(wrong: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None has more than the loop may write."""
+    outputs = {"y": np.arange(MANY * 6, dtype=np.float32).reshape(1, 2, MANY * 3)}
+    outputs["y"][0, 1, 7] = wrong
+    whole = written({"y": outputs["y"][0, 1, :]}, False).body
+    sizes: list[int] = []
+
+    def dumped(document: Any) -> bytes:
+        sizes.append(np.size(document) if not isinstance(document, str) else 1)
+        return json.dumps(document if isinstance(document, (str, list)) else document.tolist()).encode()
+
+    monkeypatch.setattr(named_tensors, "_finite", dumped)
+    monkeypatch.setattr(named_tensors, "_any", dumped)
+    found = json.loads(written(outputs, True).body)["predictions"]
+    assert json.dumps(found[0][1]) == json.dumps(json.loads(whole)["outputs"])
+    assert max(sizes) <= MANY
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [
+        ({"classes": np.array([[1]])}, "classes Tensor of DT_STRING. Got: int64"),
+        ({"scores": np.array([[b"a"]], object)}, "scores Tensor of DT_FLOAT. Got: object"),
+    ],
+)
+def test_labels_are_texts_and_scores_are_numbers(outputs: dict[str, Any], words: str) -> None:
+    """A signature that says otherwise is told so."""
+    with pytest.raises(classifying.Unusable, match=words):
+        classifying.classes(outputs, 1)
+    with pytest.raises(classifying.Unusable, match="Expected output Tensor of DT_FLOAT"):
+        classifying.values({"outputs": np.array([b"a"], object)}, 1)
+
+
 def test_a_context_is_bounded_by_what_it_becomes() -> None:
     """It stands before each example: 2 MB and a million empty ones would take two terabytes."""
     text = "x" * (2 << 20)
