@@ -24,10 +24,9 @@ from ropewalk_server.model import load
 from ropewalk_server.predictor import Loaded, Predictor, Refused
 from ropewalk_server.processors import processors
 from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.protocols.costly import LARGE
+from ropewalk_server.protocols.costly import LARGE, MANY
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_grpc import SERVICE
-from ropewalk_server.protocols.packed import MANY
 from ropewalk_server.protocols.tfserving_grpc import PREDICTION
 from ropewalk_server.protocols.unpacking import read
 from ropewalk_server.protocols.writing import predicted

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
 from ropewalk_server.protocols import classifying, named_tensors
+from ropewalk_server.protocols.costly import MANY
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.named_tensors import TensorsDecoder, written
-from ropewalk_server.protocols.packed import MANY
 from ropewalk_server.protos import tfserving_pb2 as pb
 
 SIGNATURES = [

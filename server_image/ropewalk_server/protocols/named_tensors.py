@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
 from ropewalk_server.http import Response
 from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.costly import MANY
 from ropewalk_server.protocols.decode import Decoder
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.nested import flattened
-from ropewalk_server.protocols.packed import MANY
 from ropewalk_server.protocols.tensor_columns import plain_values
 
 Arrays = Mapping[str, NDArray[Any]]

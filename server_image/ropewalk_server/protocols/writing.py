@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from ropewalk_server.feedback import Issued
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused, Unwritten
 from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.protocols.packed import MANY
+from ropewalk_server.protocols.costly import MANY
 
 T = TypeVar("T")
 
