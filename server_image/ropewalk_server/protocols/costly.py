@@ -1,4 +1,4 @@
-"""Requests that would hold up the event loop while they are read: they are read again in a thread (`unpacking`)."""
+"""What would hold up the event loop: requests to be read again in a thread (`unpacking`), and counts of values."""
 
 from __future__ import annotations
 
