@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_server.aside import Aside
 from ropewalk_server.batcher import Batcher
 from ropewalk_server.batching import OFF, Batching
 from ropewalk_server.buckets import Yardstick
@@ -47,6 +48,15 @@ class Refused(Exception):
         self.status = status
 
 
+class Unwritten:
+    """What a `write` returns of named tensors that are to be written elsewhere: `count` the request once they are."""
+
+    count: Callable[[], None]
+
+    def __init__(self, write: Callable[[], object]) -> None:
+        self.write = write
+
+
 class Loaded(NamedTuple):
     """A version that can be asked now, and the protocol in which it is."""
 
@@ -69,6 +79,7 @@ class Predictor:
         of the queue as well."""
         self._waiting_bytes = 0
         self.rejected = dict.fromkeys(REASONS, 0)
+        self.aside = Aside()
         self._batcher = Batcher(processors())
         self._inline_micros = INLINE_MICROS
 
@@ -105,7 +116,7 @@ class Predictor:
                 times = Times(began, decoded, decoded, time.perf_counter())
                 return self._answer(loaded, batch, core, times, batch.rows, write, each)
             except Exception as error:
-                raise self._broken(loaded, began, error) from error
+                raise self.broken(loaded, began, error) from error
         size = batch.nbytes
         if self.in_flight >= self.limits.max_concurrency or (
             self._waiting_bytes and self._waiting_bytes + size > self.limits.max_buffered_bytes
@@ -148,7 +159,7 @@ class Predictor:
                 times = Times(began, decoded, job.taken, time.perf_counter())
                 answer.set_result(self._answer(loaded, batch, future.result(), times, job.computed, write, each))
             except Exception as wrong:
-                answer.set_exception(self._broken(loaded, began, wrong))
+                answer.set_exception(self.broken(loaded, began, wrong))
 
         def ended(answer: asyncio.Future[T]) -> None:
             self.in_flight -= 1
@@ -173,6 +184,13 @@ class Predictor:
         answer = write(core, self.receipt(loaded, core, each) if self.receipts.issued else None)
         if isinstance(core, dict):  # named tensors: rows are counted, and nothing of what they hold
             batch, core = Batch(batch.rows, (), matrix=_NOTHING[: batch.rows]), _NOTHING[: batch.rows]
+            if isinstance(answer, Unwritten):
+
+                def count() -> None:
+                    self.monitor.answered(Answered(loaded, times, time.perf_counter(), batch, core, computed))
+
+                answer.count = count
+                return answer
         self.monitor.answered(Answered(loaded, times, time.perf_counter(), batch, core, computed))
         return answer
 
@@ -216,7 +234,8 @@ class Predictor:
         message = f"{self.in_flight} requests are waiting or being computed already; try again later"
         return self.failed(loaded, began, Refused(429, message))
 
-    def _broken(self, loaded: Loaded, began: float, error: Exception) -> Refused:
+    def broken(self, loaded: Loaded, began: float, error: Exception) -> Refused:
+        """Count a request that failed by its version's fault; returns the refusal, to be raised."""
         if isinstance(error, Uncomputable):
             return self.failed(loaded, began, Refused(400, str(error)))
         log("error", "prediction failed", version=loaded.version, error=place(error))
@@ -247,6 +266,7 @@ class Predictor:
 
     def stop(self) -> None:
         """End the threads once nothing is computed any more."""
+        self.aside.stop()
         self._batcher.stop()
 
 

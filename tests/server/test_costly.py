@@ -13,7 +13,6 @@ from ropewalk_server.protocols.costly import LARGE, Costly
 from ropewalk_server.protocols.labels import Labels
 from ropewalk_server.protocols.openinference_messages import read_infer
 from ropewalk_server.protocols.tfserving_predict import read_predict
-from ropewalk_server.protocols.unpacking import Unpacking
 from tests.server.conftest import Server
 from tests.server.openinference import ROW, infer, tensor
 from tests.server.test_predictor import predictor
@@ -63,7 +62,7 @@ def test_large_requests_are_answered_and_refused_as_small_ones(zoo: Server) -> N
 async def test_an_event_loop_reads_no_large_list_of_labels(zoo: Server) -> None:
     """It is answered later, and a small one at once."""
     one = predictor(of(zoo, MIXED))
-    handle = Labels(one, Unpacking(one)).handle
+    handle = Labels(one).handle
     label = {"id": "made up", "label": "high"}
     answer = handle(Request(b"POST", b"", json.dumps([label]).encode()))
     assert isinstance(answer, Response)

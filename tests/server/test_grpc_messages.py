@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk_server.model import Model, load
-from ropewalk_server.protocols import openinference_protobuf, packed, tfserving_grpc
+from ropewalk_server.protocols import costly, openinference_protobuf, packed, tfserving_grpc
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.costly import LARGE, Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
@@ -207,12 +207,12 @@ def test_a_number_has_ten_bytes_at_most(start: bytes) -> None:
 
 async def test_many_values_are_handed_over_beside_the_loop(versions: dict[int, Model]) -> None:
     """In a thread, and there some at a time: between two of them the loop may run."""
-    count = 2 * packed.MANY + 1
+    count = 2 * costly.MANY + 1
     infer = openinference_pb2.ModelInferRequest()
     infer.inputs.add(name="n", datatype="INT64", shape=[count]).contents.int64_contents.extend(range(count))
     predict = tfserving_pb2.PredictRequest()
     predict.inputs["plan"].dtype = 7
-    texts = packed.MANY_TEXTS + 1
+    texts = costly.MANY_TEXTS + 1
     predict.inputs["plan"].tensor_shape.dim.add(size=texts)
     predict.inputs["plan"].tensor_content = b"\3" * texts + b"pro" * texts
     words = b"\3\0\0\0pro" * texts
@@ -228,7 +228,7 @@ async def test_many_values_are_handed_over_beside_the_loop(versions: dict[int, M
     assert found.tolist() == list(range(count))
     assert (await asyncio.to_thread(packed.words, [b"%d" % n for n in range(count)]))[-1] == b"%d" % (count - 1)
     with pytest.raises(BadRequest, match="256 does not fit uint8"):
-        await asyncio.to_thread(packed.whole, [1] * packed.MANY + [256], np.dtype(np.uint8))
+        await asyncio.to_thread(packed.whole, [1] * costly.MANY + [256], np.dtype(np.uint8))
 
 
 @pytest.mark.parametrize("values", [1, 3])

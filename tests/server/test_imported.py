@@ -21,9 +21,8 @@ from ropewalk_server import model as models
 from ropewalk_server.engines import freezer
 from ropewalk_server.http import Request, Response
 from ropewalk_server.model import LoadError, read_parts
-from ropewalk_server.protocols import classifying
+from ropewalk_server.protocols import writing
 from ropewalk_server.protocols.tfserving import TensorFlowServing
-from ropewalk_server.protocols.tfserving_predict import FEW
 from tests import foreign
 from tests.server.conftest import Server, next_ports
 from tests.server.grpc_clients import connected, refused, request
@@ -355,16 +354,17 @@ async def test_an_event_loop_writes_no_outputs_of_many_values(
 ) -> None:
     """They are the same as those that it writes."""
     handle = TensorFlowServing(predictor(cheap(versions, SEVERAL))).handle
-    rows = [{"a": [n, n], "b": n} for n in range(FEW + 1)]
+    count = 64
+    rows = [{"a": [n, n], "b": n} for n in range(count + 1)]
     for most in (3 * len(rows), 3 * len(rows) - 1):
-        monkeypatch.setattr(classifying, "MANY", most)
+        monkeypatch.setattr(writing, "MANY", most)
         answers = []
-        for few in (FEW, FEW + 1):
+        for few in (count, count + 1):
             body = json.dumps({"instances": rows[:few]}).encode()
             said = handle(Request(b"POST", b"/v1/models/cancer:predict", body))
             assert isinstance(said, Response) == (3 * few <= most)
             answers.append(json.loads((said if isinstance(said, Response) else await said).body)["predictions"])
-        assert (len(answers[1]), answers[1][:FEW]) == (FEW + 1, answers[0])
+        assert (len(answers[1]), answers[1][:count]) == (count + 1, answers[0])
 
 
 def test_upstreams_stubs_classify_and_regress(server: Server, versions: tuple[Path, Numbered]) -> None:

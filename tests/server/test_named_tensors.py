@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,12 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
-from ropewalk_server.limits import Limits
 from ropewalk_server.protocols import classifying, named_tensors
+from ropewalk_server.protocols.costly import MANY
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.named_tensors import TensorsDecoder, written
-from ropewalk_server.protocols.packed import MANY
-from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
 
 SIGNATURES = [
@@ -89,20 +84,6 @@ def test_results_are_in_as_few_digits_as_tell_them_apart(verb: str, outputs: dic
     assert body == json.dumps({"results": short(found)}, ensure_ascii=False, separators=(",", ":"))
 
 
-@pytest.mark.parametrize("late", [False, True])
-async def test_results_of_many_values_are_written_beside_the_loop(late: bool) -> None:
-    """Few at once, wherever they were computed."""
-    one: Any = SimpleNamespace(limits=Limits())
-    loop, here = asyncio.get_running_loop(), threading.get_ident()
-    for rows, beside in ((MANY, False), (MANY + 1, True)):
-        outputs: Any = {"outputs": np.zeros(rows, np.float32)}
-        computed: asyncio.Future[Any] = loop.create_future()
-        computed.set_result(outputs)
-        said = classifying.answer(Unpacking(one), computed if late else outputs, lambda found: threading.get_ident())
-        assert isinstance(said, int) == (not late and not beside)
-        assert ((await said if isinstance(said, asyncio.Future) else said) != here) == beside
-
-
 @pytest.mark.parametrize("wrong", [0.5, np.nan])
 @pytest.mark.parametrize("row_form", [False, True])
 @pytest.mark.parametrize("names", ["y", "yz", "yzw"])
@@ -128,6 +109,40 @@ def test_outputs_of_many_values_are_written_in_parts(wrong: float, row_form: boo
     else:
         joined = {name: [row for part in parts for row in part[name]] for name in whole}
     assert json.dumps(whole) == json.dumps(joined)
+
+
+@pytest.mark.parametrize("wrong", [0.5, np.nan])
+def test_one_row_of_many_values_is_written_in_parts(wrong: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None has more than the loop may write."""
+    outputs = {"y": np.arange(MANY * 6, dtype=np.float32).reshape(1, 2, MANY * 3)}
+    outputs["y"][0, 1, 7] = wrong
+    whole = written({"y": outputs["y"][0, 1, :]}, False).body
+    sizes: list[int] = []
+
+    def dumped(document: Any) -> bytes:
+        sizes.append(np.size(document) if not isinstance(document, str) else 1)
+        return json.dumps(document if isinstance(document, (str, list)) else document.tolist()).encode()
+
+    monkeypatch.setattr(named_tensors, "_finite", dumped)
+    monkeypatch.setattr(named_tensors, "_any", dumped)
+    found = json.loads(written(outputs, True).body)["predictions"]
+    assert json.dumps(found[0][1]) == json.dumps(json.loads(whole)["outputs"])
+    assert max(sizes) <= MANY
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [
+        ({"classes": np.array([[1]])}, "classes Tensor of DT_STRING. Got: int64"),
+        ({"scores": np.array([[b"a"]], object)}, "scores Tensor of DT_FLOAT. Got: object"),
+    ],
+)
+def test_labels_are_texts_and_scores_are_numbers(outputs: dict[str, Any], words: str) -> None:
+    """A signature that says otherwise is told so."""
+    with pytest.raises(classifying.Unusable, match=words):
+        classifying.classes(outputs, 1)
+    with pytest.raises(classifying.Unusable, match="Expected output Tensor of DT_FLOAT"):
+        classifying.values({"outputs": np.array([b"a"], object)}, 1)
 
 
 def test_a_context_is_bounded_by_what_it_becomes() -> None:

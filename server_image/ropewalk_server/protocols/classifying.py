@@ -6,28 +6,22 @@ regressor.cc, util.cc).
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import METHOD, Signature
-from ropewalk_server.feedback import Issued
 from ropewalk_server.http import Response
 from ropewalk_server.model import Model
-from ropewalk_server.predictor import Core
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.named_tensors import TensorsDecoder
-from ropewalk_server.protocols.packed import MANY
-from ropewalk_server.protocols.unpacking import Unpacking
 from ropewalk_server.protos import tfserving_pb2 as pb
 
 T = TypeVar("T")
@@ -166,32 +160,6 @@ class Unusable(Exception):
     """The signature's outputs are not what its method promises; in upstream's words."""
 
 
-def answer(
-    unpacking: Unpacking, outputs: Arrays | asyncio.Future[Arrays], write: Callable[[Arrays], T]
-) -> T | asyncio.Future[T]:
-    """What `write` makes of the outputs, beside the event loop where they are many: ten thousand rows of a hundred
-    classes took three seconds. The future may raise Refused."""
-    if not isinstance(outputs, asyncio.Future) and not _many(outputs):
-        return write(outputs)
-    return asyncio.ensure_future(_later(unpacking, outputs, write))
-
-
-async def _later(unpacking: Unpacking, outputs: Arrays | asyncio.Future[Arrays], write: Callable[[Arrays], T]) -> T:
-    found = await outputs if isinstance(outputs, asyncio.Future) else outputs
-    if _many(found):  # the request has been counted
-        return await unpacking.read(None, time.perf_counter(), 0, lambda: write(found))
-    return write(found)
-
-
-def _many(outputs: Arrays) -> bool:
-    return sum(one.size for one in outputs.values()) > MANY
-
-
-def outputs_of(core: Core, issued: Issued) -> Arrays:
-    """What a model of named tensors has computed; there are no receipts for it."""
-    return cast("Arrays", core)
-
-
 def classes(
     outputs: Arrays, rows: int, floats: Callable[[NDArray[Any]], list[Any]] = np.ndarray.tolist
 ) -> list[list[tuple[str, float]]]:
@@ -204,6 +172,10 @@ def classes(
             raise Unusable(f"Expected Tensor shape: [batch_size num_{name}] but got {list(one.shape)}")
     if labels is not None and scores is not None and labels.shape != scores.shape:
         raise Unusable(f"Tensors class and score should match in shape: {list(labels.shape)} and {list(scores.shape)}")
+    if labels is not None and labels.dtype != object:
+        raise Unusable(f"Expected classes Tensor of DT_STRING. Got: {labels.dtype.name}")
+    if scores is not None and scores.dtype.kind != "f":
+        raise Unusable(f"Expected scores Tensor of DT_FLOAT. Got: {scores.dtype.name}")
     some = labels if labels is not None else scores
     assert some is not None
     words = [["" for _ in row] for row in some] if labels is None else [[_text(one) for one in row] for row in labels]
@@ -218,6 +190,8 @@ def values(outputs: Arrays, rows: int) -> list[float]:
         raise Unusable("No regression outputs found in SignatureDef: it needs an output of the name outputs")
     if found.shape not in ((rows,), (rows, 1)):
         raise Unusable(f"Expected Tensor shape: either [batch_size] or [batch_size, 1] but got {list(found.shape)}")
+    if found.dtype == object:
+        raise Unusable(f"Expected output Tensor of DT_FLOAT. Got: {found.dtype.name}")
     return [float(one) for one in found.reshape(-1)]
 
 

@@ -1,4 +1,4 @@
-"""Requests that would hold up the event loop while they are read: they are read again in a thread (`unpacking`)."""
+"""What would hold up the event loop: requests to be read again in a thread (`unpacking`), and counts of values."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import asyncio
 
 LARGE = 128 * 1024
 """Bytes of JSON that become Python's objects in some milliseconds, whatever they are."""
+MANY = 20_000
+"""Values that are handed over one by one and take some milliseconds."""
+MANY_TEXTS = 1000
+"""The same of texts, of which each is looked at several times, and a model may have several inputs."""
 
 
 class Costly(Exception):
@@ -24,4 +28,10 @@ def on_event_loop() -> bool:
 def not_on_the_loop(size: int) -> None:
     """Raise Costly where so many bytes of JSON are to become objects on an event loop."""
     if size > LARGE and on_event_loop():
+        raise Costly
+
+
+def few_on_the_loop(count: int, most: int = MANY) -> None:
+    """Raise Costly where so many values are to be handed over one by one on an event loop."""
+    if count > most and on_event_loop():
         raise Costly

@@ -16,7 +16,7 @@ from ropewalk_server.predictor import Predictor, Refused, digest_bytes
 from ropewalk_server.protocols.answering import error, not_allowed
 from ropewalk_server.protocols.costly import Costly, not_on_the_loop
 from ropewalk_server.protocols.jsonbody import BadRequest, parse
-from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protocols.unpacking import read as read_aside
 
 MAX_LABELS = 1000
 """Labels of one request: they are checked on the event loop, 10 us each."""
@@ -25,9 +25,8 @@ MAX_LABELS = 1000
 class Labels:
     """The handler of `:feedback`."""
 
-    def __init__(self, predictor: Predictor, unpacking: Unpacking) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._unpacking = unpacking
 
     def handle(self, request: Request) -> Answer:
         """Count each label that is good; of a list, say which are not."""
@@ -42,7 +41,7 @@ class Labels:
 
     async def _unpacked(self, body: bytes) -> Response:
         try:
-            found = await self._unpacking.read(None, time.perf_counter(), len(body), lambda: read(body))
+            found = await read_aside(self._predictor, None, time.perf_counter(), len(body), lambda: read(body))
         except BadRequest as why:
             return self._mistaken(why)
         except Refused as why:

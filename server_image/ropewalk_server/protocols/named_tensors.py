@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
 from ropewalk_server.http import Response
 from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.costly import MANY
 from ropewalk_server.protocols.decode import Decoder
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.nested import flattened
-from ropewalk_server.protocols.packed import MANY
 from ropewalk_server.protocols.tensor_columns import plain_values
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -211,7 +211,9 @@ def _in_parts(document: Any, count: int, dump: Callable[[Any], bytes]) -> bytes:
         return b"{%b}" % b",".join(parts)
     if not isinstance(document, (list, np.ndarray)) or not len(document):
         return dump(document)
-    step = max(1, MANY * len(document) // count)
+    step = MANY * len(document) // count
+    if not step:  # one row alone is many
+        return b"[%b]" % b",".join([_in_parts(one, count // len(document), dump) for one in document])
     return b"[%b]" % b",".join([dump(document[at : at + step])[1:-1] for at in range(0, len(document), step)])
 
 

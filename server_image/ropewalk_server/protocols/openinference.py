@@ -22,7 +22,8 @@ from ropewalk_server.protocols.costly import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_messages import HEADER_LENGTH, Asked, read_infer, write_infer
 from ropewalk_server.protocols.tensor_columns import DATATYPE_OF
-from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protocols.unpacking import read as read_aside
+from ropewalk_server.protocols.writing import predicted
 from ropewalk_server.stages import REST_V2
 
 PREFIX = b"/v2"
@@ -50,7 +51,6 @@ class OpenInference:
         self._predictor = predictor
         self._infer_path = f"/v2/models/{predictor.name}/infer".encode()
         self._latest = Target("infer", predictor.name)
-        self._unpacking = Unpacking(predictor)
 
     def handle(self, request: Request) -> Answer:
         """Answer at once, or with a future where the model is slow."""
@@ -126,7 +126,7 @@ class OpenInference:
             return read_infer(found.model, request.body, length, predictor.most_rows(found.model))
 
         try:
-            asked = await self._unpacking.read(found, began, len(request.body), read)
+            asked = await read_aside(predictor, found, began, len(request.body), read)
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
         except Refused as why:
@@ -141,7 +141,7 @@ class OpenInference:
             return write_infer(predictor.name, found.version, found.model.signature, asked, core, issued)
 
         try:
-            return later(predictor.predict(found, asked.batch, began, write, each=each))
+            return later(predicted(predictor, found, asked.batch, began, write, each=each))
         except Refused as why:
             return error(why.status, str(why))
 

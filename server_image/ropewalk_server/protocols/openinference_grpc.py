@@ -16,7 +16,8 @@ from ropewalk_server.protocols.costly import Costly
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.openinference_protobuf import Asked, read_infer, write_infer
 from ropewalk_server.protocols.tensor_columns import DATATYPE_OF
-from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protocols.unpacking import read as read_aside
+from ropewalk_server.protocols.writing import predicted
 from ropewalk_server.protos import openinference_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
 from ropewalk_server.stages import GRPC_OIP
@@ -31,7 +32,6 @@ class OpenInference:
         """`each`: answers have a receipt for each row."""
         self._predictor = predictor
         self._each = each
-        self._unpacking = Unpacking(predictor)
 
     def methods(self) -> Mapping[str, Callable[[bytes], Answer]]:
         """Handlers by path."""
@@ -121,7 +121,7 @@ class OpenInference:
             return read_infer(found.model, request, predictor.most_rows(found.model))
 
         try:
-            asked = await self._unpacking.read(found, began, size, read)
+            asked = await read_aside(predictor, found, began, size, read)
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
         except Refused as why:
@@ -136,4 +136,4 @@ class OpenInference:
             message = write_infer(predictor.name, found.version, found.model.signature, asked, core, issued)
             return Reply(message, metadata=((RECEIPT, issued),) if isinstance(issued, bytes) else ())
 
-        return answered(lambda: predictor.predict(found, asked.batch, began, write, each=self._each))
+        return answered(lambda: predicted(predictor, found, asked.batch, began, write, each=self._each))

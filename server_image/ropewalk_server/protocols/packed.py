@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from numpy.typing import NDArray
 
-from ropewalk_server.protocols.costly import LARGE, Costly, on_event_loop
+from ropewalk_server.protocols.costly import LARGE, MANY, MANY_TEXTS, few_on_the_loop
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_columns import FLOAT_MAX, beyond
 
@@ -23,16 +23,6 @@ MOST_SINGLE_BYTES = 50_000
 
 MOST_FIELDS = 10_000
 """Of a large message, with all that stands more than once: inputs, outputs, parameters."""
-MANY = 20_000
-"""Values that are handed over one by one and take some milliseconds."""
-MANY_TEXTS = 1000
-"""The same of texts, of which each is looked at several times, and a model may have several inputs."""
-
-
-def few_on_the_loop(count: int, most: int = MANY) -> None:
-    """Raise Costly where so many values are to be handed over one by one on an event loop."""
-    if count > most and on_event_loop():
-        raise Costly
 
 
 def parse(kind: type[M], body: bytes) -> M:

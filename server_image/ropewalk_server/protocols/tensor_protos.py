@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ropewalk_model.signature import Dtype, TensorSpec
 from ropewalk_server.protocols import packed
+from ropewalk_server.protocols.costly import MANY_TEXTS, few_on_the_loop
 from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_columns import DATATYPES
 from ropewalk_server.protocols.tensors import MAX_RANK, Tensor, check_shape, raw_to_array
@@ -128,7 +129,7 @@ def _strings(content: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
     count = math.prod(shape)
     if count > len(content):
         raise BadRequest(f"DT_STRING of shape {list(shape)} takes at least {count} bytes, got {len(content)}")
-    packed.few_on_the_loop(count, packed.MANY_TEXTS)
+    few_on_the_loop(count, MANY_TEXTS)
     at = 0
     lengths = []
     for _ in range(count):

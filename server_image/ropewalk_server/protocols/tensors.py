@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature
 from ropewalk_server.model import Model
-from ropewalk_server.protocols import packed
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.columns import FieldError
+from ropewalk_server.protocols.costly import MANY_TEXTS, few_on_the_loop
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.named_tensors import TensorsDecoder, from_tensors
 from ropewalk_server.protocols.tensor_columns import (
@@ -214,7 +214,7 @@ def _elements(shape: Sequence[int], raw: memoryview) -> NDArray[Any]:
     count = math.prod(shape)
     if count * _LENGTH.size > len(raw):
         raise BadRequest(f"BYTES of shape {list(shape)} take at least {count * _LENGTH.size} bytes, got {len(raw)}")
-    packed.few_on_the_loop(count, packed.MANY_TEXTS)
+    few_on_the_loop(count, MANY_TEXTS)
     found = np.empty(count, dtype=object)
     at = 0
     for index in range(count):

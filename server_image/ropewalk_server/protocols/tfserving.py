@@ -15,7 +15,6 @@ from ropewalk_server.protocols.tfserving_answers import write_metadata, write_st
 from ropewalk_server.protocols.tfserving_examples import Examples
 from ropewalk_server.protocols.tfserving_paths import Target, absent, labelled, malformed, not_found, route
 from ropewalk_server.protocols.tfserving_predict import Predict
-from ropewalk_server.protocols.unpacking import Unpacking
 
 
 class TensorFlowServing:
@@ -23,12 +22,11 @@ class TensorFlowServing:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        unpacking = Unpacking(predictor)
-        predict = Predict(predictor, unpacking)
+        predict = Predict(predictor)
         # As they are: a method around each would be one more call for every request.
         self._predict, self.together = predict.handle, predict.together
-        self._examples = Examples(predictor, unpacking).handle
-        self._labels = Labels(predictor, unpacking).handle
+        self._examples = Examples(predictor).handle
+        self._labels = Labels(predictor).handle
         self._predict_path = f"/v1/models/{predictor.name}:predict".encode()
         self._latest = Target(predictor.name, None, "predict")
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import cast
 
 from ropewalk_model.signature import METHOD
+from ropewalk_server.feedback import Issued
 from ropewalk_server.http import Answer, Request, Response
-from ropewalk_server.predictor import Loaded, Predictor, Refused
+from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.protocols import classifying
 from ropewalk_server.protocols.answering import error, later, mistaken, not_allowed
 from ropewalk_server.protocols.batch import Batch
@@ -18,15 +20,15 @@ from ropewalk_server.protocols.costly import Costly, not_on_the_loop
 from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_depth
 from ropewalk_server.protocols.tfserving_paths import Target, absent
 from ropewalk_server.protocols.tfserving_predict import named
-from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protocols.unpacking import read as read_aside
+from ropewalk_server.protocols.writing import predicted
 
 
 class Examples:
     """The handler of both."""
 
-    def __init__(self, predictor: Predictor, unpacking: Unpacking) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._unpacking = unpacking
 
     def handle(self, request: Request, target: Target) -> Answer:
         """Answer at once, or with a future where the model is slow."""
@@ -67,7 +69,9 @@ class Examples:
 
     async def _unpacked(self, body: bytes, found: Loaded, verb: str, began: float) -> Response:
         try:
-            asked, batch = await self._unpacking.read(found, began, len(body), lambda: self._read(found, body, verb))
+            asked, batch = await read_aside(
+                self._predictor, found, began, len(body), lambda: self._read(found, body, verb)
+            )
         except BadRequest as why:
             return error(*mistaken(self._predictor, found, began, why))
         except Refused as why:
@@ -76,11 +80,10 @@ class Examples:
         return answer if isinstance(answer, Response) else await answer
 
     def _ask(self, found: Loaded, batch: Batch, verb: str, began: float) -> Answer:
-        def write(outputs: classifying.Arrays) -> Response:
-            return classifying.written(verb, outputs, batch.rows)
+        def write(core: Core, issued: Issued) -> Response:
+            return classifying.written(verb, cast("classifying.Arrays", core), batch.rows)
 
         try:
-            outputs = self._predictor.predict(found, batch, began, classifying.outputs_of)
-            return later(classifying.answer(self._unpacking, outputs, write))
+            return later(predicted(self._predictor, found, batch, began, write))
         except Refused as why:
             return error(why.status, str(why))

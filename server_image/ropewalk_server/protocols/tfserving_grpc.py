@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -24,7 +25,8 @@ from ropewalk_server.protocols.jsonbody import BadRequest
 from ropewalk_server.protocols.tensor_protos import DTYPES, float_vector, read_tensor, sizes_of, write_tensor
 from ropewalk_server.protocols.tensors import batch_of, check_names, check_words, names_of_outputs
 from ropewalk_server.protocols.tfserving_paths import labelled
-from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protocols.unpacking import read as read_aside
+from ropewalk_server.protocols.writing import predicted
 from ropewalk_server.protos import tfserving_pb2 as pb
 from ropewalk_server.rpc import Answer, Code, Reply, answered, failure, refusal
 from ropewalk_server.stages import GRPC_TFS
@@ -53,7 +55,6 @@ class TensorFlowServing:
         """`each`: answers have a receipt for each row."""
         self._predictor = predictor
         self._each = each
-        self._unpacking = Unpacking(predictor)
 
     def methods(self) -> Mapping[str, Callable[[bytes], Answer]]:
         """Handlers by path."""
@@ -113,7 +114,7 @@ class TensorFlowServing:
             return read_predict(found.model, request.inputs, predictor.most_rows(found.model))
 
         try:
-            batch = await self._unpacking.read(found, began, size, read)
+            batch = await read_aside(predictor, found, began, size, read)
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
         except Refused as why:
@@ -127,7 +128,7 @@ class TensorFlowServing:
                 return Reply(self._written(found, outputs, core, ()), metadata=((RECEIPT, issued),))
             return Reply(self._written(found, outputs, core, issued or ()))
 
-        return answered(lambda: self._predictor.predict(found, batch, began, write, each=self._each))
+        return answered(lambda: predicted(self._predictor, found, batch, began, write, each=self._each))
 
     def _written(self, found: Loaded, outputs: tuple[str, ...], core: Core, receipts: Sequence[str]) -> bytes:
         response = pb.PredictResponse()
@@ -191,20 +192,16 @@ class TensorFlowServing:
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
 
-        def write(outputs: classifying.Arrays) -> Reply:
+        def write(core: Core, issued: Issued) -> Reply:
             try:
-                response = classifying.message(verb, outputs, batch.rows)
+                response = classifying.message(verb, cast("classifying.Arrays", core), batch.rows)
             except classifying.Unusable as why:
                 return failure(Code.INVALID_ARGUMENT, str(why))
             self._name(response.model_spec, found.version)
             response.model_spec.signature_name = found.model.signature.name
             return Reply(response.SerializeToString())
 
-        def ask() -> Answer:
-            outputs = predictor.predict(found, batch, began, classifying.outputs_of)
-            return classifying.answer(self._unpacking, outputs, write)
-
-        return answered(ask)
+        return answered(lambda: predicted(predictor, found, batch, began, write))
 
     def _metadata(self, body: bytes) -> Reply:
         request = packed.parse(pb.GetModelMetadataRequest, body)

@@ -16,7 +16,7 @@ from ropewalk_server.feedback import RECEIPT, Issued
 from ropewalk_server.http import JSON, Answer, Request, Response
 from ropewalk_server.model import Model
 from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols import classifying, together
+from ropewalk_server.protocols import together
 from ropewalk_server.protocols.answering import error, later, mistaken, not_allowed, wants_receipts
 from ropewalk_server.protocols.batch import Batch
 from ropewalk_server.protocols.costly import Costly, not_on_the_loop
@@ -24,11 +24,9 @@ from ropewalk_server.protocols.jsonbody import BadRequest, parse_object, refuse_
 from ropewalk_server.protocols.named_tensors import written
 from ropewalk_server.protocols.tfserving_answers import write_predict, write_rows
 from ropewalk_server.protocols.tfserving_paths import Target, absent
-from ropewalk_server.protocols.unpacking import Unpacking
+from ropewalk_server.protocols.unpacking import read as read_aside
+from ropewalk_server.protocols.writing import predicted
 from ropewalk_server.stages import REST_V1
-
-FEW = 64
-"""Rows whose outputs are written at once."""
 
 
 class Elsewhere(Exception):
@@ -42,9 +40,8 @@ class Elsewhere(Exception):
 class Predict:
     """The handler of predictions."""
 
-    def __init__(self, predictor: Predictor, unpacking: Unpacking) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._unpacking = unpacking
 
     def handle(self, request: Request, target: Target) -> Answer:
         """Answer at once, or with a future where the model is slow."""
@@ -116,7 +113,7 @@ class Predict:
             return self._read(found, request.body)
 
         try:
-            asked, batch, row_form = await self._unpacking.read(found, began, len(request.body), read)
+            asked, batch, row_form = await read_aside(predictor, found, began, len(request.body), read)
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
         except Refused as why:
@@ -126,8 +123,6 @@ class Predict:
 
     def _ask(self, found: Loaded, began: float, batch: Batch, row_form: bool, each: bool) -> Answer:
         signature = found.model.signature
-        if batch.rows > FEW and signature.task == "Tensors":
-            return self._ask_tensors(found, began, batch, row_form)
 
         def write(core: Core, issued: Issued) -> Response:
             if isinstance(core, dict):
@@ -136,18 +131,10 @@ class Predict:
             return _answered(write_predict(signature, core, row_form, each), issued)
 
         try:
-            answer = self._predictor.predict(found, batch, began, write, each=each)
+            answer = predicted(self._predictor, found, batch, began, write, each=each)
         except Refused as why:
             return error(why.status, str(why))
         return answer if type(answer) is Response else later(answer)
-
-    def _ask_tensors(self, found: Loaded, began: float, batch: Batch, row_form: bool) -> Answer:
-        """As `_ask`, of a model whose outputs may be many values."""
-        try:
-            outputs = self._predictor.predict(found, batch, began, classifying.outputs_of)
-            return later(classifying.answer(self._unpacking, outputs, lambda core: written(core, row_form)))
-        except Refused as why:
-            return error(why.status, str(why))
 
 
 def _answered(body: bytes, issued: Issued) -> Response:
