@@ -157,12 +157,8 @@ async def test_all_protocols_have_one_room_for_large_requests(published: tuple[P
     assert await taken
 
 
-@pytest.mark.parametrize("size", [1, MANY + 1])
-@pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("broken", [False, True])
-async def test_an_answer_is_counted_once_when_it_has_been_written(size: int, late: bool, broken: bool) -> None:
-    """For the version that was asked, and never refused for those that wait; many values are written by a thread."""
-    counts: list[tuple[int, int]] = []
+def with_outputs(size: int, counts: list[tuple[int, int]], *, late: bool = False) -> tuple[Predictor, Loaded, Batch]:
+    """A version 2 whose outputs are so many values, and a request for it; `counts` gets version and status."""
     monitor: Any = SimpleNamespace(
         answered=lambda one: counts.append((one.loaded.version, 200)),
         failed=lambda loaded, status, seconds: counts.append((loaded.version, status)),
@@ -176,6 +172,16 @@ async def test_an_answer_is_counted_once_when_it_has_been_written(size: int, lat
         decoder=SimpleNamespace(floats_only=False, rows_in=lambda size: 1),
     )
     one = Predictor("cancer", SimpleNamespace(live=1), monitor, Receipts(None))  # type: ignore[arg-type]
+    return one, Loaded(2, model), Batch(1, (), matrix=np.zeros((1, 0), np.float32))
+
+
+@pytest.mark.parametrize("size", [1, MANY + 1])
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("broken", [False, True])
+async def test_an_answer_is_counted_once_when_it_has_been_written(size: int, late: bool, broken: bool) -> None:
+    """For the version that was asked, and never refused for those that wait; many values are written by a thread."""
+    counts: list[tuple[int, int]] = []
+    one, loaded, batch = with_outputs(size, counts, late=late)
     one.aside.reading = one.limits.max_concurrency
 
     def write(core: Any, issued: Any) -> int:
@@ -184,12 +190,29 @@ async def test_an_answer_is_counted_once_when_it_has_been_written(size: int, lat
             raise ValueError
         return threading.get_ident()
 
-    batch = Batch(1, (), matrix=np.zeros((1, 0), np.float32))
     try:
-        said = predicted(one, Loaded(2, model), batch, time.perf_counter(), write)
+        said = predicted(one, loaded, batch, time.perf_counter(), write)
         thread = await said if isinstance(said, asyncio.Future) else said
         assert (thread != threading.get_ident()) == (size > 1)
     except Refused:
         assert broken
     assert counts == [(2, 500 if broken else 200)]
+    one.stop()
+
+
+async def test_an_answer_that_is_not_written_in_time_is_no_success() -> None:
+    """The deadline is one over computing and writing."""
+    counts: list[tuple[int, int]] = []
+    one, loaded, batch = with_outputs(MANY + 1, counts)
+    one.limits = Limits(deadline_seconds=0.2)
+    go = threading.Event()
+    try:
+        said = predicted(one, loaded, batch, time.perf_counter(), lambda core, issued: go.wait())
+        assert isinstance(said, asyncio.Future)
+        with pytest.raises(Refused, match="writing the prediction took longer") as found:
+            await said
+    finally:
+        go.set()
+    assert (found.value.status, counts, one.in_flight) == (504, [(2, 504)], 0)
+    assert one.rejected["deadline"] == 1
     one.stop()
