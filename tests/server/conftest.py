@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from ropewalk_server import smoke_test
+from ropewalk_server.batcher import Batcher
 from tests.server.zoo import write
 from tests.trainer.support import Pod, example
 
@@ -243,3 +244,11 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     found.until(lambda: len([one for one in found.status()["versions"] if one["state"] == "Proved"]) == len(versions))
     yield found
     assert found.stop() == 0
+
+
+@pytest.fixture
+async def batcher() -> AsyncIterator[Batcher]:
+    """One thread."""
+    found = Batcher(1)
+    yield found
+    found.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +43,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Model]:
         told = version(root, number, [feature], signature, core)
         found[number] = load(root / "claims" / told["uri"].removeprefix("pvc://"), told["manifestDigest"])
     return found
-
-
-@pytest.fixture
-async def batcher() -> AsyncIterator[Batcher]:
-    """One thread."""
-    found = Batcher(1)
-    yield found
-    found.stop()
 
 
 def requests(model: Model) -> list[Batch]:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -60,14 +59,6 @@ def model(directory: Path) -> Model:
     found.curve = replace(found.curve, fixed=SLOW * 1e6)
     found.calls = calls  # type: ignore[attr-defined]
     return found
-
-
-@pytest.fixture
-async def batcher() -> AsyncIterator[Batcher]:
-    """One thread."""
-    found = Batcher(1)
-    yield found
-    found.stop()
 
 
 def batch(model: Model, *rows: dict[str, Any]) -> Batch:

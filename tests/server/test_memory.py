@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from tests.server.conftest import Server, row
+from tests.server.test_limits import resident
 
 Published = tuple[Path, list[dict[str, Any]]]
 SWITCHES, SETTLED = 30, 5
 SLACK = 8 << 20
-
-
-def resident(server: Server) -> int:
-    """Bytes of the process that are in memory."""
-    found = re.search(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{server.pid}/status").read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) * 1024
 
 
 def held(server: Server) -> tuple[int | None, set[tuple[int, str]]]:

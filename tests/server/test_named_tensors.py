@@ -55,7 +55,7 @@ def test_any_value_is_an_array_of_the_declared_type_or_a_bad_request(
 def test_any_example_is_serialized_or_a_bad_request(value: Any, context: Any) -> None:
     """Never another exception."""
     try:
-        found = classifying.examples({"examples": [value]} | ({} if context is None else {"context": context}))
+        found = classifying.examples({"examples": [value]} | ({} if context is None else {"context": context}), 1)
     except BadRequest:
         return
     assert [type(one) for one in found] == [bytes]
@@ -124,7 +124,7 @@ def test_one_row_of_many_values_is_written_in_parts(wrong: float, monkeypatch: p
         return json.dumps(document if isinstance(document, (str, list)) else document.tolist()).encode()
 
     monkeypatch.setattr(named_tensors, "_finite", dumped)
-    monkeypatch.setattr(named_tensors, "_any", dumped)
+    monkeypatch.setattr(named_tensors, "dump_any", dumped)
     found = json.loads(written(outputs, True).body)["predictions"]
     assert json.dumps(found[0][1]) == json.dumps(json.loads(whole)["outputs"])
     assert max(sizes) <= MANY

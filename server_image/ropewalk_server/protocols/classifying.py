@@ -20,8 +20,9 @@ from ropewalk_model.signature import METHOD, Signature
 from ropewalk_server.http import Response
 from ropewalk_server.model import Model
 from ropewalk_server.protocols.batch import Batch
+from ropewalk_server.protocols.decode import bound_rows
 from ropewalk_server.protocols.jsonbody import BadRequest, shown
-from ropewalk_server.protocols.named_tensors import TensorsDecoder
+from ropewalk_server.protocols.named_tensors import TensorsDecoder, dump_any
 from ropewalk_server.protos import tfserving_pb2 as pb
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ def batch(model: Model, serialized: Sequence[bytes], max_rows: int) -> Batch:
 # Requests.
 
 
-def examples(document: Mapping[str, Any], max_rows: int | None = None) -> list[bytes]:
+def examples(document: Mapping[str, Any], max_rows: int) -> list[bytes]:
     """`examples`, each with what `context` has for all of them, serialized. Raises BadRequest."""
     if "context" in document and type(document["context"]) is not dict:
         raise BadRequest("Example must be JSON object but got JSON " + _kind(document["context"]))
@@ -90,11 +91,9 @@ def given(request: pb.ExamplesRequest, max_rows: int) -> list[bytes]:
     return []
 
 
-def _bound(rows: int, context: int, max_rows: int | None) -> None:
+def _bound(rows: int, context: int, max_rows: int) -> None:
     """Before anything is made of them."""
-    if max_rows is not None and rows > max_rows:
-        why = "by limits.maxRows, or by the memory that they take"
-        raise BadRequest(f"The request has {rows} rows, at most {max_rows} are allowed {why}", 413)
+    bound_rows(rows, max_rows, "the memory that they take")
     if rows * context > MOST_CONTEXT_BYTES:
         size = f"{rows} examples with a context of {context} bytes each"
         raise BadRequest(f"The request has {size}, at most {MOST_CONTEXT_BYTES} bytes together are allowed", 413)
@@ -153,8 +152,6 @@ def _kind(value: Any) -> str:
 
 # Answers.
 
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
 
 class Unusable(Exception):
     """The signature's outputs are not what its method promises; in upstream's words."""
@@ -206,7 +203,7 @@ def written(verb: str, outputs: Arrays, rows: int) -> Response:
     except Unusable as why:
         return Response(400, json.dumps({"error": str(why)}).encode())
     # Row by row: between any two the interpreter may let another thread run.
-    return Response(200, f'{{"results":[{",".join([_JSON(row) for row in results])}]}}'.encode())
+    return Response(200, b'{"results":[%b]}' % b",".join([dump_any(row) for row in results]))
 
 
 def _short(found: NDArray[Any]) -> list[Any]:

@@ -26,6 +26,13 @@ _FLOAT_MAX = float(np.finfo(np.float32).max)
 _NUMBERS = ({float}, {int}, {float, int})
 
 
+def bound_rows(rows: int, max_rows: int, memory: str) -> None:
+    """BadRequest with status 413 if there are more than may be, by the limits or by the `memory` that is meant."""
+    if rows > max_rows:
+        why = f"by limits.maxRows, or by {memory}"
+        raise BadRequest(f"The request has {rows} rows, at most {max_rows} are allowed {why}", 413)
+
+
 class Decoder:
     """Decodes the two forms of a predict request for one signature. Immutable, shared between threads."""
 
@@ -87,9 +94,8 @@ class Decoder:
 
     def check_rows(self, rows: int, max_rows: int | None) -> None:
         """Before anything is allocated for them. Raises BadRequest with status 413."""
-        if max_rows is not None and rows > max_rows:
-            why = f"by limits.maxRows, or by the memory of {self._row_bytes} bytes that each takes"
-            raise BadRequest(f"The request has {rows} rows, at most {max_rows} are allowed {why}", 413)
+        if max_rows is not None:
+            bound_rows(rows, max_rows, f"the memory of {self._row_bytes} bytes that each takes")
 
     # {"instances": [{...}, ...]}
 

@@ -59,7 +59,7 @@ def parse(body: bytes) -> Any:
             raise BadRequest(f"JSON Parse error: {error.msg} at offset: {error.pos}") from None
     # Every key has its colon: as many of them as keys, and none can have been given twice.
     top = document if type(document) is dict else {"": document}
-    colons = (body.count(b":") if len(body) < _LARGE else _count(body, b":")) + (top is not document)
+    colons = _count(body, b":") + (top is not document)
     if colons != _keys_above(top) and (b"\\u003" in body or colons != _keys_and_colons(top)):
         _refuse_repeated(body)
     return document
@@ -78,16 +78,17 @@ def _parse_large(body: bytes) -> Any:
 def _refuse_many(body: bytes, found: int, of_what: str) -> None:
     most = max(MOST_NESTED, len(body) // 10)
     if found > most:
-        message = f"The document has more than {most} {of_what}: send fewer rows at a time"
-        raise BadRequest(message, 413)
+        raise BadRequest(f"The document has more than {most} {of_what}: send fewer rows at a time", 413)
 
 
 def _count(body: bytes, sign: bytes) -> int:
+    if len(body) < _LARGE:
+        return body.count(sign)
     return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(sign)))
 
 
 def _parse_with_nan(body: bytes) -> Any:
-    _refuse_many(body, body.count(b","), "values beside NaN or Infinity")
+    _refuse_many(body, _count(body, b","), "values beside NaN or Infinity")
     try:
         document = json.loads(body.decode())
         if b"\\u" in body:

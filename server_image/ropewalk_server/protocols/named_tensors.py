@@ -191,14 +191,15 @@ def written(outputs: Arrays, row_form: bool) -> Response:
     else:
         document = {"predictions": [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]}
     count = sum([one.size for one in outputs.values()])
-    return Response(200, _in_parts(document, count, _finite if finite else _any))
+    return Response(200, _in_parts(document, count, _finite if finite else dump_any))
 
 
 def _finite(document: Any) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _any(document: Any) -> bytes:
+def dump_any(document: Any) -> bytes:
+    """JSON with the tokens NaN, Infinity and -Infinity where values are not finite."""
     return _JSON(document).encode()
 
 
