@@ -15,7 +15,7 @@ BIN := .venv/bin
 
 ifeq ($(CLUSTER),local)
 export PATH := $(CACHE)/bin/k8s-v1.35.4:$(PATH)
-KUBECONFIG_FILE = $(shell $(PYTHON) -m localcluster kubeconfig)
+KUBECONFIG_FILE = $(shell $(PYTHON) -m tools.localcluster kubeconfig)
 else
 KUBECONFIG_FILE = $(CACHE)/kind.kubeconfig
 endif
@@ -35,7 +35,7 @@ NATIVE := server_image/ropewalk_server/native
 cluster: cluster-$(CLUSTER)  ## a real Kubernetes on this machine, kept running
 
 cluster-local:
-	$(PYTHON) -m localcluster up
+	$(PYTHON) -m tools.localcluster up
 
 cluster-kind: kind-present
 	mkdir -p $(CACHE)
@@ -47,10 +47,10 @@ kind-present:
 images: images-$(CLUSTER)  ## the operator's, the trainer's and the server's image, built and loaded
 
 images-local: cluster
-	$(PYTHON) -m localcluster build-base
+	$(PYTHON) -m tools.localcluster build-base
 	for i in $(IMAGES); do \
-	  $(PYTHON) -m localcluster build-image $(call dockerfile,$${i}) localhost/ropewalk/$$i:$(TAG); \
-	  $(PYTHON) -m localcluster load localhost/ropewalk/$$i:$(TAG); \
+	  $(PYTHON) -m tools.localcluster build-image $(call dockerfile,$${i}) localhost/ropewalk/$$i:$(TAG); \
+	  $(PYTHON) -m tools.localcluster load localhost/ropewalk/$$i:$(TAG); \
 	done
 
 images-kind: cluster
@@ -69,14 +69,14 @@ demo: install  ## the main job, end to end, on this machine; leaves the cluster 
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/python -m examples.demo
 
 demo-down: $(if $(filter kind,$(CLUSTER)),kind-present)  ## ends what `make demo` left running
-	if [ "$(CLUSTER)" = kind ]; then kind delete cluster --name ropewalk; else $(PYTHON) -m localcluster down; fi
+	if [ "$(CLUSTER)" = kind ]; then kind delete cluster --name ropewalk; else $(PYTHON) -m tools.localcluster down; fi
 
 check: .venv/ready  ## format, lint, types, layers, generated files, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy operator/ropewalk model/ropewalk_model trainer_image/ropewalk_trainer server_image/ropewalk_server localcluster
+	$(BIN)/mypy contract/ropewalk_contract operator/ropewalk model/ropewalk_model trainer_image/ropewalk_trainer server_image/ropewalk_server tools/localcluster
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/lint-imports
-	$(BIN)/python -m ropewalk.api.crd --check
+	$(BIN)/python -m ropewalk_contract.api.crd --check
 	$(BIN)/pytest -q tests/core tests/model tests/shell
 
 test: check install  ## everything: `check`, then the same again with TensorFlow, an API server and real pods

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from tests.node.conftest import CLAIM, FILES_POD
-from tests.node.test_main_job import cancer_csv, write_csv
+from tests.cluster.conftest import CLAIM, FILES_POD
+from tests.cluster.test_main_job import cancer_csv, write_csv
 from tests.support import Namespace, kubectl
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.cluster import Api, is_true, manifest, namespace, wait
 from benchmarks.report import emit
-from tests.node.outside import images
+from tests.cluster.operator_outside import images
 from tests.support import Namespace, kubectl
 
 RUNS = 5

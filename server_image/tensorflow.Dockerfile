@@ -25,6 +25,7 @@ RUN PYTHONPATH=/src /opt/build/bin/python -m ropewalk_server.native.build /opt/n
 
 FROM ${BASE} AS project
 COPY pyproject.toml README.md LICENSE /src/
+COPY contract/ropewalk_contract /src/contract/ropewalk_contract
 COPY operator/ropewalk /src/operator/ropewalk
 COPY model/ropewalk_model /src/model/ropewalk_model
 COPY trainer_image/ropewalk_trainer /src/trainer_image/ropewalk_trainer

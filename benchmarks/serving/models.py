@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from ropewalk_model import baseline, examples, manifest
 from ropewalk_model.features import Encoder, Encoding, FeatureSpec
 from ropewalk_model.signature import Signature, TensorSpec
-from ropewalk_trainer import compiled, loader
+from ropewalk_trainer import lazy_imports
+from ropewalk_trainer.publishing import compiled
 
 SEED = 7
 SHAPES: dict[str, tuple[int, ...]] = {"mlp": (10,), "cnn": (28, 28, 1), "table": (10,)}
@@ -50,7 +51,7 @@ def body(name: str, count: int) -> bytes:
 
 def write(name: str, directory: Path) -> None:
     """Both forms, below `directory`."""
-    tf = loader.tensorflow()
+    tf = lazy_imports.tensorflow()
     network, variables = (_cnn if name == "cnn" else _mlp)(tf)
     module = tf.Module()
     module.variables_ = variables

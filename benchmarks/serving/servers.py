@@ -149,7 +149,7 @@ class Bench:
             "ROPEWALK_GRPC_PORT": str(grpc),
             "ROPEWALK_LEAVE_SECONDS": "0",
         }
-        program = ["-m", "benchmarks.serving.switched" if switched else "ropewalk_server.main"]
+        program = ["-m", "benchmarks.serving.switched" if switched else "ropewalk_server.app.main"]
         process = Process([sys.executable, *program, "serve"], environment, home / "log")
         server = Server("Ropewalk", process, http_port, grpc, f"/v1/models/{model}:predict")
         yield from self._run(server, model)

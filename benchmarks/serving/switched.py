@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Sequence
 
-from ropewalk_server.http import Answer, Request
-from ropewalk_server.main import main
-from ropewalk_server.monitor import Answered, Monitor
-from ropewalk_server.service import Service
+from ropewalk_server.app.http_app import Service
+from ropewalk_server.app.main import main
+from ropewalk_server.telemetry.recorder import Answered, Monitor
+from ropewalk_server.transport.http1.types import Answer, Request
 
 SPAN = 0.2
 """Seconds between two switches."""

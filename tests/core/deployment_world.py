@@ -16,9 +16,8 @@ from typing import Any
 
 import yaml
 
-from ropewalk.api.modeldeployment import ModelDeploymentStatus
 from ropewalk.core.deployment import peers, plan, related, scrapes
-from ropewalk.core.deployment.fleet import BASELINE_PATH, MAY_PASS, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
+from ropewalk.core.deployment.observe.pods import BASELINE_PATH, MAY_PASS, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
 from ropewalk.core.deployment.plan import LONG
 from ropewalk.core.plan import (
     Annotate,
@@ -34,6 +33,7 @@ from ropewalk.core.plan import (
     Ref,
     Scraped,
 )
+from ropewalk_contract.api.modeldeployment import ModelDeploymentStatus
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC)
@@ -88,7 +88,7 @@ class Server:
         """It answers no more predictions; all its counts are known to be kept."""
 
     def follow(self, routes: dict[str, Any]) -> None:
-        """Load what is listed and switch to what is live and proved, as ropewalk_server.versions does.
+        """Load what is listed and switch to what is live and proved, as ropewalk_server.serving.versions does.
 
         A server holds one model a number. A model that takes over the number of the one that answers is loaded beside
         it; an `old` server, of an image before that was so, never takes it.
@@ -371,7 +371,7 @@ class World:
         return Scraped({"version": server.live, "baseline": self.baseline}, None)
 
     def _page(self, server: Server, path: str) -> dict[str, Any]:
-        """As `ropewalk_server.closed`; `page_buckets` of them fit into one answer."""
+        """As `ropewalk_server.telemetry.closed_windows`; `page_buckets` of them fit into one answer."""
         since = int(path.partition("?since=")[2] or 0)
         open_from = (int(self.now.timestamp()) - server.behind) // 10 * 10 + (10 if server.finished else 0)
         server.read = server.finished and all(b["start"] < since for b in server.windows)

@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
-from ropewalk.api import crd
-from ropewalk.api.pipeline import Pipeline, PipelineStatus
 from ropewalk.core.conditions import timestamp
 from ropewalk.core.pipeline import peers, plan, related, scrapes
 from ropewalk.core.plan import Config, Create, Delete, Effect, Event, Json, Observed, Plan, Ref, Scraped
+from ropewalk_contract.api import crd
+from ropewalk_contract.api.pipeline import Pipeline, PipelineStatus
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

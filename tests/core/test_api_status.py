@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ropewalk.api.modeldeployment import ModelDeploymentStatus
-from ropewalk.api.pipeline import PipelineStatus
 from ropewalk.core.conditions import Condition, set_conditions
-from ropewalk.core.deployment import memory
+from ropewalk.core.deployment import state as memory
 from ropewalk.core.deployment.versions import Version
-from ropewalk.core.pipeline import record
+from ropewalk.core.pipeline import state as record
+from ropewalk_contract.api.modeldeployment import ModelDeploymentStatus
+from ropewalk_contract.api.pipeline import PipelineStatus
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from ropewalk.api.common import parse_decimal, parse_duration, parse_quantity
-from ropewalk.api.data import UNSAVEABLE, Feature
-from ropewalk.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
-from ropewalk.api.pipeline import Pipeline
+from ropewalk_contract.api.common import parse_decimal, parse_duration, parse_quantity
+from ropewalk_contract.api.data import UNSAVEABLE, Feature
+from ropewalk_contract.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
+from ropewalk_contract.api.pipeline import Pipeline
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("20ms", 0.02), ("90s", 90), ("1h30m", 5400), ("7d", 604800), ("0s", 0)])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from localcluster.settings import KUBERNETES_VERSION
+from tools.localcluster.settings import KUBERNETES_VERSION
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,10 +49,10 @@ def test_a_missing_kind_is_said_in_one_line() -> None:
 
 
 def test_a_reader_that_goes_early_gets_no_traceback() -> None:
-    """As `python -m localcluster status | head -1` has it."""
+    """As `python -m tools.localcluster status | head -1` has it."""
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "localcluster", "kubeconfig"]
+    command = [sys.executable, "-m", "tools.localcluster", "kubeconfig"]
     done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ropewalk.api import conditions, crd
+from ropewalk_contract.api import conditions, crd
 
 CRDS = Path(__file__).parents[2] / "crds"
 DEFINITIONS = {resource.kind: crd.definition(resource, model) for resource, model in crd.RESOURCES}
@@ -214,7 +214,7 @@ def test_check_says_which_file_differs_and_what_to_do(tmp_path: Path, capsys: py
     said = capsys.readouterr().err
     assert "pipelines.ropewalk.dev.yaml differs" in said
     assert "kustomization.yaml is missing" in said
-    assert "python -m ropewalk.api.crd" in said
+    assert "python -m ropewalk_contract.api.crd" in said
 
 
 def test_kustomization_lists_every_definition() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ropewalk.core.deployment.monitor import quantile
+from ropewalk.core.deployment.monitoring.verdicts import quantile
 from ropewalk.core.deployment.versions import Version
-from ropewalk_server import serve
+from ropewalk_server.app import process
 from tests.core.deployment_world import World, champion, serving
 
 
@@ -220,4 +220,4 @@ def test_a_pod_outlives_the_longest_request_that_it_may_have(deadline: int, grac
     its counts have been read."""
     deployment = serving(serving={"limits": {"deadline": f"{deadline}s"}}).objects["Deployment", "cancer-server"]
     assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == grace
-    assert serve.LEAVE_SECONDS + max(serve.GRACE_SECONDS, deadline) + serve.LINGER_SECONDS + 1 <= grace
+    assert process.LEAVE_SECONDS + max(process.GRACE_SECONDS, deadline) + process.LINGER_SECONDS + 1 <= grace

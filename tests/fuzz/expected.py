@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from ropewalk_server.protocols.jsonbody import MOST_NESTED
-from ropewalk_server.protos import tfserving_pb2 as pb
+from ropewalk_server.protocols.common.jsonbody import MOST_NESTED
+from ropewalk_server.protocols.protos import tfserving_pb2 as pb
 from tests.fuzz.handlers import SEVERAL
 from tests.server.zoo import MIXED, NUMBERS, TENSOR, WORDS
 

@@ -1,7 +1,7 @@
 """The server's two handlers in this process, over small real models, imported ones too, with inputs of every kind.
 
 No sockets: what is tried a thousand times a second here is what a request's bytes can do behind them. The connections
-themselves have tests of their own (test_http_heads.py, test_http2.py, test_limits.py).
+themselves have tests of their own (test_http1_header_cache.py, test_http2.py, test_limits.py).
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ import asyncio
 from pathlib import Path
 from typing import NamedTuple
 
-from ropewalk_server.crashmarks import CrashMarks
-from ropewalk_server.feedback import Receipts
-from ropewalk_server.grpc_service import GrpcService
-from ropewalk_server.http import Request, path_of
-from ropewalk_server.limits import Limits
-from ropewalk_server.model import load
-from ropewalk_server.monitor import Monitor
-from ropewalk_server.predictor import Predictor
-from ropewalk_server.routes import Route
-from ropewalk_server.rpc import Code, Head
-from ropewalk_server.service import Service
-from ropewalk_server.versions import Held, Versions
-from tests import foreign
+from ropewalk_server.app.grpc_app import GrpcService
+from ropewalk_server.app.http_app import Service
+from ropewalk_server.serving.crashmarks import CrashMarks
+from ropewalk_server.serving.model import load
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.routes import Route
+from ropewalk_server.serving.versions import Held, Versions
+from ropewalk_server.telemetry.receipts import Receipts
+from ropewalk_server.telemetry.recorder import Monitor
+from ropewalk_server.transport.http1.types import Request, path_of
+from ropewalk_server.transport.http2.rpc import Code, Head
+from ropewalk_server.transport.limits import Limits
+from tests import foreign_models
 from tests.server import zoo
 from tests.trainer.imports import imported
 
 SEVERAL, STRINGS, EXAMPLES = 11, 12, 13
 """Imported versions: several tensors of many types and open sizes, strings, and all three methods."""
-FOREIGN = {SEVERAL: foreign.several, STRINGS: foreign.words, EXAMPLES: foreign.examples}
+FOREIGN = {SEVERAL: foreign_models.several, STRINGS: foreign_models.words, EXAMPLES: foreign_models.examples}
 HTTP_WORDS = {200, 400, 401, 404, 405, 413, 415, 429}
 """What a client's bytes may lead to; 500 is a decoder that raised something of its own."""
 GRPC_WORDS = {

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ropewalk_server.feedback import InvalidReceipt, Receipts, mac
+from ropewalk_server.telemetry.receipts import InvalidReceipt, Receipts, mac
 from tests.fuzz import expected
 from tests.fuzz.handlers import Handlers
 from tests.fuzz.seeds import CORPUS, grpc, rest

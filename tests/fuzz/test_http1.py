@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ropewalk_server.http import Request, Response
-from ropewalk_server.http_server import HttpServer
-from ropewalk_server.limits import Limits
+from ropewalk_server.transport.http1.server import HttpServer
+from ropewalk_server.transport.http1.types import Request, Response
+from ropewalk_server.transport.limits import Limits
 from tests.fuzz.seeds import CORPUS
 
 EXAMPLES = int(os.environ.get("ROPEWALK_FUZZ_EXAMPLES", "400")) // 4

@@ -17,13 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ropewalk.core import strangers
-from ropewalk.core.deployment.fleet import BASELINE_PATH, STATUS_PATH, WINDOWS_PATH
+from ropewalk.core import untrusted_json
+from ropewalk.core.deployment.observe.pods import BASELINE_PATH, STATUS_PATH, WINDOWS_PATH
 from ropewalk.core.plan import Scraped
 from ropewalk_model import manifest
-from ropewalk_server.model import LoadError, read_parts
+from ropewalk_server.serving.model import LoadError, read_parts
 from tests.core import deployment_world, pipeline_world
-from tests.core.test_deployment_watch import LABELS, minute, watched
+from tests.core.test_deployment_monitoring import LABELS, minute, watched
 from tests.fuzz.documents import mutated
 from tests.fuzz.test_decoders import EXAMPLES
 from tests.server import zoo
@@ -52,7 +52,7 @@ def text_of(lie: Any) -> str:
 def read(lie: Any) -> Scraped:
     """As ropewalk.shell.scrape makes it of a pod's answer."""
     try:
-        found = strangers.parse(text_of(lie))
+        found = untrusted_json.parse(text_of(lie))
     except ValueError:
         return Scraped(None, "ValueError")
     return Scraped(found, None) if isinstance(found, dict) else Scraped(None, "no JSON object")

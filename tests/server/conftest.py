@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from ropewalk_server import smoke_test
-from ropewalk_server.batcher import Batcher
+from ropewalk_server.app import smoke_test
+from ropewalk_server.serving.batch_queue import Batcher
 from tests.server.zoo import write
 from tests.trainer.support import Pod, example
 
@@ -103,7 +103,7 @@ class Server:
             "ROPEWALK_GRPC_PORT": str(self.grpc_port),
             **self.environment,
         }
-        command = [sys.executable, "-m", "ropewalk_server.main", "serve"]
+        command = [sys.executable, "-m", "ropewalk_server.app.main", "serve"]
         with (self.root / "log").open("ab") as log:
             self._process = subprocess.Popen(command, env=environment, stderr=log)
         self.until(self._is_up)

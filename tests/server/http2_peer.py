@@ -10,10 +10,10 @@ from urllib.parse import unquote
 
 import hpack
 
-from ropewalk_server import http2_frames as h2
-from ropewalk_server.grpc_server import GrpcServer
-from ropewalk_server.limits import Limits
-from ropewalk_server.rpc import Answer, Head, Reply
+from ropewalk_server.transport.http2 import frames as h2
+from ropewalk_server.transport.http2.rpc import Answer, Head, Reply
+from ropewalk_server.transport.http2.server import GrpcServer
+from ropewalk_server.transport.limits import Limits
 
 ECHO, SLOW, BUG, LATE_BUG = (f"/test.Service/{name}" for name in ("Echo", "Slow", "Bug", "LateBug"))
 SECONDS = 5.0

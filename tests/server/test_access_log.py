@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2
 
-from ropewalk_server.access_log import ERRORS, AccessLog, trace_of
+from ropewalk_server.app.access_log import ERRORS, AccessLog, trace_of
 from tests.server.conftest import Published, Server, row
 from tests.server.grpc_clients import connected, request
 

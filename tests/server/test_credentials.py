@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ropewalk_server.credentials import Certificate, Tokens, Verdict
-from ropewalk_server.feedback import InvalidReceipt, Receipts
+from ropewalk_server.auth.credentials import Certificate, Tokens, Verdict
+from ropewalk_server.telemetry.receipts import InvalidReceipt, Receipts
 from tests.server.conftest import Published, Server, ready, row
 
 BODY = '{"instances": [%s]}'

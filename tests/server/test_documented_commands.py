@@ -17,7 +17,7 @@ import pytest
 from benchmarks.serving import tools
 from ropewalk_model.features import FeatureSpec
 from ropewalk_model.signature import Signature
-from tests import foreign
+from tests import foreign_models
 from tests.server.conftest import Server, next_ports
 from tests.server.zoo import MIXED, version
 from tests.trainer.imports import imported
@@ -129,7 +129,7 @@ def test_the_regression_of_the_page_needs_a_signature_that_says_so(half_plus_thr
 def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The page's own toy, imported."""
     root = tmp_path_factory.mktemp("upstreams")
-    told = imported(root, foreign.half_plus_three, VERSION)
+    told = imported(root, foreign_models.half_plus_three, VERSION)
     found = Server(root, next_ports())
     found.environment = {"ROPEWALK_MODEL": NAME}
     found.tell(VERSION, [{**told, "version": VERSION}], model=NAME)

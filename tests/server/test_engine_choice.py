@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ropewalk_model import manifest
-from ropewalk_server.crashmarks import CrashMarks
-from ropewalk_server.engine_choice import FEWEST, SECONDS, RowsSeen
-from ropewalk_server.routes import Route, Routes
-from ropewalk_server.versions import Versions
+from ropewalk_server.serving.crashmarks import CrashMarks
+from ropewalk_server.serving.engine_choice import FEWEST, SECONDS, RowsSeen
+from ropewalk_server.serving.routes import Route, Routes
+from ropewalk_server.serving.versions import Versions
 
 Published = tuple[Path, list[dict[str, Any]]]
 

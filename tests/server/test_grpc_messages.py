@@ -13,14 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ropewalk_server.model import Model, load
-from ropewalk_server.protocols import costly, openinference_protobuf, packed, tfserving_grpc
-from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.protocols.costly import LARGE, Costly
-from ropewalk_server.protocols.jsonbody import BadRequest
-from ropewalk_server.protocols.tensor_protos import read_tensor, sizes_of
-from ropewalk_server.protocols.tensors import batch_of, raw_to_array
-from ropewalk_server.protos import openinference_pb2, tfserving_pb2
+from ropewalk_server.protocols.common import must_offload, packed
+from ropewalk_server.protocols.common.jsonbody import BadRequest
+from ropewalk_server.protocols.common.must_offload import LARGE, Costly
+from ropewalk_server.protocols.common.oip_tensors import batch_of, raw_to_array
+from ropewalk_server.protocols.openinference import grpc_messages
+from ropewalk_server.protocols.protos import openinference_pb2, tfserving_pb2
+from ropewalk_server.protocols.tfserving import grpc
+from ropewalk_server.protocols.tfserving.tensor_protos import read_tensor, sizes_of
+from ropewalk_server.serving.batch import Batch
+from ropewalk_server.serving.model import Model, load
 from tests.server.conftest import Server
 from tests.server.zoo import MIXED, NUMBERS
 
@@ -79,7 +81,7 @@ def test_tensor_protos_with_and_without_the_shortcut(
     def plainly() -> Batch:
         return batch_of(model, {name: read_tensor(name, one) for name, one in request.inputs.items()}, ROWS)
 
-    same(outcome(lambda: tfserving_grpc.read_predict(model, request.inputs, ROWS)), outcome(plainly))
+    same(outcome(lambda: grpc.read_predict(model, request.inputs, ROWS)), outcome(plainly))
 
 
 @quiet
@@ -100,10 +102,10 @@ def test_raw_contents_with_and_without_the_shortcut(
         found = {}
         for one, raw in zip(request.inputs, request.raw_input_contents, strict=True):
             array = raw_to_array(one.datatype, one.shape, raw)
-            found[one.name] = openinference_protobuf.Tensor(one.datatype, tuple(one.shape), array)
+            found[one.name] = grpc_messages.Tensor(one.datatype, tuple(one.shape), array)
         return batch_of(model, found, ROWS)
 
-    same(outcome(lambda: openinference_protobuf.read_infer(model, request, ROWS).batch), outcome(plainly))
+    same(outcome(lambda: grpc_messages.read_infer(model, request, ROWS).batch), outcome(plainly))
 
 
 def good(kind: str) -> bytes:
@@ -135,9 +137,9 @@ def test_inputs_that_are_none_are_not_read(versions: dict[int, Model]) -> None:
     infer = openinference_pb2.ModelInferRequest()
     infer.inputs.add(name="z", datatype="FP99")
     with pytest.raises(BadRequest, match="'z' is none of this model's inputs: a, b"):
-        tfserving_grpc.read_predict(versions[NUMBERS], predict.inputs, ROWS)
+        grpc.read_predict(versions[NUMBERS], predict.inputs, ROWS)
     with pytest.raises(BadRequest, match="'z' is none of this model's inputs: a, b"):
-        openinference_protobuf.read_infer(versions[NUMBERS], infer, ROWS)
+        grpc_messages.read_infer(versions[NUMBERS], infer, ROWS)
 
 
 def test_texts_are_counted_before_they_are_parted(versions: dict[int, Model]) -> None:
@@ -149,8 +151,8 @@ def test_texts_are_counted_before_they_are_parted(versions: dict[int, Model]) ->
     infer = openinference_pb2.ModelInferRequest()
     infer.inputs.add(name="plan", datatype="BYTES", shape=[ROWS + 1])
     infer.raw_input_contents.append(b"\3\0\0\0pro")
-    assert outcome(lambda: tfserving_grpc.read_predict(versions[MIXED], predict.inputs, ROWS)) == 413
-    assert outcome(lambda: openinference_protobuf.read_infer(versions[MIXED], infer, ROWS).batch) == 413
+    assert outcome(lambda: grpc.read_predict(versions[MIXED], predict.inputs, ROWS)) == 413
+    assert outcome(lambda: grpc_messages.read_infer(versions[MIXED], infer, ROWS).batch) == 413
 
 
 def test_floats_one_by_one_are_few() -> None:
@@ -207,18 +209,18 @@ def test_a_number_has_ten_bytes_at_most(start: bytes) -> None:
 
 async def test_many_values_are_handed_over_beside_the_loop(versions: dict[int, Model]) -> None:
     """In a thread, and there some at a time: between two of them the loop may run."""
-    count = 2 * costly.MANY + 1
+    count = 2 * must_offload.MANY + 1
     infer = openinference_pb2.ModelInferRequest()
     infer.inputs.add(name="n", datatype="INT64", shape=[count]).contents.int64_contents.extend(range(count))
     predict = tfserving_pb2.PredictRequest()
     predict.inputs["plan"].dtype = 7
-    texts = costly.MANY_TEXTS + 1
+    texts = must_offload.MANY_TEXTS + 1
     predict.inputs["plan"].tensor_shape.dim.add(size=texts)
     predict.inputs["plan"].tensor_content = b"\3" * texts + b"pro" * texts
     words = b"\3\0\0\0pro" * texts
     for read in (
-        lambda: openinference_protobuf.read_infer(versions[MIXED], infer, count).batch,
-        lambda: tfserving_grpc.read_predict(versions[MIXED], predict.inputs, count),
+        lambda: grpc_messages.read_infer(versions[MIXED], infer, count).batch,
+        lambda: grpc.read_predict(versions[MIXED], predict.inputs, count),
         lambda: packed.words([b"pro"] * texts),
         lambda: raw_to_array("BYTES", [texts], words),
     ):
@@ -228,7 +230,7 @@ async def test_many_values_are_handed_over_beside_the_loop(versions: dict[int, M
     assert found.tolist() == list(range(count))
     assert (await asyncio.to_thread(packed.words, [b"%d" % n for n in range(count)]))[-1] == b"%d" % (count - 1)
     with pytest.raises(BadRequest, match="256 does not fit uint8"):
-        await asyncio.to_thread(packed.whole, [1] * costly.MANY + [256], np.dtype(np.uint8))
+        await asyncio.to_thread(packed.whole, [1] * must_offload.MANY + [256], np.dtype(np.uint8))
 
 
 @pytest.mark.parametrize("values", [1, 3])
@@ -237,13 +239,13 @@ def test_values_are_counted_before_they_are_looked_at(versions: dict[int, Model]
     infer = openinference_pb2.ModelInferRequest()
     infer.inputs.add(name="n", datatype="INT8", shape=[2]).contents.int_contents.extend([300] * values)
     with pytest.raises(BadRequest, match=rf"INT8 of shape \[2\] takes 2 values, got {values} in int_contents"):
-        openinference_protobuf.read_infer(versions[MIXED], infer, ROWS)
+        grpc_messages.read_infer(versions[MIXED], infer, ROWS)
     predict = tfserving_pb2.PredictRequest()
     predict.inputs["n"].dtype = 6
     predict.inputs["n"].tensor_shape.dim.add(size=2)
     predict.inputs["n"].int_val.extend([300] * 3)
     with pytest.raises(BadRequest, match=r"DT_INT8 of shape \[2\] takes 2 values, got 3 in int_val"):
-        tfserving_grpc.read_predict(versions[MIXED], predict.inputs, ROWS)
+        grpc.read_predict(versions[MIXED], predict.inputs, ROWS)
 
 
 def test_of_outputs_and_sizes_only_so_many_are_looked_at_as_may_be(versions: dict[int, Model]) -> None:
@@ -254,7 +256,7 @@ def test_of_outputs_and_sizes_only_so_many_are_looked_at_as_may_be(versions: dic
     infer.outputs.add(name="label")
     infer.outputs.add().parameters["sequence_id"].int64_param = 1
     with pytest.raises(BadRequest, match="An output is asked for twice"):
-        openinference_protobuf.read_infer(versions[MIXED], infer, ROWS)
+        grpc_messages.read_infer(versions[MIXED], infer, ROWS)
 
 
 changes = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=6)
@@ -275,9 +277,9 @@ def test_damaged_messages_are_bad_requests(
     try:
         if kind == "infer":
             infer = packed.parse(openinference_pb2.ModelInferRequest, whole)
-            openinference_protobuf.read_infer(model, infer, ROWS)
+            grpc_messages.read_infer(model, infer, ROWS)
         else:
             predict = packed.parse(tfserving_pb2.PredictRequest, whole)
-            tfserving_grpc.read_predict(model, predict.inputs, ROWS)
+            grpc.read_predict(model, predict.inputs, ROWS)
     except BadRequest:
         pass

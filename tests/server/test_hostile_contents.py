@@ -16,7 +16,7 @@ import pytest
 import simplejpeg
 from tritonclient.grpc import service_pb2 as pb
 
-from ropewalk_server import http2_frames as h2
+from ropewalk_server.transport.http2 import frames as h2
 from tests.server.conftest import Server
 from tests.server.grpc_clients import columns, connected, refused, request
 from tests.server.openinference import ROW, binary, post_binary, tensors

@@ -1,6 +1,6 @@
 """gRPC's transport: what every client may do, and every bound against one that means ill.
 
-Upstream's clients are in test_grpc.py; here a peer sends exactly what a test says.
+Upstream's clients are in test_tfserving_grpc.py; here a peer sends exactly what a test says.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ropewalk_server import http2_frames as h2
-from ropewalk_server.http2_frames import Fault
+from ropewalk_server.transport.http2 import frames as h2
+from ropewalk_server.transport.http2.frames import Fault
 from tests.server.http2_peer import BUG, LATE_BUG, SLOW, Peer, connected, data, framed, serving
 
 OK, INVALID, EXPIRED, EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = "0", "3", "4", "8", "12", "13", "14"

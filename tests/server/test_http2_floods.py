@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from ropewalk_server import http2_frames as h2
-from ropewalk_server.grpc_server import GrpcServer
-from ropewalk_server.http2_connection import Connection
-from ropewalk_server.http2_frames import Fault
-from ropewalk_server.http2_reader import AT_ONCE
-from ropewalk_server.http2_sender import Sender
-from ropewalk_server.limits import REASONS
-from ropewalk_server.rpc import Code, Head, Reply, failure
+from ropewalk_server.transport.http2 import frames as h2
+from ropewalk_server.transport.http2.connection import Connection
+from ropewalk_server.transport.http2.flow_control import Sender
+from ropewalk_server.transport.http2.frame_reader import AT_ONCE
+from ropewalk_server.transport.http2.frames import Fault
+from ropewalk_server.transport.http2.rpc import Code, Head, Reply, failure
+from ropewalk_server.transport.http2.server import GrpcServer
+from ropewalk_server.transport.limits import REASONS
 from tests.server.http2_peer import SLOW, Peer, connected, data, framed, serving
+from tests.server.test_http1_header_cache import Wire
 from tests.server.test_http2 import UNAVAILABLE, eventually
-from tests.server.test_http_heads import Wire
 
 
 class Reading(Wire):

@@ -16,12 +16,12 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature, TensorSpec
-from ropewalk_server.protocols.costly import Costly
-from ropewalk_server.protocols.decode import Decoder
-from ropewalk_server.protocols.images import AT_ONCE, InvalidImage, decode_images
-from ropewalk_server.protocols.jsonbody import BadRequest
-from ropewalk_server.protocols.unfilter import by_lines, unfilter
-from ropewalk_trainer.readers import File, read_image_folder
+from ropewalk_server.protocols.common.decode import Decoder
+from ropewalk_server.protocols.common.images import AT_ONCE, InvalidImage, decode_images
+from ropewalk_server.protocols.common.jsonbody import BadRequest
+from ropewalk_server.protocols.common.must_offload import Costly
+from ropewalk_server.protocols.common.unfilter import by_lines, unfilter
+from ropewalk_trainer.data.formats import File, read_image_folder
 from tests.server.conftest import Server
 from tests.server.grpc_clients import connected
 from tests.server.zoo import IMAGE

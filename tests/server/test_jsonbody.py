@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk_server import native
-from ropewalk_server.protocols.jsonbody import MOST_NESTED, BadRequest, parse_object, refuse_depth
-from ropewalk_server.protocols.numbers import Reader
+from ropewalk_server.protocols.common.jsonbody import MOST_NESTED, BadRequest, parse_object, refuse_depth
+from ropewalk_server.protocols.common.numbers import Reader
 
 READERS = (
     Reader.of_rows("instances", (1,)),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ropewalk_model import manifest
-from ropewalk_server.engines import EngineError
-from ropewalk_server.engines.litert import SIZES, LiteRT, call_size
+from ropewalk_server.serving.engines import EngineError
+from ropewalk_server.serving.engines.litert import SIZES, LiteRT, call_size
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
-from ropewalk_server.protocols import classifying, named_tensors
-from ropewalk_server.protocols.costly import MANY
-from ropewalk_server.protocols.jsonbody import BadRequest
-from ropewalk_server.protocols.named_tensors import TensorsDecoder, written
-from ropewalk_server.protos import tfserving_pb2 as pb
+from ropewalk_server.protocols.common import named_tensors
+from ropewalk_server.protocols.common.jsonbody import BadRequest
+from ropewalk_server.protocols.common.must_offload import MANY
+from ropewalk_server.protocols.common.named_tensors import TensorsDecoder, written
+from ropewalk_server.protocols.protos import tfserving_pb2 as pb
+from ropewalk_server.protocols.tfserving import classify_regress
 
 SIGNATURES = [
     Signature("Tensors", (TensorSpec(f"t{index}", dtype, shape),), (TensorSpec("y", "FLOAT"),))  # type: ignore[arg-type]
@@ -55,7 +56,7 @@ def test_any_value_is_an_array_of_the_declared_type_or_a_bad_request(
 def test_any_example_is_serialized_or_a_bad_request(value: Any, context: Any) -> None:
     """Never another exception."""
     try:
-        found = classifying.examples({"examples": [value]} | ({} if context is None else {"context": context}), 1)
+        found = classify_regress.examples({"examples": [value]} | ({} if context is None else {"context": context}), 1)
     except BadRequest:
         return
     assert [type(one) for one in found] == [bytes]
@@ -79,8 +80,8 @@ def test_results_are_in_as_few_digits_as_tell_them_apart(verb: str, outputs: dic
             return float(str(np.float32(value)))
         return [short(one) for one in value] if isinstance(value, (list, tuple)) else value
 
-    found = classifying.classes(outputs, 2) if verb == "classify" else classifying.values(outputs, 2)
-    body = classifying.written(verb, outputs, 2).body.decode()
+    found = classify_regress.classes(outputs, 2) if verb == "classify" else classify_regress.values(outputs, 2)
+    body = classify_regress.written(verb, outputs, 2).body.decode()
     assert body == json.dumps({"results": short(found)}, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -139,34 +140,34 @@ def test_one_row_of_many_values_is_written_in_parts(wrong: float, monkeypatch: p
 )
 def test_labels_are_texts_and_scores_are_numbers(outputs: dict[str, Any], words: str) -> None:
     """A signature that says otherwise is told so."""
-    with pytest.raises(classifying.Unusable, match=words):
-        classifying.classes(outputs, 1)
-    with pytest.raises(classifying.Unusable, match="Expected output Tensor of DT_FLOAT"):
-        classifying.values({"outputs": np.array([b"a"], object)}, 1)
+    with pytest.raises(classify_regress.Unusable, match=words):
+        classify_regress.classes(outputs, 1)
+    with pytest.raises(classify_regress.Unusable, match="Expected output Tensor of DT_FLOAT"):
+        classify_regress.values({"outputs": np.array([b"a"], object)}, 1)
 
 
 def test_a_context_is_bounded_by_what_it_becomes() -> None:
     """It stands before each example: 2 MB and a million empty ones would take two terabytes."""
     text = "x" * (2 << 20)
     document = {"context": {"a": text}, "examples": [{}] * 31}
-    assert len(classifying.examples(document, 31)) == 31
+    assert len(classify_regress.examples(document, 31)) == 31
     with pytest.raises(BadRequest, match=r"32 examples with a context of 20971.. bytes each, at most 67108864") as why:
-        classifying.examples({**document, "examples": [{}] * 32}, 32)
+        classify_regress.examples({**document, "examples": [{}] * 32}, 32)
     assert why.value.status == 413
     with pytest.raises(BadRequest, match="has 31 rows, at most 30 are allowed"):
-        classifying.examples(document, 30)
+        classify_regress.examples(document, 30)
     request = pb.ExamplesRequest()
     listed = request.input.example_list_with_context
     listed.context = text.encode()
     listed.examples.extend([b""] * 32)
-    assert len(classifying.given(request, 32)) == 32
+    assert len(classify_regress.given(request, 32)) == 32
     listed.examples.append(b"")
     for most, words in ((33, "33 examples with a context of 2097152 bytes"), (32, "has 33 rows, at most 32")):
         with pytest.raises(BadRequest, match=words):
-            classifying.given(request, most)
+            classify_regress.given(request, most)
     request.input.example_list.examples.extend([b""] * 33)
     with pytest.raises(BadRequest, match="has 33 rows, at most 32"):
-        classifying.given(request, 32)
+        classify_regress.given(request, 32)
 
 
 @pytest.mark.parametrize(

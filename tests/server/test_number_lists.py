@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ropewalk_server.protocols.number_lists import LONG, taken_out
+from ropewalk_server.protocols.common.number_lists import LONG, taken_out
 
 LENGTH = 400
 """Numbers that take more than LONG bytes, whichever they are."""

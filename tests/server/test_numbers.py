@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ropewalk_server import native
-from ropewalk_server.protocols.numbers import Reader
+from ropewalk_server.protocols.common.numbers import Reader
 
 NAMES = ("a", "b")
 

@@ -12,12 +12,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ropewalk_server.engines import EngineError
-from ropewalk_server.engines import onnxruntime as engine_file
-from ropewalk_server.engines.onnxruntime import CALL_BYTES, ONNXRuntime
-from ropewalk_server.model import load_engine, offered, read_parts
-from ropewalk_server.protos import onnx_pb2
-from ropewalk_trainer import compiled
+from ropewalk_server.protocols.protos import onnx_pb2
+from ropewalk_server.serving.engines import EngineError
+from ropewalk_server.serving.engines import onnxruntime as engine_file
+from ropewalk_server.serving.engines.onnxruntime import CALL_BYTES, ONNXRuntime
+from ropewalk_server.serving.model import load_engine, offered, read_parts
+from ropewalk_trainer.publishing import compiled
 from tests.server.conftest import Server, row
 
 Published = tuple[Path, list[dict[str, Any]]]

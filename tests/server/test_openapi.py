@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 import pytest
 
-from ropewalk_server.feedback import Receipts
-from ropewalk_server.http import Request
-from ropewalk_server.model import load
-from ropewalk_server.monitor import Monitor
-from ropewalk_server.predictor import Predictor
-from ropewalk_server.protocols.openapi import PATH, OpenApi
+from ropewalk_server.protocols.common.openapi import PATH, OpenApi
+from ropewalk_server.serving.model import load
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.telemetry.receipts import Receipts
+from ropewalk_server.telemetry.recorder import Monitor
+from ropewalk_server.transport.http1.types import Request
 from tests.server.conftest import Server
 from tests.server.zoo import MIXED, WORDS
 

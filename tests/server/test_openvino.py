@@ -10,9 +10,9 @@ import openvino
 import pytest
 from numpy.typing import NDArray
 
-from ropewalk_server.engines import EngineError
-from ropewalk_server.engines import openvino as engine_file
-from ropewalk_server.engines.openvino import CALL_BYTES, OpenVINO
+from ropewalk_server.serving.engines import EngineError
+from ropewalk_server.serving.engines import openvino as engine_file
+from ropewalk_server.serving.engines.openvino import CALL_BYTES, OpenVINO
 
 Published = tuple[Path, list[dict[str, Any]]]
 

@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ropewalk_server.credentials import Verdict
-from ropewalk_server.feedback import Issued, Receipts
-from ropewalk_server.grpc_service import GrpcService
-from ropewalk_server.http import Request, Response, encode
-from ropewalk_server.limits import REASONS, Limits
-from ropewalk_server.metrics import render
-from ropewalk_server.model import Model, load
-from ropewalk_server.monitor import Monitor
-from ropewalk_server.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.protocols.batch import Batch
-from ropewalk_server.protocols.tfserving_grpc import MODEL
-from ropewalk_server.rpc import Code, Head, Reply
-from ropewalk_server.service import Service
+from ropewalk_server.app.grpc_app import GrpcService
+from ropewalk_server.app.http_app import Service
+from ropewalk_server.auth.credentials import Verdict
+from ropewalk_server.protocols.tfserving.grpc import MODEL
+from ropewalk_server.serving.batch import Batch
+from ropewalk_server.serving.model import Model, load
+from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
+from ropewalk_server.telemetry.prometheus import render
+from ropewalk_server.telemetry.receipts import Issued, Receipts
+from ropewalk_server.telemetry.recorder import Monitor
+from ropewalk_server.transport.http1.types import Request, Response, encode
+from ropewalk_server.transport.http2.rpc import Code, Head, Reply
+from ropewalk_server.transport.limits import REASONS, Limits
 from tests.server.conftest import row
 
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from ropewalk_server.http_server import HttpServer
-from ropewalk_server.limits import Limits
-from ropewalk_server.metrics import render
-from ropewalk_server.model import load
-from ropewalk_server.predictor import Predictor
-from ropewalk_server.protocols import answering
-from ropewalk_server.service import Service
+from ropewalk_server.app.http_app import Service
+from ropewalk_server.protocols.common import rest_errors
+from ropewalk_server.serving.model import load
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.telemetry.prometheus import render
+from ropewalk_server.transport.http1.server import HttpServer
+from ropewalk_server.transport.limits import Limits
 from tests.server.conftest import Published, row
 from tests.server.test_predictor import predictor
 
@@ -45,7 +45,7 @@ def behind(published: Published) -> Predictor:
 async def connected(behind: Predictor, **limits: Any) -> AsyncIterator[Client]:
     """A client of a server with these limits."""
     service = Service(behind)
-    server = HttpServer(service.handle, answering.error, Limits(**limits), rejected=behind.reject)
+    server = HttpServer(service.handle, rest_errors.error, Limits(**limits), rejected=behind.reject)
     reader, writer = await asyncio.open_connection("127.0.0.1", await server.start("127.0.0.1", 0))
     try:
         yield reader, writer

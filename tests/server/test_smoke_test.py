@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ropewalk_model import manifest
-from ropewalk_server import smoke_test
+from ropewalk_server.app import smoke_test
 
 Published = tuple[Path, list[dict[str, Any]]]
 

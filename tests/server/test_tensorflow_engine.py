@@ -17,11 +17,12 @@ from ropewalk_model import manifest
 from ropewalk_model.features import Encoder, Encoding, FeatureSpec
 from ropewalk_model.operations import forbidden_in
 from ropewalk_model.signature import Signature
-from ropewalk_server import engines, smoke_test
-from ropewalk_server.engines import EngineError, freezer
-from ropewalk_server.engines.tensorflow import TensorFlow
-from ropewalk_server.model import LoadError, load_engine, offered, read_parts
-from tests import foreign
+from ropewalk_server.app import smoke_test
+from ropewalk_server.serving import engines
+from ropewalk_server.serving.engines import EngineError, freezer
+from ropewalk_server.serving.engines.tensorflow import TensorFlow
+from ropewalk_server.serving.model import LoadError, load_engine, offered, read_parts
+from tests import foreign_models
 from tests.server.conftest import Server, row
 
 
@@ -205,7 +206,7 @@ def edited(place: Path, edit: Any) -> Folder:
 
 def swollen(graph: Any) -> None:
     """What is given is multiplied with a constant of 64 GiB."""
-    foreign.swollen(graph, "Mul")
+    foreign_models.swollen(graph, "Mul")
 
 
 def endless(graph: Any) -> None:
@@ -321,7 +322,7 @@ def test_a_frozen_graph_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.M
         text = tf.io.read_file("/etc/passwd")
         tf.add(entry, tf.cast(tf.strings.length(text), tf.float32), name="y")
     frozen = freezer.Frozen(graph.as_graph_def().SerializeToString(), "x:0", "y:0")
-    monkeypatch.setattr("ropewalk_server.engines.tensorflow.freeze", lambda files: frozen)
+    monkeypatch.setattr("ropewalk_server.serving.engines.tensorflow.freeze", lambda files: frozen)
     with pytest.raises(EngineError, match="ReadFile") as caught:
         TensorFlow(Folder(tmp_path))
     assert caught.value.reason == "ForbiddenOp"

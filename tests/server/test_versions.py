@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ropewalk_server import smoke_test
-from ropewalk_server.crashmarks import CrashMarks
-from ropewalk_server.routes import Route
-from ropewalk_server.versions import mark_of
+from ropewalk_server.app import smoke_test
+from ropewalk_server.serving.crashmarks import CrashMarks
+from ropewalk_server.serving.routes import Route
+from ropewalk_server.serving.versions import mark_of
 from tests.server.conftest import Server, row
 
 Published = tuple[Path, list[dict[str, Any]]]

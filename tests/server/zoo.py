@@ -13,7 +13,8 @@ import numpy as np
 from ropewalk_model import baseline, examples, manifest
 from ropewalk_model.features import Columns, Encoder, Encoding, FeatureSpec
 from ropewalk_model.signature import INT64_MISSING, Signature, TensorSpec
-from ropewalk_trainer import compiled, loader
+from ropewalk_trainer import lazy_imports
+from ropewalk_trainer.publishing import compiled
 
 CLASSES = ("low", "middle", "high")
 MIXED, IMAGE, TENSOR, WORDS, NUMBERS = 1, 2, 3, 4, 5
@@ -144,7 +145,7 @@ def _columns(features: Sequence[FeatureSpec]) -> Columns:
 
 
 def _layer(encoder: Encoder, signature: Signature) -> Core:
-    tf = loader.tensorflow()
+    tf = lazy_imports.tensorflow()
     size = int(np.prod(encoder.shape))
     weights = tf.constant(np.random.default_rng(8).normal(size=(size, signature.width)).astype(np.float32))
     last = tf.nn.softmax if signature.task == "Classification" else tf.identity
@@ -152,6 +153,6 @@ def _layer(encoder: Encoder, signature: Signature) -> Core:
 
 
 def _network(encoder: Encoder, core: Core) -> Network:
-    tf = loader.tensorflow()
+    tf = lazy_imports.tensorflow()
     entry = tf.TensorSpec([None, *encoder.shape], tf.float32, name="x")
     return Network(tf.function(core, input_signature=[entry], autograph=False))

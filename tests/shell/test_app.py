@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from ropewalk.api.crd import SCHEMA_ANNOTATION, schemas
 from ropewalk.core.plan import Config
 from ropewalk.shell import app, lease
 from ropewalk.shell.app import Operator, Options
-from tests.shell.api_server import ApiServer, Refusal, serving
+from ropewalk_contract.api.crd import SCHEMA_ANNOTATION, schemas
+from tests.shell.fake_api_server import ApiServer, Refusal, serving
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/ropewalk-system/leases/ropewalk-operator"

@@ -10,7 +10,7 @@ import pytest
 from ropewalk.core.plan import Event
 from ropewalk.shell import events
 from ropewalk.shell.events import Recorder
-from tests.shell.api_server import ApiServer, Refusal, client
+from tests.shell.fake_api_server import ApiServer, Refusal, client
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 OWNER = {

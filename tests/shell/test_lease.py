@@ -10,7 +10,7 @@ import pytest
 
 from ropewalk.shell import lease
 from ropewalk.shell.lease import DURATION, RENEW_DEADLINE, Lease
-from tests.shell.api_server import ApiServer, Refusal, client
+from tests.shell.fake_api_server import ApiServer, Refusal, client
 
 PATH = "/apis/coordination.k8s.io/v1/namespaces/system/leases/ropewalk-operator"
 

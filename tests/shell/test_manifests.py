@@ -1,6 +1,6 @@
 """What is installed: the least rights that the operator's code needs, a restricted pod, and files that fit together.
 
-kubectl renders them in tests/plane; here is what can be seen without a cluster.
+kubectl renders them in tests/api_server; here is what can be seen without a cluster.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ropewalk.api.crd import schemas
-from ropewalk.core.deployment.fleet import NUDGE_ANNOTATION
+from ropewalk.core.deployment.observe.pods import NUDGE_ANNOTATION
 from ropewalk.core.names import MANAGED_BY_LABEL
-from ropewalk.shell import ears, lease, metrics, reconcile
+from ropewalk.shell import lease, metrics, reconcile, watches
 from ropewalk.shell.cluster import PLURALS
-from ropewalk_server import metrics as server_metrics
+from ropewalk_contract.api.crd import schemas
+from ropewalk_server.telemetry import prometheus as server_metrics
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 DOCUMENTS = {path: list(yaml.safe_load_all(path.read_text(encoding="utf-8"))) for path in MANIFESTS.rglob("*.yaml")}
@@ -58,9 +58,11 @@ DELETED = {"jobs", "pods", "configmaps", "horizontalpodautoscalers"}
 def test_what_is_listed_and_watched_may_be_and_no_more() -> None:
     """By the very tables that the shell reads and listens by."""
     kinds = {kind for core in reconcile.CORES.values() for kind in (*core.children, *core.quiet)}
-    listed = {group_and_plural(kind) for kind in kinds} | {("ropewalk.dev", plural) for plural in ears.PLURALS.values()}
-    watched = {(group, plural) for group, _, plural in (*ears.WATCHED_CHILDREN, *ears.WATCHED_FOR_DELETION)}
-    watched |= {("ropewalk.dev", plural) for plural in ears.PLURALS.values()}
+    listed = {group_and_plural(kind) for kind in kinds} | {
+        ("ropewalk.dev", plural) for plural in watches.PLURALS.values()
+    }
+    watched = {(group, plural) for group, _, plural in (*watches.WATCHED_CHILDREN, *watches.WATCHED_FOR_DELETION)}
+    watched |= {("ropewalk.dev", plural) for plural in watches.PLURALS.values()}
     assert {key for key, verbs in OPERATOR.items() if "list" in verbs} == listed
     assert {key for key, verbs in OPERATOR.items() if "watch" in verbs} == watched
 

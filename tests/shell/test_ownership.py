@@ -15,10 +15,10 @@ from aiohttp import web
 from ropewalk.core.plan import Config, ScrapeRequest
 from ropewalk.shell.cluster import Cluster, Conflict, NameTaken
 from ropewalk.shell.connection import Connection
-from ropewalk.shell.ears import _owners
-from ropewalk.shell.gate import WriteGate
 from ropewalk.shell.queue import Key
 from ropewalk.shell.reconcile import Reconciler
+from ropewalk.shell.watches import _owners
+from ropewalk.shell.write_fence import WriteGate
 from tests.core import test_deployment_import as importing
 from tests.core.deployment_world import CONFIG
 

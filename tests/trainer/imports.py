@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ropewalk_trainer import main
-from tests import foreign
+from tests import foreign_models
 
 
 @contextmanager
@@ -42,6 +42,6 @@ def imported(root: Path, make: Callable[[Path], None], number: int = 1) -> dict[
     """What the Job says of a model made by `make` and imported."""
     place = root / "claims" / "models" / make.__name__ / str(number)
     make(place)
-    code, said = errand(root, f"pvc://models/{make.__name__}/{number}", foreign.digest(place), number)
+    code, said = errand(root, f"pvc://models/{make.__name__}/{number}", foreign_models.digest(place), number)
     assert code == 0, said
     return said

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ropewalk.api.pipeline import PipelineSpec
-from ropewalk.core.pipeline.run_plan import spec_document
+from ropewalk.core.pipeline.parts.planner import spec_document
+from ropewalk_contract.api.pipeline import PipelineSpec
 from ropewalk_model.manifest import Manifest, verify
 from ropewalk_trainer import main
 

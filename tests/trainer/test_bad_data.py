@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ropewalk_model import manifest
-from ropewalk_trainer import loader, main
+from ropewalk_trainer import lazy_imports, main
 from tests.trainer.support import Pod, Result, example
 
 Rows = list[dict[str, str]]
@@ -180,7 +180,7 @@ def test_a_folder_whose_name_is_no_text_is_no_class(pod: Pod) -> None:
     """Linux takes any bytes as a name."""
     folder = os.fsencode(pod.root / "claims" / "data" / "pictures") + b"/cat\xff"
     os.makedirs(folder)
-    tf = loader.tensorflow()
+    tf = lazy_imports.tensorflow()
     for number in range(100):
         pixels = tf.io.encode_png(np.full((2, 2, 1), number, np.uint8)).numpy()
         if number == 0:

@@ -12,10 +12,11 @@ import pytest
 from ropewalk_model import manifest
 from ropewalk_model.features import Encoder, Encoding, FeatureSpec
 from ropewalk_model.signature import Signature
-from ropewalk_trainer import compiled, loader, savedmodel
+from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.errors import TryAgain
+from ropewalk_trainer.publishing import compiled, savedmodel
 from ropewalk_trainer.stages import publish
-from ropewalk_trainer.trained import Trained
+from ropewalk_trainer.training.trained_model import Trained
 
 
 class Gamma:
@@ -24,7 +25,7 @@ class Gamma:
     shape = (2,)
 
     def apply(self, weights: Sequence[Any], x: Any) -> Any:
-        tf = loader.tensorflow()
+        tf = lazy_imports.tensorflow()
         return tf.linalg.matmul(tf.math.igamma(tf.abs(x) + 1.0, tf.abs(x) + 0.5), weights[0])
 
 

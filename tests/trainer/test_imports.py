@@ -18,10 +18,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from ropewalk_model import calls, manifest
 from ropewalk_model.operations import forbidden
 from ropewalk_model.signature import CLASSIFY, REGRESS, Signature
-from ropewalk_trainer.errands import import_model
 from ropewalk_trainer.errors import UserError
-from ropewalk_trainer.importing import trying
-from tests import foreign
+from ropewalk_trainer.helper_jobs import import_model
+from ropewalk_trainer.importing import child_process
+from tests import foreign_models
 from tests.trainer.imports import errand, imported
 
 URI = "pvc://models/m/1"
@@ -46,14 +46,14 @@ def tree(place: Path) -> dict[str, bytes]:
 
 def test_a_keras_export_runs_on_every_engine_and_its_own_directory_stays_as_it_was(tmp_path: Path) -> None:
     """The version is a copy whose place follows from the digest that the user computes with coreutils."""
-    place = put(tmp_path, foreign.keras)
+    place = put(tmp_path, foreign_models.keras)
     before = tree(place)
-    code, said = errand(tmp_path, URI, foreign.digest(place))
+    code, said = errand(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["reason"]) == (0, "Imported")
     assert tree(place) == before
     made = version(tmp_path, said)
     assert {one.name for one in made.engines} == {"LiteRT", "OpenVINO", "ONNXRuntime"}
-    assert said["uri"] == f"pvc://models/.ropewalk/imported/{foreign.digest(place).removeprefix('sha256:')}/1"
+    assert said["uri"] == f"pvc://models/.ropewalk/imported/{foreign_models.digest(place).removeprefix('sha256:')}/1"
     signature = Signature.from_document(made.read_json(manifest.SIGNATURE))
     assert (signature.task, signature.name, [one.name for one in signature.others]) == (
         "Tensor",
@@ -65,7 +65,7 @@ def test_a_keras_export_runs_on_every_engine_and_its_own_directory_stays_as_it_w
 
 def test_signatures_of_any_tensors_are_kept_with_what_tensorflow_answers(tmp_path: Path) -> None:
     """Names, types, open sizes; examples of every signature, the same at every import."""
-    said = imported(tmp_path, foreign.several)
+    said = imported(tmp_path, foreign_models.several)
     made = version(tmp_path, said)
     assert [one.name for one in made.engines] == ["TensorFlow"]
     signature = Signature.from_document(made.read_json(manifest.SIGNATURE))
@@ -85,7 +85,9 @@ def test_signatures_of_any_tensors_are_kept_with_what_tensorflow_answers(tmp_pat
     (call, _) = calls.of(examples, "total", total.inputs, total.outputs)
     assert np.allclose(call.outputs["total"], call.inputs["x"].sum(axis=1))
     shutil.rmtree(tmp_path / "claims" / "models" / ".ropewalk")
-    code, again = errand(tmp_path, "pvc://models/several/1", foreign.digest(tmp_path / "claims/models/several/1"))
+    code, again = errand(
+        tmp_path, "pvc://models/several/1", foreign_models.digest(tmp_path / "claims/models/several/1")
+    )
     assert (code, again["digest"]) == (0, said["digest"])
     assert version(tmp_path, again).read_json(manifest.EXAMPLES) == examples
 
@@ -93,7 +95,7 @@ def test_signatures_of_any_tensors_are_kept_with_what_tensorflow_answers(tmp_pat
 def test_methods_of_tensorflow_1_are_kept(tmp_path: Path) -> None:
     """Its own saver stands in the graph, and is nobody's but the loader's."""
     signature = Signature.from_document(
-        version(tmp_path, imported(tmp_path, foreign.examples)).read_json(manifest.SIGNATURE)
+        version(tmp_path, imported(tmp_path, foreign_models.examples)).read_json(manifest.SIGNATURE)
     )
     assert {one.name: one.method for one in signature.all} == {
         "serving_default": CLASSIFY,
@@ -105,16 +107,16 @@ def test_methods_of_tensorflow_1_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "reason", "words"),
     [
-        (foreign.reader, "ForbiddenOp", "ReadFile"),
-        (foreign.caller, "ForbiddenOp", "PyFunc"),
-        (foreign.imaginary, "UnsupportedSignature", "tensor z has the unsupported dtype DT_COMPLEX64"),
-        (foreign.without_signature, "NoSignature", "has no signature"),
+        (foreign_models.reader, "ForbiddenOp", "ReadFile"),
+        (foreign_models.caller, "ForbiddenOp", "PyFunc"),
+        (foreign_models.imaginary, "UnsupportedSignature", "tensor z has the unsupported dtype DT_COMPLEX64"),
+        (foreign_models.without_signature, "NoSignature", "has no signature"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_the_reason(tmp_path: Path, make: Any, reason: str, words: str) -> None:
     """For good, and nothing is left of it."""
     place = put(tmp_path, make)
-    code, said = errand(tmp_path, URI, foreign.digest(place))
+    code, said = errand(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["reason"]) == (64, reason)
     assert words in said["message"]
     assert list((tmp_path / "claims/models/.ropewalk/imported").rglob("*.pb")) == []
@@ -139,17 +141,17 @@ def test_a_restore_that_an_answer_depends_on_is_refused() -> None:
 def test_a_model_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the process that tries it."""
     monkeypatch.setenv("ROPEWALK_CALL_SECONDS", "2")
-    place = put(tmp_path, foreign.spinner)
-    code, said = errand(tmp_path, URI, foreign.digest(place))
+    place = put(tmp_path, foreign_models.spinner)
+    code, said = errand(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["reason"]) == (64, "TooSlow")
 
 
 def swollen(place: Path) -> None:
     """A graph with a constant of 64 GiB in a few bytes."""
-    foreign.several(place)
+    foreign_models.several(place)
     file = place / "saved_model.pb"
     model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    foreign.swollen(model.meta_graphs[0].graph_def, "MatMul")
+    foreign_models.swollen(model.meta_graphs[0].graph_def, "MatMul")
     file.write_bytes(model.SerializeToString())
 
 
@@ -163,17 +165,17 @@ def nonsense(place: Path) -> None:
 def test_a_file_that_breaks_tensorflow_breaks_another_process(tmp_path: Path, make: Any) -> None:
     """The Job ends in order and says so."""
     place = put(tmp_path, make)
-    code, said = errand(tmp_path, URI, foreign.digest(place))
+    code, said = errand(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["outcome"]) == (64, "Failed")
-    assert said["reason"] in ("UnsupportedModel", trying.CRASHED)
+    assert said["reason"] in ("UnsupportedModel", child_process.CRASHED)
 
 
 def test_another_digest_is_answered_with_the_right_one(tmp_path: Path) -> None:
     """So that a person can look and copy it."""
-    place = put(tmp_path, foreign.words)
+    place = put(tmp_path, foreign_models.words)
     code, said = errand(tmp_path, URI, "sha256:" + "0" * 64)
     assert (code, said["reason"]) == (64, "DigestMismatch")
-    assert foreign.digest(place) in said["message"]
+    assert foreign_models.digest(place) in said["message"]
     assert not (tmp_path / "claims/models/.ropewalk").exists()
 
 
@@ -189,7 +191,7 @@ def test_another_digest_is_answered_with_the_right_one(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_directory_is_a_stranger(tmp_path: Path, damage: Any, words: str) -> None:
     """No link is followed, nothing odd is copied."""
-    place = put(tmp_path, foreign.words)
+    place = put(tmp_path, foreign_models.words)
     damage(place)
     code, said = errand(tmp_path, URI, "sha256:" + "0" * 64)
     assert (code, said["reason"]) == (64, "UnsupportedModel")
@@ -198,18 +200,18 @@ def test_a_directory_is_a_stranger(tmp_path: Path, damage: Any, words: str) -> N
 
 def test_a_way_over_a_link_is_not_taken(tmp_path: Path) -> None:
     """A claim's user may point it anywhere."""
-    place = put(tmp_path, foreign.words)
+    place = put(tmp_path, foreign_models.words)
     (place.parent / "2").symlink_to(place)
-    code, said = errand(tmp_path, "pvc://models/m/2", foreign.digest(place), 2)
+    code, said = errand(tmp_path, "pvc://models/m/2", foreign_models.digest(place), 2)
     assert (code, "leads over a link" in said["message"]) == (64, True)
 
 
 def test_doing_it_twice_is_doing_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second Job finds the version and does not even load TensorFlow; a damaged one is made anew."""
-    said = imported(tmp_path, foreign.words)
-    uri, digest = "pvc://models/words/1", foreign.digest(tmp_path / "claims/models/words/1")
+    said = imported(tmp_path, foreign_models.words)
+    uri, digest = "pvc://models/words/1", foreign_models.digest(tmp_path / "claims/models/words/1")
     with monkeypatch.context() as patch:
-        patch.setattr(trying, "made", lambda place, digest: pytest.fail("it was tried again"))
+        patch.setattr(child_process, "made", lambda place, digest: pytest.fail("it was tried again"))
         assert errand(tmp_path, uri, digest) == (0, said)
     made = version(tmp_path, said)
     (made.directory / "saved_model.pb").write_bytes(b"tampered with")
@@ -221,16 +223,16 @@ def test_doing_it_twice_is_doing_it_once(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_slower_of_two_jobs_takes_what_the_faster_one_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each works in a place of its own, and a directory is renamed to where none is."""
-    place = put(tmp_path, foreign.words)
-    digest = foreign.digest(place)
-    tried = trying.made
+    place = put(tmp_path, foreign_models.words)
+    digest = foreign_models.digest(place)
+    tried = child_process.made
 
     def overtaken(staged: Path, expected: str) -> Any:
-        monkeypatch.setattr(trying, "made", tried)
+        monkeypatch.setattr(child_process, "made", tried)
         assert errand(tmp_path, URI, digest)[0] == 0
         return tried(staged, expected)
 
-    monkeypatch.setattr(trying, "made", overtaken)
+    monkeypatch.setattr(child_process, "made", overtaken)
     code, said = errand(tmp_path, URI, digest)
     assert code == 0
     made = version(tmp_path, said)
@@ -240,7 +242,7 @@ def test_the_slower_of_two_jobs_takes_what_the_faster_one_made(tmp_path: Path, m
 CRASHING = """
 import os, sys
 from pathlib import Path
-from ropewalk_trainer.errands import import_model
+from ropewalk_trainer.helper_jobs import import_model
 step, count = int(sys.argv[1]), 0
 def dying(make):
     def run(*arguments, **more):
@@ -262,8 +264,8 @@ os._exit(0 if count < step else 9)
 
 def test_a_crash_at_any_write_leaves_a_whole_version_or_none(tmp_path: Path) -> None:
     """And the next Job succeeds."""
-    place = put(tmp_path, foreign.words)
-    digest = foreign.digest(place)
+    place = put(tmp_path, foreign_models.words)
+    digest = foreign_models.digest(place)
     home = tmp_path / "claims/models/.ropewalk/imported" / digest.removeprefix("sha256:")
     errand(tmp_path, URI, "sha256:" + "0" * 64)  # writes errand.json
     document = {"formatVersion": 1, "type": "Import", "uri": URI, "digest": digest, "number": 1}
@@ -291,28 +293,28 @@ def test_a_crash_at_any_write_leaves_a_whole_version_or_none(tmp_path: Path) -> 
 
 def test_a_store_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim that is mounted read-only."""
-    place = put(tmp_path, foreign.words)
+    place = put(tmp_path, foreign_models.words)
 
     def refuse(self: Path, *arguments: Any, **more: Any) -> None:
         raise OSError(30, "Read-only file system", str(self))
 
     monkeypatch.setattr(import_model, "_clear", lambda home: refuse(home))
-    code, said = errand(tmp_path, URI, foreign.digest(place))
+    code, said = errand(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["reason"]) == (64, "StoreNotWritable")
     assert "the claim has to be writable" in said["message"]
 
 
 def test_what_tried_the_model_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was taken over may have changed the copy."""
-    place = put(tmp_path, foreign.words)
+    place = put(tmp_path, foreign_models.words)
 
     def lying(staged: Path, digest: str) -> dict[str, Any]:
         (staged / "saved_model.pb").write_bytes(b"another one")
         return {"engines": [], "loadedBytes": 0, "notes": []}
 
-    monkeypatch.setattr(trying, "made", lying)
-    code, said = errand(tmp_path, URI, foreign.digest(place))
-    assert (code, said["reason"]) == (64, trying.CRASHED)
+    monkeypatch.setattr(child_process, "made", lying)
+    code, said = errand(tmp_path, URI, foreign_models.digest(place))
+    assert (code, said["reason"]) == (64, child_process.CRASHED)
     for said_by_child in (b"{}\n", b"[]\n", b"nonsense\n"):
         with pytest.raises(UserError, match="nothing sensible"):
-            trying._read(said_by_child)
+            child_process._read(said_by_child)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as reference
 
-from ropewalk_trainer import compare, metrics
+from ropewalk_trainer.evaluation import comparison, metrics
 
 AVERAGES = {"Macro": "macro", "Micro": "micro", "Weighted": "weighted"}
 
@@ -80,22 +80,22 @@ def test_regression() -> None:
 
 def test_equal_models_do_not_differ_on_any_resample() -> None:
     hits = np.random.default_rng(0).random(57) < 0.9
-    found = compare.paired(lambda rows: (hits[rows].mean(), hits[rows].mean()), 57, 1, 1.0)
+    found = comparison.paired(lambda rows: (hits[rows].mean(), hits[rows].mean()), 57, 1, 1.0)
     assert (found.low, found.estimate, found.high) == (0.0, 0.0, 0.0)
-    assert compare.verdict(found, 0.01, None) == "Pass"
+    assert comparison.verdict(found, 0.01, None) == "Pass"
 
 
 def test_few_rows_cannot_tell_two_good_models_apart() -> None:
     random = np.random.default_rng(0)
     new, old = random.random(57) < 0.95, random.random(57) < 0.95
-    found = compare.paired(lambda rows: (new[rows].mean(), old[rows].mean()), 57, 1, 1.0)
+    found = comparison.paired(lambda rows: (new[rows].mean(), old[rows].mean()), 57, 1, 1.0)
     assert found.low < -0.01 < found.high
-    assert compare.verdict(found, 0.01, None) == "Inconclusive"
+    assert comparison.verdict(found, 0.01, None) == "Inconclusive"
 
 
 def test_a_loss_is_better_when_smaller() -> None:
     errors = np.random.default_rng(0).random(500)
-    found = compare.paired(lambda rows: (errors[rows].mean() + 0.5, errors[rows].mean()), 500, 1, -1.0)
+    found = comparison.paired(lambda rows: (errors[rows].mean() + 0.5, errors[rows].mean()), 500, 1, -1.0)
     assert found.estimate == pytest.approx(-0.5)
-    assert compare.verdict(found, 0.1, None) == "Fail"
-    assert compare.verdict(found, None, 0.1) == "Fail"
+    assert comparison.verdict(found, 0.1, None) == "Fail"
+    assert comparison.verdict(found, None, 0.1) == "Fail"

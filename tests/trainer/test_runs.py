@@ -25,7 +25,8 @@ from ropewalk_model.baseline import Baseline
 from ropewalk_model.features import Encoder
 from ropewalk_model.manifest import Manifest
 from ropewalk_model.signature import Signature
-from ropewalk_trainer import compiled, loader
+from ropewalk_trainer import lazy_imports
+from ropewalk_trainer.publishing import compiled
 from tests.trainer.support import Pod, Result, example
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,7 @@ def check_version(version: Manifest) -> None:
         assert examples.disagreement(document, got) is None
     document = version.read_json(manifest.EXAMPLES)
     signature = Signature.from_document(version.read_json(manifest.SIGNATURE))
-    tf = loader.tensorflow()
+    tf = lazy_imports.tensorflow()
     columns = examples.columns_of(signature, examples.instances(document))
     serve = tf.saved_model.load(str(version.directory)).signatures["serving_default"]
     saved = serve(**{n: tf.constant(c.tolist() if c.dtype == object else c) for n, c in columns.items()})
@@ -100,7 +101,7 @@ def test_image(pod: Pod) -> None:
 
 
 def test_image_folder(pod: Pod) -> None:
-    tf = loader.tensorflow()
+    tf = lazy_imports.tensorflow()
     random = np.random.default_rng(0)
     for index in range(120):
         kind, level = (("dark", 40), ("light", 200))[index % 2]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ropewalk_trainer.errors import UserError
-from ropewalk_trainer.store import Store
+from ropewalk_trainer.store.layout import Store
 
 
 def test_a_namesake_needs_permission_to_take_a_store_over(tmp_path: Path) -> None:

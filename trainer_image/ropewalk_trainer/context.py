@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.features import Encoder
+from ropewalk_trainer.data.table import Table
 from ropewalk_trainer.errors import Anomaly
 from ropewalk_trainer.progress import Progress
 from ropewalk_trainer.run_document import RunDocument, Spec
-from ropewalk_trainer.store import Store
-from ropewalk_trainer.table import Table
-from ropewalk_trainer.trained import Trained
+from ropewalk_trainer.store.layout import Store
+from ropewalk_trainer.training.trained_model import Trained
 
 
 @dataclass

@@ -13,9 +13,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from ropewalk_model import last_word
-from ropewalk_trainer import store
+from ropewalk_model import termination_message
 from ropewalk_trainer.errors import EXIT_UNKNOWN, InvalidSpec, RunFailure, TryAgain
+from ropewalk_trainer.store import layout
 
 if TYPE_CHECKING:
     from ropewalk_trainer.context import Context
@@ -54,21 +54,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _errand() -> int:
-    from ropewalk_trainer.errands import runner
+    from ropewalk_trainer.helper_jobs import runner
 
-    document, code = runner.run(store.root() / "run" / "errand.json")
+    document, code = runner.run(layout.root() / "run" / "errand.json")
     _say(document)
     return code
 
 
 def _run(tail: Tail) -> int:
     try:  # The pod may be told to stop while this is imported.
-        from ropewalk_trainer import loader, runner
+        from ropewalk_trainer import lazy_imports, runner
         from ropewalk_trainer.progress import Progress
         from ropewalk_trainer.stages import STAGES
 
         # NB: after the imports above: two threads that import numpy at once may see half of it.
-        loader.start()
+        lazy_imports.start()
         progress = Progress(tuple(STAGES))
         stop = progress.serve()
         context = _context(progress)
@@ -76,7 +76,11 @@ def _run(tail: Tail) -> int:
         failed = _failure(error)
         log.error("%s: %s", failed.reason, failed.message)
         row = {"v": 1, "outcome": "Failed", "stage": "Source", "reason": failed.reason, "message": failed.message[:600]}
-        _say(last_word.fitted({**row, "stages": [], "log": list(tail.lines)[-5:]}, [last_word.no_log]))
+        _say(
+            termination_message.fitted(
+                {**row, "stages": [], "log": list(tail.lines)[-5:]}, [termination_message.no_log]
+            )
+        )
         return failed.exit_code
     try:
         failure = runner.run(context)
@@ -106,21 +110,21 @@ def _context(progress: Progress) -> Context:
     from ropewalk_trainer import run_document
     from ropewalk_trainer.context import Context
 
-    path = store.root() / "run" / "run.json"
+    path = layout.root() / "run" / "run.json"
     try:
         run = run_document.load(path)
     except (OSError, ValueError, KeyError) as error:
         raise InvalidSpec(
             "run.json", str(error)[:100], "the operator writes this file; is its ConfigMap mounted?"
         ) from error
-    own = store.Store.of(run.spec.artifacts_uri, run.namespace, run.pipeline)
+    own = layout.Store.of(run.spec.artifacts_uri, run.namespace, run.pipeline)
     try:
         own.claim(run.uid, adopt=run.adopt_store)
         own.begin(run.run_id, run.uid)
     except OSError as error:
         text = f"{own.uri} cannot be written: {error.strerror}; is its claim full or read-only?"
         raise TryAgain("StoreUnavailable", text) from error
-    work = store.root() / "work"
+    work = layout.root() / "work"
     work.mkdir(parents=True, exist_ok=True)
     attempt = int(os.environ.get("ROPEWALK_ATTEMPT", "1"))
     return Context(run, own, attempt, work, progress)
@@ -129,7 +133,7 @@ def _context(progress: Progress) -> Context:
 def _say(document: dict[str, object]) -> None:
     """The container's last word."""
     try:
-        last_word.say(document)
+        termination_message.say(document)
     except OSError as error:
         log.error("the termination message could not be written: %s", error)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from ropewalk_model import digests, last_word
-from ropewalk_trainer import metrics, store
+from ropewalk_model import digests, termination_message
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import Anomaly, RunFailure
+from ropewalk_trainer.evaluation import metrics
 from ropewalk_trainer.stages import STAGES
 from ropewalk_trainer.stages.evaluate import BASELINE_UNUSABLE
+from ropewalk_trainer.store import layout
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def _hand_over(context: Context) -> None:
     else:
         reason, message = context.skip or ("NotBlessed", "; ".join(context.reasons))
         document = {"skip": reason, "message": message}
-    store.write_json(context.work / "publish.json", document)
+    layout.write_json(context.work / "publish.json", document)
 
 
 def message(context: Context, failure: RunFailure | None, lines: list[str]) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def message(context: Context, failure: RunFailure | None, lines: list[str]) -> d
 
 def fitted(document: dict[str, Any]) -> dict[str, Any]:
     """The document within the limit: the log goes first, then examples, stages' times, long words."""
-    return last_word.fitted(document, (last_word.no_log, _fewer_anomalies, _no_times, _short_words))
+    return termination_message.fitted(document, (termination_message.no_log, _fewer_anomalies, _no_times, _short_words))
 
 
 def _fewer_anomalies(document: dict[str, Any]) -> dict[str, Any]:
@@ -139,4 +140,4 @@ def record(context: Context, failure: RunFailure | None) -> None:
         "evaluation": context.evaluation,
         "candidate": context.candidate.name if context.candidate else None,
     }
-    store.write_json(context.directory / "record.json", document)
+    layout.write_json(context.directory / "record.json", document)

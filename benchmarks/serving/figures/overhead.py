@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.serving import models
 from benchmarks.serving.run import Run
 from benchmarks.serving.servers import Server
-from ropewalk_server.model import load
+from ropewalk_server.serving.model import load
 
 TARGET_MICROS = 60.0
 TARGET_SHARE = 5.0

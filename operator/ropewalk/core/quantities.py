@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 
-from ..api.common import parse_quantity
+from ropewalk_contract.api.common import parse_quantity
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

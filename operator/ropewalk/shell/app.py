@@ -13,16 +13,16 @@ from typing import Any
 import aiohttp
 
 from ..core.plan import Config, ScrapeRequest
-from . import definitions
+from . import crd_check
 from .cluster import ApiError, Cluster
 from .connection import Connection, connect
-from .ears import listen
-from .gate import WriteGate
 from .health import serve
 from .lease import Lease
 from .queue import PASSES_AT_ONCE, Key, Queue
 from .reconcile import API_VERSION, CORES, Reconciler
 from .scrape import DirectReader, PodReader
+from .watches import listen
+from .write_fence import WriteGate
 
 LOG = logging.getLogger(__name__)
 RESYNC = 600.0
@@ -141,12 +141,12 @@ class Operator:
 
     async def _amiss(self) -> str | None:
         try:
-            found = await definitions.amiss(self._cluster)
+            found = await crd_check.amiss(self._cluster)
             if found is None:
                 for kind in CORES:
                     await self._cluster.list(API_VERSION, kind, self._scope()[0])
         except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
-            return f"the resources of {API_VERSION} cannot be read ({error}); {definitions.REMEDY}"
+            return f"the resources of {API_VERSION} cannot be read ({error}); {crd_check.REMEDY}"
         return found
 
     def _scope(self) -> tuple[str | None, ...]:

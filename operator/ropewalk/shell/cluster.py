@@ -15,7 +15,7 @@ import aiohttp
 
 from ..core.plan import MANAGER, Json, Ref
 from .connection import Connection
-from .gate import WriteGate
+from .write_fence import WriteGate
 
 STATUS_MANAGER = "ropewalk-status"
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)

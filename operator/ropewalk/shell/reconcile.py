@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from ropewalk.api import conditions as api
+from ropewalk_contract.api import conditions as api
 
 from ..core import deployment, names, pipeline
 from ..core.plan import (
@@ -34,11 +34,11 @@ from ..core.plan import (
 from . import metrics
 from .cluster import ApiError, Cluster, Conflict, NameTaken
 from .events import Recorder, utcnow
-from .gate import NotLeading
 from .queue import Key, Retry
 from .quiet import QuietChildren
 from .scrape import PodReader, scrape
 from .stalled import Refusal, stalled, without_nulls
+from .write_fence import NotLeading
 
 LOG = logging.getLogger(__name__)
 API_VERSION = f"{names.GROUP}/v1alpha1"

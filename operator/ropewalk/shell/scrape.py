@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from ..core.plan import Scraped, ScrapeRequest
-from ..core.strangers import parse
+from ..core.untrusted_json import parse
 from . import metrics
 from .cluster import ApiError
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..api import conditions as api
+from ropewalk_contract.api import conditions as api
+
 from ..core.conditions import Condition, set_conditions
 from ..core.plan import Json
 

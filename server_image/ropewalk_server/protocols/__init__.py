@@ -1,1 +1,1 @@
-"""How clients speak to the server. A protocol is one file here and one line in `routing.py`."""
+"""The protocols that clients use. A protocol is a folder here and a line in the applications of `app`."""

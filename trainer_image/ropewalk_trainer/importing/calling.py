@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ropewalk_model.calls import Call
 from ropewalk_model.signature import NUMPY_DTYPES, Signature
-from ropewalk_trainer import loader
+from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.importing import inputs
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -23,7 +23,7 @@ CALL_SECONDS = int(os.environ.get("ROPEWALK_CALL_SECONDS", "60"))
 
 def call(loaded: Any, signature: Signature, given: Arrays) -> dict[str, NDArray[Any]]:
     """What the signature answers. Whatever TensorFlow raises where it does not take the inputs."""
-    tf = loader.tensorflow()
+    tf = lazy_imports.tensorflow()
     tensors = {
         name: tf.constant(one.tolist(), tf.string) if one.dtype == object else tf.constant(one)
         for name, one in given.items()

@@ -27,11 +27,13 @@ from ropewalk_model.calls import Call
 from ropewalk_model.features import Encoder, Encoding, FeatureSpec
 from ropewalk_model.operations import forbidden
 from ropewalk_model.signature import PREDICT, Signature
-from ropewalk_trainer import compiled, loader, store
+from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.errors import RunFailure, UserError
 from ropewalk_trainer.importing import calling, inputs, signatures
 from ropewalk_trainer.importing.source import SAVED_MODEL
+from ropewalk_trainer.publishing import compiled
 from ropewalk_trainer.stages import publish
+from ropewalk_trainer.store import layout
 
 CPU_SECONDS = 1200
 COPIES = 8
@@ -63,7 +65,7 @@ class _Frozen:
 
 def main(place: Path, digest: str) -> dict[str, Any]:
     """The line of JSON."""
-    tf = loader.tensorflow()  # trusted, and more than what the limits leave
+    tf = lazy_imports.tensorflow()  # trusted, and more than what the limits leave
     _limit(sum(path.stat().st_size for path in place.rglob("*") if path.is_file()))
     try:
         found = signatures.read(_scanned(place / SAVED_MODEL))
@@ -71,7 +73,7 @@ def main(place: Path, digest: str) -> dict[str, Any]:
         # So that the model's digest, which covers features.json, is another one for another graph.
         made.documents[manifest.FEATURES]["treeDigest"] = digest
         for path, document in made.documents.items():
-            store.write_atomically(place / path, json.dumps(document, allow_nan=False).encode())
+            layout.write_atomically(place / path, json.dumps(document, allow_nan=False).encode())
         return {"engines": made.engines, "loadedBytes": made.loaded_bytes, "notes": made.notes}
     except RunFailure as error:
         return {"reason": error.reason, "message": error.message, "code": error.exit_code}

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_trainer import champion, compare, metrics
 from ropewalk_trainer.context import Context
+from ropewalk_trainer.evaluation import champion, comparison, metrics
 from ropewalk_trainer.run_document import decimal
 
 PLACES = 4
@@ -138,10 +138,10 @@ def _compare(
             _score(context, demand, chosen, theirs[rows], positive),
         )
 
-    difference = compare.paired(score, len(truth), context.spec.seed, sign)
+    difference = comparison.paired(score, len(truth), context.spec.seed, sign)
     allowed = decimal(demand.get("maxRegression"), f"spec.evaluate.metrics[{name}].maxRegression")
     wanted = decimal(demand.get("minImprovement"), f"spec.evaluate.metrics[{name}].minImprovement")
-    verdict = compare.verdict(difference, allowed, wanted)
+    verdict = comparison.verdict(difference, allowed, wanted)
     holder = context.run.champion
     demanded = " and ".join(
         text

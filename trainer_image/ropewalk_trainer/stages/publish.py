@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from ropewalk_model import baseline, examples, manifest
 from ropewalk_model.signature import Signature
-from ropewalk_trainer import compiled, edges, facts, proof, savedmodel, store
-from ropewalk_trainer.compiled import Network
 from ropewalk_trainer.context import Context
+from ropewalk_trainer.data.table import concatenate
 from ropewalk_trainer.errors import PASSED_ON, RunFailure
-from ropewalk_trainer.table import concatenate
-from ropewalk_trainer.trained import Trained
+from ropewalk_trainer.publishing import compiled, edge_cases, equivalence, provenance, savedmodel
+from ropewalk_trainer.publishing.compiled import Network
+from ropewalk_trainer.store import layout
+from ropewalk_trainer.training.trained_model import Trained
 
 log = logging.getLogger(__name__)
 MOST_PROVED = 10_000
@@ -39,15 +40,15 @@ def run(context: Context) -> str:
     (directory / manifest.COMPILED).mkdir(parents=True)
     signature = signature_of(context)
     savedmodel.write(context.trained, context.encoder, signature, directory)
-    columns = edges.with_edges(context.encoder, context.splits["test"].take(np.s_[:MOST_PROVED]).columns)
+    columns = edge_cases.with_edges(context.encoder, context.splits["test"].take(np.s_[:MOST_PROVED]).columns)
     encoded = context.encoder.encode(columns)
     expected = context.trained.predict(encoded)
-    proof.encoding(context.encoder, columns, encoded)
-    proof.saved_model(directory, signature, columns, expected)
+    equivalence.encoding(context.encoder, columns, encoded)
+    equivalence.saved_model(directory, signature, columns, expected)
     engines, loaded = _engines(context.trained, encoded, expected, directory)
     _write_documents(context, signature, directory)
     document = manifest.build_manifest(
-        directory, made_from=facts.made_from(context), engines=engines, loaded_bytes=loaded
+        directory, made_from=provenance.made_from(context), engines=engines, loaded_bytes=loaded
     )
     manifest.write_manifest(directory, document)
     context.candidate = directory
@@ -149,4 +150,4 @@ def _write_documents(context: Context, signature: Signature, directory: Path) ->
         manifest.EXAMPLES: examples.build(signature, chosen.columns, answers),
     }
     for path, document in documents.items():
-        store.write_atomically(directory / path, json.dumps(document, allow_nan=False).encode())
+        layout.write_atomically(directory / path, json.dumps(document, allow_nan=False).encode())

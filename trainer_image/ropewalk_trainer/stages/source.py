@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.features import FeatureSpec
-from ropewalk_trainer import convert, readers, split, store, table
 from ropewalk_trainer.context import Context
+from ropewalk_trainer.data import formats, splits, table, types
+from ropewalk_trainer.data.table import SPLITS, Table
 from ropewalk_trainer.errors import AnomalousData, Anomaly, DataError
 from ropewalk_trainer.run_document import Column, Label, Spec
-from ropewalk_trainer.table import SPLITS, Table
+from ropewalk_trainer.store import layout
 
 NOTES = "source.json"
 NO_CLASS = ("", "nan", "null")
@@ -31,8 +32,8 @@ def run(context: Context) -> str:
     if notes.exists():
         _load(context)
         return "Cached"
-    filesystem, paths = store.matching(context.spec.source_uri, "spec.source.uri")
-    files = [readers.File(path, filesystem.cat_file(path)) for path in paths]
+    filesystem, paths = layout.matching(context.spec.source_uri, "spec.source.uri")
+    files = [formats.File(path, filesystem.cat_file(path)) for path in paths]
     context.fingerprint = fingerprint(files)
     if _uncured(context):
         champion = context.run.champion
@@ -43,7 +44,7 @@ def run(context: Context) -> str:
     context.source_rows = whole
     digests = _digests(context.spec, kept)
     parts = _parts(context.spec, kept, digests)
-    split.check(parts)
+    splits.check(parts)
     directory.mkdir(parents=True, exist_ok=True)
     for code, name in enumerate(SPLITS):
         context.splits[name] = kept.table.take(parts == code)
@@ -57,11 +58,11 @@ def run(context: Context) -> str:
         ],
         "anomalies": [one.document() for one in context.found],
     }
-    store.write_json(notes, document)
+    layout.write_json(notes, document)
     return "Succeeded"
 
 
-def fingerprint(files: list[readers.File]) -> str:
+def fingerprint(files: list[formats.File]) -> str:
     """sha256 over the contents of all files in the order of their names: the same data, the same fingerprint."""
     whole = hashlib.sha256()
     for file in files:
@@ -92,7 +93,7 @@ class Kept:
         self.table, self.keys = rows, keys
 
 
-def read(spec: Spec, files: list[readers.File], found: list[Anomaly]) -> tuple[int, Kept]:
+def read(spec: Spec, files: list[formats.File], found: list[Anomaly]) -> tuple[int, Kept]:
     """All rows of the files in wire values; rows that cannot be read are left out and told in `found`.
 
     Returns how many rows there were. Raises DataError where nothing can be trained on what is left.
@@ -104,7 +105,7 @@ def read(spec: Spec, files: list[readers.File], found: list[Anomaly]) -> tuple[i
         "label": label.column,
         "shape": spec.features[0].spec.shape or (0, 0, 0),
     }
-    raw = readers.READERS[spec.format](files, wanted, context)
+    raw = formats.READERS[spec.format](files, wanted, context)
     whole = raw.rows + len(raw.broken)
     if whole == 0:
         raise DataError("EmptySource", f"{spec.source_uri} has no rows")
@@ -143,7 +144,7 @@ def _sensitive(spec: Spec) -> frozenset[str]:
 def _feature(
     column: Column, values: list[Any], usable: NDArray[np.bool_], whole: int, found: list[Anomaly]
 ) -> NDArray[Any]:
-    converted = convert.convert(column.spec, readers.as_array(values))
+    converted = types.convert(column.spec, formats.as_array(values))
     bad = converted.bad
     if bad.any():
         example = None if column.sensitive else _example(values, bad)
@@ -160,7 +161,7 @@ def _labels(
     label: Label, values: list[Any], usable: NDArray[np.bool_], whole: int, found: list[Anomaly], *, quote: bool
 ) -> NDArray[Any]:
     spec = FeatureSpec(label.name, "Category" if label.classification else "Number")
-    converted = convert.convert(spec, readers.as_array(values))
+    converted = types.convert(spec, formats.as_array(values))
     missing = converted.missing
     if label.classification:
         words = [
@@ -193,7 +194,7 @@ def _weights(
 ) -> NDArray[np.float32] | None:
     if name is None:
         return None
-    converted = convert.convert(FeatureSpec("weight", "Number"), readers.as_array(columns[name]))
+    converted = types.convert(FeatureSpec("weight", "Number"), formats.as_array(columns[name]))
     bad = converted.bad | converted.missing | ~(converted.values > 0)
     if bad.any():
         example = _example(columns[name], bad) if quote else None
@@ -208,11 +209,11 @@ def _example(values: list[Any], mask: NDArray[np.bool_]) -> str:
 
 def _digests(spec: Spec, kept: Kept) -> list[bytes]:
     if spec.split.by == "Hash" and kept.keys is not None:
-        return split.key_digests(kept.keys)
+        return splits.key_digests(kept.keys)
     return table.row_digests(kept.table)
 
 
 def _parts(spec: Spec, kept: Kept, digests: list[bytes]) -> NDArray[np.int8]:
     if spec.split.by == "Time" and kept.keys is not None:
-        return split.by_time(kept.keys, spec.split, sensitive=spec.split.column in _sensitive(spec))
-    return split.by_digest(digests, spec.split)
+        return splits.by_time(kept.keys, spec.split, sensitive=spec.split.column in _sensitive(spec))
+    return splits.by_digest(digests, spec.split)

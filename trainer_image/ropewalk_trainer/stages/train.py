@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_trainer import fitting, hyperparameters, store
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import InvalidSpec
+from ropewalk_trainer.store import layout
 from ropewalk_trainer.templates import TEMPLATES
 from ropewalk_trainer.templates.layers import Network
-from ropewalk_trainer.trained import Trained
+from ropewalk_trainer.training import fitting, hyperparameters
+from ropewalk_trainer.training.trained_model import Trained
 
 WEIGHTS, NOTES = "weights.npz", "training.json"
 
@@ -110,7 +111,7 @@ def _weights(context: Context, values: hyperparameters.Values) -> NDArray[np.flo
 def _save(directory: Path, weights: list[NDArray[np.float32]], notes: dict[str, Any]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     np.savez(directory / WEIGHTS, *weights)
-    store.write_json(directory / NOTES, notes)
+    layout.write_json(directory / NOTES, notes)
 
 
 def _load(path: Path, network: Network, context: Context, scale: tuple[float, float]) -> Trained:

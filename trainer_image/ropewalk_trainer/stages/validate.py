@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ropewalk_model import timestamps
 from ropewalk_model.signature import INT64_MISSING
-from ropewalk_trainer import store
 from ropewalk_trainer.context import Context
+from ropewalk_trainer.data.table import Table, concatenate
 from ropewalk_trainer.errors import AnomalousData, Anomaly, DataError
 from ropewalk_trainer.run_document import Column, decimal
-from ropewalk_trainer.table import Table, concatenate
+from ropewalk_trainer.store import layout
 
 REMEDY = "correct the data, or allow it with spec.validate"
 
@@ -26,7 +26,7 @@ def run(context: Context) -> str:
     found = [*context.found, *_rules(context, whole)]
     failing = [one for one in found if _action(context, one.reason) == "Fail"]
     context.anomalies = [one for one in found if _action(context, one.reason) == "Warn"]
-    store.write_json(context.directory / "statistics.json", _statistics(context, found))
+    layout.write_json(context.directory / "statistics.json", _statistics(context, found))
     if failing:
         context.anomalies = failing
         raise AnomalousData(failing, REMEDY)

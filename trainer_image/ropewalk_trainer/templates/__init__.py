@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ropewalk_model.features import Encoder
-from ropewalk_trainer.hyperparameters import Kind, Values
 from ropewalk_trainer.templates import image, tabular, text
 from ropewalk_trainer.templates.layers import Network
+from ropewalk_trainer.training.hyperparameters import Kind, Values
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ropewalk_model.features import Encoder
-from ropewalk_trainer.hyperparameters import COMMON, Sizes, Values
 from ropewalk_trainer.templates.layers import Network, Stack
+from ropewalk_trainer.training.hyperparameters import COMMON, Sizes, Values
 
 HYPERPARAMETERS = {**COMMON, "filters": Sizes((32, 64)), "hidden": Sizes((64,))}
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.text import PADDING
-from ropewalk_trainer import loader
+from ropewalk_trainer import lazy_imports
 
 SMALL = 0.05
 """Bound of words' vectors before training: one that is hardly ever seen stays near to nothing."""
@@ -67,7 +67,7 @@ class Stack:
         """x @ kernel + bias, then relu."""
 
         def layer(x: Any, weights: Sequence[Any], seed: Any) -> Any:
-            tf = loader.tensorflow()
+            tf = lazy_imports.tensorflow()
             y = tf.matmul(x, weights[0]) + weights[1]
             return tf.nn.relu(y) if relu else y
 
@@ -81,7 +81,7 @@ class Stack:
         halve = min(height, width) >= 2
 
         def layer(x: Any, weights: Sequence[Any], seed: Any) -> Any:
-            tf = loader.tensorflow()
+            tf = lazy_imports.tensorflow()
             y = tf.nn.relu(tf.nn.conv2d(x, weights[0], strides=1, padding="SAME") + weights[1])
             return tf.nn.max_pool2d(y, 2, 2, padding="VALID") if halve else y
 
@@ -106,7 +106,7 @@ class Stack:
         ]
 
         def layer(x: Any, weights: Sequence[Any], seed: Any) -> Any:
-            tf = loader.tensorflow()
+            tf = lazy_imports.tensorflow()
             parts = [x[:, first:last] for first, last in others]
             for text, table in zip(texts, weights, strict=True):
                 ids = tf.cast(x[:, text.first : text.last], tf.int32)
@@ -125,7 +125,7 @@ class Stack:
     def flatten(self) -> None:
         """One row of numbers."""
         size = math.prod(self.shape)
-        self._layers.append((lambda x, weights, seed: loader.tensorflow().reshape(x, [-1, size]), 0, 0))
+        self._layers.append((lambda x, weights, seed: lazy_imports.tensorflow().reshape(x, [-1, size]), 0, 0))
         self.shape = (size,)
 
     def dropout(self, rate: float) -> None:
@@ -137,7 +137,7 @@ class Stack:
         def layer(x: Any, weights: Sequence[Any], seed: Any) -> Any:
             if seed is None:
                 return x
-            tf = loader.tensorflow()
+            tf = lazy_imports.tensorflow()
             drawn = tf.random.stateless_uniform(tf.shape(x), seed + tf.constant([number, 0]))
             return tf.where(drawn >= rate, x / (1.0 - rate), tf.zeros_like(x))
 

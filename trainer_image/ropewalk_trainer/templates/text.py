@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from ropewalk_model.features import Encoder
 from ropewalk_model.text import FIRST_WORD
-from ropewalk_trainer.hyperparameters import Number, Values
 from ropewalk_trainer.templates import tabular
 from ropewalk_trainer.templates.layers import Network, Span, Stack
+from ropewalk_trainer.training.hyperparameters import Number, Values
 
 HYPERPARAMETERS = {
     **tabular.HYPERPARAMETERS,

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ropewalk.api import conditions as api
+from ropewalk_contract.api import conditions as api
 
 from ..conditions import find
 from ..plan import Config, Json, Observed, Peers
-from .fleet import Pod
-from .memory import Memory
+from .observe.pods import Pod
+from .state import Memory
 from .target import Target
 from .versions import get
 from .wishes import Wishes

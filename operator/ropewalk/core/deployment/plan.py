@@ -10,35 +10,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from ropewalk.api import conditions as api
+from ropewalk_contract.api import conditions as api
 
 from ..conditions import Condition, clip, find, set_conditions
 from ..names import digest
 from ..plan import Json, Observed, Plan
-from . import (
-    children,
-    fleet,
-    happened,
-    image,
-    imports,
-    kept,
-    memory,
-    monitor,
-    nudges,
-    pods,
-    problems,
-    rollout,
-    routes,
-    status,
-    waiting,
-)
+from . import image, state
 from . import target as targets
 from . import wishes as wish
-from .fleet import Pod
-from .memory import Memory
-from .observation import observe
+from .children import effects as children
+from .children import routes_configmap, workload
+from .importing import step as imports
+from .monitoring import verdicts
+from .observe import pods, totals_configmap, unavailable_reason
+from .observe.pods import Pod
+from .observe.windows import observe
+from .rollout import machine, nudges, waiting
+from .state import Memory
+from .status import document as status
+from .status import transitions
+from .status.inputs import View
 from .versions import Version, get
-from .view import View
 
 MINUTE = 60.0
 """Pods that serve are asked for their windows once a minute, when one has closed; events tell all else."""
@@ -67,27 +59,27 @@ def plan(observed: Observed, now: datetime) -> Plan:
         return _invalid(owner, str(error), now)
     if observed.unknown & NEEDED:
         return Plan(requeue_after=SLOW)
-    told = routes.observed_routes(children.child(observed, "ConfigMap", pods.routes_name(wanted)))
-    remembered = memory.read(owner, told)
-    fleet_now = fleet.pods(wanted, observed.children, observed.scrapes)
+    told = routes_configmap.observed_routes(children.child(observed, "ConfigMap", workload.routes_name(wanted)))
+    remembered = state.read(owner, told)
+    fleet_now = pods.pods(wanted, observed.children, observed.scrapes)
     aim = targets.wanted(wanted, observed)
     remembered = remembered.forgiving(aim.version, aim.since)
     on_one_node = _one_node(observed, wanted, _held(remembered))
     importing = imports.step(wanted, aim, observed, fleet_now, one_node=on_one_node, now=now)
     aim = importing.target
-    deployment = children.child(observed, "Deployment", pods.server_name(wanted))
+    deployment = children.child(observed, "Deployment", workload.server_name(wanted))
     chosen = image.choose(wanted, aim, remembered, fleet_now, deployment, observed)
     aim = image.held_back(aim, wanted, remembered, fleet_now, observed.config)
     replicas = children.replicas(observed, wanted)
     arrived = imports.arrived(remembered, aim, importing.record, fleet_now, now)
     if importing.given_up and arrived.candidate is not None and arrived.routes is not None:
-        arrived = rollout.without_candidate(arrived, arrived.routes, now)
-    step = rollout.advance(arrived, aim, fleet_now, replicas, now)
+        arrived = machine.without_candidate(arrived, arrived.routes, now)
+    step = machine.advance(arrived, aim, fleet_now, replicas, now)
     after = _told_anew(step.memory, remembered, wanted, told, now)
-    stored = kept.read(wanted.name, observed.children)
-    judged = monitor.judged(after, wanted.monitoring)
+    stored = totals_configmap.read(wanted.name, observed.children)
+    judged = verdicts.judged(after, wanted.monitoring)
     seen = observe(fleet_now, observed.scrapes, stored, after.live, wanted.monitoring, judged, now)
-    after = monitor.remember(after, seen, wanted.monitoring, now)
+    after = verdicts.remember(after, seen, wanted.monitoring, now)
     held = _held(remembered)
     one_node = _one_node(observed, wanted, held)
     blocked = _blocked(observed, held)
@@ -96,7 +88,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
         memory=after,
         target=aim,
         pods=fleet_now,
-        problem=problems.of(fleet_now, deployment, after),
+        problem=unavailable_reason.of(fleet_now, deployment, after),
         blocked=blocked,
         seen=seen,
         replicas=replicas,
@@ -106,16 +98,16 @@ def plan(observed: Observed, now: datetime) -> Plan:
         silent=waiting.silent(fleet_now, now),
         imported=importing.record,
         importing=imports.words(importing),
-        scaling=problems.of_autoscaler(observed.related.get(pods.autoscaler_ref(wanted.name)), now),
+        scaling=unavailable_reason.of_autoscaler(observed.related.get(workload.autoscaler_ref(wanted.name)), now),
     )
     document = status.document(owner, view, now)
-    events = (*importing.events, *step.events, *happened.events(owner.get("status") or {}, document))
+    events = (*importing.events, *step.events, *transitions.events(owner.get("status") or {}, document))
     new_image = remembered.server_image != chosen.image
     told_anew = remembered.routes is None or after.routes is None or after.routes.revision != remembered.routes.revision
     if after.routes is None or told_anew or new_image or importing.begun:
         rest = SLOW if aim.reason == targets.UNREADABLE else MINUTE
         return Plan(status=document, events=events, requeue_after=0.0 if after.routes else rest)
-    more = kept.bodies(wanted, after.live, stored, seen.baseline_document, seen.ledger)
+    more = totals_configmap.bodies(wanted, after.live, stored, seen.baseline_document, seen.ledger)
     claims = {version.claim for version in held}
     idle = importing.record is not None and after.live is None
     stood = (owner.get("status") or {}).get("conditions")
@@ -165,7 +157,7 @@ def _told_anew(after: Memory, before: Memory, wanted: wish.Wishes, told: Json | 
     if heard > before.routes.revision:
         return replace(after, routes=replace(after.routes, revision=heard + 1, at=now))
     settled = after.routes.revision == before.routes.revision == heard
-    if not settled or all(told.get(key) == value for key, value in routes.settings(wanted).items()):
+    if not settled or all(told.get(key) == value for key, value in routes_configmap.settings(wanted).items()):
         return after
     return replace(after, routes=replace(after.routes, revision=heard + 1, at=now))
 
@@ -178,7 +170,7 @@ def _held(remembered: Memory) -> tuple[Version, ...]:
 
 
 def _one_node(observed: Observed, wanted: wish.Wishes, held: Sequence[Version]) -> bool:
-    deployment = children.child(observed, "Deployment", pods.server_name(wanted))
+    deployment = children.child(observed, "Deployment", workload.server_name(wanted))
     before = get(deployment, "spec", "template", "spec", "affinity", "podAffinity") is not None
     return targets.one_node({version.claim for version in held}, observed, before)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ..plan import Json, Ref, ScrapeRequest
-from . import fleet, kept, ledger, memory, wishes
+from . import state, wishes
+from .children.workload import MONITORING_PORT, autoscaler_ref
 from .image import peers
-from .pods import MONITORING_PORT, autoscaler_ref
+from .observe import pods as fleet
+from .observe import totals_configmap, window_totals
 from .target import claim_ref, pipeline_ref
 from .versions import Version, get
 
@@ -18,7 +20,7 @@ def related(owner: Json) -> tuple[Ref, ...]:
     pipeline = get(owner, "spec", "model", "pipeline")
     if pipeline:
         refs[pipeline_ref(str(pipeline))] = None
-    remembered = memory.read(owner, None)
+    remembered = state.read(owner, None)
     versions = list(remembered.routes.versions) if remembered.routes else []
     if remembered.candidate is not None:
         versions.append(remembered.candidate.version)
@@ -41,12 +43,15 @@ def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...
     pods = [pod for pod in fleet.pods(wanted, children, {}) if pod.ip]
     asked = [pod for pod in pods if pod.running]
     requests = [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.STATUS_PATH) for pod in asked]
-    remembered = memory.read(owner, None)
+    remembered = state.read(owner, None)
     in_a_hurry = remembered.candidate is not None and not get(owner, "status", "candidate", "message")
     if remembered.live is not None:
-        ready, stored = [pod for pod in asked if pod.ready and not in_a_hurry], kept.read(wanted.name, children)
+        ready, stored = (
+            [pod for pod in asked if pod.ready and not in_a_hurry],
+            totals_configmap.read(wanted.name, children),
+        )
         for pod in (*ready, *(pod for pod in pods if pod.leaves_by is not None)):
-            path = f"{fleet.WINDOWS_PATH}?since={ledger.since(stored.ledger, remembered.live, pod.name)}"
+            path = f"{fleet.WINDOWS_PATH}?since={window_totals.since(stored.ledger, remembered.live, pod.name)}"
             requests.append(ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, path))
         if stored.baseline_of(remembered.live) is None:
             requests += [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.BASELINE_PATH) for pod in ready[:1]]

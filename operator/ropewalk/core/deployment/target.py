@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ropewalk.api import conditions as api
+from ropewalk_contract.api import conditions as api
 
 from ..conditions import parse_timestamp
 from ..plan import Json, Observed, Ref

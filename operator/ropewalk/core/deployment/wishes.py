@@ -8,7 +8,7 @@ from typing import Any
 from ..names import MODEL_DEPLOYMENT_LABEL, errand_value, label_value
 from ..plan import Json
 from ..quantities import duration, memory
-from .applied import amount
+from .children.field_drift import amount
 from .versions import get
 
 

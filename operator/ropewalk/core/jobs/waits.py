@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ...api import conditions as api
+from ropewalk_contract.api import conditions as api
+
 from ..conditions import clip
 from ..plan import Json, Ref
 from .observed import CONFIG_REASONS, IMAGE_REASONS, Attempt, Container, Pod

@@ -12,19 +12,24 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from ...api.pipeline import PipelineSpec
+from ropewalk_contract.api.pipeline import PipelineSpec
+
 from .. import names
 from ..conditions import clip
 from ..jobs.observed import Attempt, attempt, works
 from ..jobs.waits import Waiting, named
 from ..objects import errand_of, metadata, name_of, of_kind, owned, run_of
 from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
-from . import attempts, errands, job, outcome, run_plan, stages, status, title, triggers
-from .attempts import Failure, Success
-from .errand_record import RECOVER, SWEEP, Errand
-from .messages import train_result
+from . import status
+from .helper_jobs import work
+from .helper_jobs.record import RECOVER, SWEEP, Errand
+from .parts import job, planner
 from .reads import PROGRESS
-from .record import FAILED, PENDING, RETRYING, RUNNING, STARTING, Ledger, Run, read
+from .run import attempts, champion, outcome, stages
+from .run.attempts import Failure, Success
+from .run.messages import train_result
+from .state import FAILED, PENDING, RETRYING, RUNNING, STARTING, Ledger, Run, read
+from .triggers import chain
 
 FOLLOW = 1.0
 """Seconds between two looks at a run's progress; what ends a container comes as an event, at once."""
@@ -43,9 +48,9 @@ def plan(observed: Observed, now: datetime) -> Plan:
     except ValidationError as error:
         stalled = status.of_invalid_spec(owner, error, now)
         return Plan(status=stalled if stalled != (owner.get("status") or {}) else None)
-    ledger, events = triggers.settled_schedule(spec, read(owner.get("status") or {}), now)
+    ledger, events = chain.settled_schedule(spec, read(owner.get("status") or {}), now)
     ledger, more = outcome.promoted_by_hand(owner, ledger, now)
-    ledger, lost = title.given_back(owner, ledger, observed.peers or (), now)
+    ledger, lost = champion.given_back(owner, ledger, observed.peers or (), now)
     pass_ = _Pass(observed, owner, spec, ledger, now, [*events, *more, *lost])
     if observed.unknown & NEEDED:
         return Plan(requeue_after=WAIT)
@@ -64,12 +69,12 @@ class _Pass:
     ) -> None:
         self.observed, self.owner, self.spec = observed, owner, spec
         self.ledger, self.now, self.events = ledger, now, events
-        self.hash = run_plan.spec_hash(spec)
+        self.hash = planner.spec_hash(spec)
         self.children = owned(owner, observed.children)
 
     def plan(self, effects: tuple[Effect, ...] = (), requeue: float | None = None) -> Plan:
         """The plan with the ledger as it now stands."""
-        problem = run_plan.problem(self.spec) or triggers.schedule_problem(self.spec)
+        problem = planner.problem(self.spec) or chain.schedule_problem(self.spec)
         document = status.document(self.owner, self.spec, self.ledger, problem, self.now)
         changed = document != (self.owner.get("status") or {})
         return Plan(effects, document if changed else None, tuple(self.events), requeue)
@@ -84,17 +89,17 @@ class _Pass:
         stop = self._leftovers()
         if stop:
             return self.plan(stop, 0.0)
-        if errands.recover_is_due(self.owner, self.ledger, self.now):
-            self.ledger = errands.begun(self.ledger, RECOVER, self.children, self.now)
+        if work.recover_is_due(self.owner, self.ledger, self.now):
+            self.ledger = work.begun(self.ledger, RECOVER, self.children, self.now)
             return self.plan(requeue=0.0)
-        wait = errands.waits(self.owner, self.ledger, self.now)
+        wait = work.waits(self.owner, self.ledger, self.now)
         if wait is not None:
             return self.plan(requeue=wait)
         trigger = self._trigger()
-        if trigger is None and errands.next_sweep(self.spec, self.ledger, self.now) == self.now:
+        if trigger is None and work.next_sweep(self.spec, self.ledger, self.now) == self.now:
             if any(run_of(pod) and works(pod) for pod in of_kind(self.children, "Pod")):
                 return self.plan(requeue=WAIT)
-            self.ledger = errands.begun(self.ledger, SWEEP, self.children, self.now)
+            self.ledger = work.begun(self.ledger, SWEEP, self.children, self.now)
             return self.plan(requeue=0.0)
         if trigger is None:
             return self.plan(self._sweep(), self._rest())
@@ -111,10 +116,10 @@ class _Pass:
         self.events.append(Event("Normal", "RunStarted", text))
         return self.plan(requeue=0.0)
 
-    def _trigger(self) -> triggers.Trigger | None:
-        if run_plan.problem(self.spec):
+    def _trigger(self) -> chain.Trigger | None:
+        if planner.problem(self.spec):
             return None
-        return triggers.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
+        return chain.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
 
     def _next_id(self) -> int:
         """The number after every one that was ever used, even if status was lost."""
@@ -127,7 +132,7 @@ class _Pass:
             times.append(max(0.0, (self.ledger.next_schedule - self.now).total_seconds()))
         if self.spec.triggers.drift is not None and not self.spec.suspend:
             times.append(WATCH_DRIFT)
-        sweep = errands.next_sweep(self.spec, self.ledger, self.now)
+        sweep = work.next_sweep(self.spec, self.ledger, self.now)
         if sweep is not None:
             times.append((sweep - self.now).total_seconds())
         return min(times, default=None)
@@ -161,16 +166,16 @@ class _Pass:
             return self.plan(requeue=WAIT)
         name = names.job(str(metadata(self.owner).get("uid", "")), errand.id, "errand", 1)
         if not any(name_of(child) == name for child in of_kind(self.children, "Job")):
-            content = errands.document(self.owner, self.spec, self.ledger, self.observed.peers, self.now)
+            content = work.document(self.owner, self.spec, self.ledger, self.observed.peers, self.now)
             config = job.errand_config(self.owner, errand.id, json.dumps(content, sort_keys=True, indent=1))
             there = any(name_of(child) == name_of(config) for child in of_kind(self.children, "ConfigMap"))
             body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
             made = (Create(body),) if there else (Create(config), Create(body))
             return self.plan((*self._leftovers(name), *made), WAIT)
-        found = errands.result(self.children, name, errand)
+        found = work.result(self.children, name, errand)
         if found is None:
             return self._errand_works(errand, name)
-        self.ledger, events = errands.settled(self.owner, self.spec, self.ledger, found, self.observed.peers, self.now)
+        self.ledger, events = work.settled(self.owner, self.spec, self.ledger, found, self.observed.peers, self.now)
         self.events += events
         return self.plan(requeue=0.0)
 
@@ -182,10 +187,10 @@ class _Pass:
             for ref, found in self.observed.related.items()
             if ref.kind == "PersistentVolumeClaim" and ref.name in mounted
         }
-        wait = errands.waiting(self.children, errand, name, claims, self.now)
+        wait = work.waiting(self.children, errand, name, claims, self.now)
         body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
-        if wait is not None and not errands.is_for(self.children, body):
-            self.ledger = errands.begun(self.ledger, errand.type, self.children, self.now)
+        if wait is not None and not work.is_for(self.children, body):
+            self.ledger = work.begun(self.ledger, errand.type, self.children, self.now)
             return self.plan(requeue=0.0)
         reason, message = wait or ("", "")
         self.ledger = replace(self.ledger, errand=replace(errand, waiting=reason, message=message))
@@ -196,9 +201,9 @@ class _Pass:
     def follow(self, run: Run) -> Plan:
         """One step of the run."""
         if self.spec.concurrency_policy == "Forbid":
-            self.ledger, events = triggers.skipped(self.owner, self.spec, self.ledger, self.now)
+            self.ledger, events = chain.skipped(self.owner, self.spec, self.ledger, self.now)
             self.events += events
-        found = attempt(self.children, run_plan.job_name(self.owner, run))
+        found = attempt(self.children, planner.job_name(self.owner, run))
         if found is None and run.state in (PENDING, RETRYING):
             return self._begin(run)
         return self._judge(run, found)
@@ -209,11 +214,11 @@ class _Pass:
         The state stays what it is until the Job has been seen, so that a Job that the API server refuses is not one
         that has disappeared. The run's plan is frozen before its first Job.
         """
-        stop = self._leftovers(run_plan.job_name(self.owner, run))
+        stop = self._leftovers(planner.job_name(self.owner, run))
         if run.retry_at is not None and self.now < run.retry_at:
             return self.plan(stop, (run.retry_at - self.now).total_seconds())
-        config = run_plan.config_name(self.owner, run)
-        frozen = run_plan.frozen(self.children, config)
+        config = planner.config_name(self.owner, run)
+        frozen = planner.frozen(self.children, config)
         if frozen is None and run.attempt > 1:
             text = "the run's frozen plan (its ConfigMap) was deleted, so it cannot be repeated; request another run"
             return self._failed(replace(run, state=FAILED, finished_at=self.now, message=text))
@@ -224,11 +229,11 @@ class _Pass:
         effects: list[Effect] = list(stop)
         if frozen is None:
             body = job.template(self.owner, self.spec, self.observed.config, run=run.id, run_config=config)
-            document = run_plan.run_document(self.owner, self.spec, run, self.ledger.champion)
-            effects.append(Create(run_plan.config_map(self.owner, run, document, body)))
+            document = planner.run_document(self.owner, self.spec, run, self.ledger.champion)
+            effects.append(Create(planner.config_map(self.owner, run, document, body)))
         else:
             body = frozen[1]
-        name = run_plan.job_name(self.owner, run)
+        name = planner.job_name(self.owner, run)
         attempt_body = job.for_attempt(
             body, name=name, attempt=run.attempt, memory_limit=run.memory_limit, tensorflow=run.tensorflow
         )
@@ -283,7 +288,7 @@ class _Pass:
             failure = replace(failure, stage=str(stage["name"]))
         if failure.train is not None:
             self.ledger = replace(self.ledger, anomalies=failure.train.anomalies)
-        frozen = run_plan.frozen(self.children, run_plan.config_name(self.owner, run))
+        frozen = planner.frozen(self.children, planner.config_name(self.owner, run))
         limit = job.memory_limit(frozen[1], failure.container, run.memory_limit) if frozen else run.memory_limit
         other = job.tensorflow_image(frozen[1]) if frozen else ""
         after = attempts.after(run, failure, self.spec, limit, self.now, tensorflow_image=other)

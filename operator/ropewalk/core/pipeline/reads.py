@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from ...api.pipeline import PipelineSpec
+from ropewalk_contract.api.pipeline import PipelineSpec
+
 from ..jobs.observed import attempt
 from ..plan import Config, Json, Peers, Ref, ScrapeRequest
-from . import job, record, run_plan
-from .triggers import model_deployment
+from . import state
+from .parts import job, planner
+from .triggers.chain import model_deployment
 
 PROGRESS = "/progress"
 
@@ -28,17 +30,17 @@ def related(owner: Json) -> tuple[Ref, ...]:
 
 def peers(owner: Json, config: Config) -> Peers | None:
     """The ModelDeployments of the namespace, where it counts what they follow, refuse or serve."""
-    ledger = record.read(owner.get("status") or {})
+    ledger = state.read(owner.get("status") or {})
     errand = ledger.errand is not None and ledger.errand.active
     return Peers("ModelDeployment") if ledger.champion or errand else None
 
 
 def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:
     """The progress of the container that is at work, if one is."""
-    run = record.read(owner.get("status") or {}).run
+    run = state.read(owner.get("status") or {}).run
     if run is None or not run.active:
         return ()
-    found = attempt(children, run_plan.job_name(owner, run))
+    found = attempt(children, planner.job_name(owner, run))
     pod = found.pod if found else None
     if pod is None or not pod.ip or "running" not in (pod.train.state, pod.smoke_test.state):
         return ()

@@ -7,16 +7,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...api import conditions as api
-from ...api.pipeline import PipelineSpec
+from ropewalk_contract.api import conditions as api
+from ropewalk_contract.api.pipeline import PipelineSpec
+
 from ..conditions import Condition, clip, set_conditions, timestamp
-from ..jobs.last_word import DATA_ERROR
+from ..jobs.termination_message import DATA_ERROR
 from ..objects import metadata, name_of
 from ..plan import Json
-from . import record, run_plan, triggers
-from .outcome import awaiting
-from .record import FAILED, NOT_BLESSED, SUCCEEDED, Ledger, Run
-from .stages import current
+from . import state
+from .parts import planner
+from .run.outcome import awaiting
+from .run.stages import current
+from .state import FAILED, NOT_BLESSED, SUCCEEDED, Ledger, Run
+from .triggers import chain
 
 LAST_RUN = (api.DATA_VALID, api.BLESSED)
 """Conditions about the last run that has ended: they stay while the next one is in flight."""
@@ -25,7 +28,7 @@ LAST_RUN = (api.DATA_VALID, api.BLESSED)
 def document(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str, now: datetime) -> dict[str, Any]:
     """The whole status. `problem` is what is wrong with the spec beyond what the schema could tell."""
     run = ledger.run
-    job_name = run_plan.job_name(owner, run) if run else ""
+    job_name = planner.job_name(owner, run) if run else ""
     generation = int(metadata(owner).get("generation") or 0)
     found = _conditions(owner, spec, ledger, problem)
     previous = (owner.get("status") or {}).get("conditions") or ()
@@ -34,7 +37,7 @@ def document(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str, now:
         conditions += [dict(c) for c in previous if c.get("type") in LAST_RUN]
     return {
         "observedGeneration": generation,
-        **record.write(ledger, job_name),
+        **state.write(ledger, job_name),
         "summary": _summary(owner, spec, ledger, problem),
         "conditions": conditions,
     }
@@ -86,7 +89,7 @@ def _message(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> s
         return f"{run.waiting}: {run.message}" if run.waiting else run.message
     if ledger.errand is not None and ledger.errand.obstacle:
         return ledger.errand.obstacle
-    if triggers.halted(spec, ledger):
+    if chain.halted(spec, ledger):
         return f"halted: {_halted(owner, spec, ledger)}. {run.message if run else ''}".rstrip()
     if run is not None and run.state == SUCCEEDED:
         version = _version_of(ledger, run)
@@ -99,7 +102,7 @@ def _message(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> s
 
 def _halted(owner: Json, spec: PipelineSpec, ledger: Ledger) -> str:
     edit = "a change of the spec or " if spec.triggers.on_spec_change else ""
-    command = f'kubectl annotate --overwrite pipeline {name_of(owner)} {triggers.RUN_REQUESTED_AT}="$(date -Iseconds)"'
+    command = f'kubectl annotate --overwrite pipeline {name_of(owner)} {chain.RUN_REQUESTED_AT}="$(date -Iseconds)"'
     return f"{ledger.consecutive_failures} runs in a row have failed; {edit}a person starts another: {command}"
 
 
@@ -125,7 +128,7 @@ def _conditions(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -
         found.append(Condition(api.STALLED, "True", api.INVALID_SPEC, problem))
     if run is not None:
         found += _of_run(run, ledger)
-    if triggers.halted(spec, ledger):
+    if chain.halted(spec, ledger):
         found.append(Condition(api.HALTED, "True", api.TOO_MANY_FAILURES, _halted(owner, spec, ledger)))
     return found
 
@@ -136,7 +139,7 @@ def _of_run(run: Run, ledger: Ledger) -> list[Condition]:
     if run.active:
         text = f"run {run.id} is in progress" + (f": {run.waiting}: {run.message}" if run.waiting else "")
         found = [Condition(api.SUCCEEDED, "Unknown", run.waiting or api.RUNNING, text)]
-    elif run.state in (SUCCEEDED, NOT_BLESSED, record.SKIPPED):
+    elif run.state in (SUCCEEDED, NOT_BLESSED, state.SKIPPED):
         found = [Condition(api.SUCCEEDED, "True", api.RUN_SUCCEEDED, f"run {run.id}: {run.state}")]
     else:
         found = [Condition(api.SUCCEEDED, "False", reason, f"run {run.id}: {run.message}")]

@@ -1,0 +1,1 @@
+"""The child objects of a ModelDeployment: their bodies, and the writes that correct them."""

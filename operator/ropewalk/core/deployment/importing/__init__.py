@@ -1,0 +1,1 @@
+"""The import of a SavedModel that has no Ropewalk manifest, by a helper job."""

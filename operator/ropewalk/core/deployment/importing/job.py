@@ -1,0 +1,98 @@
+"""The bodies of an import: a ConfigMap that says what to do, and a Job of the trainer's image that does it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from ropewalk.core import names
+from ropewalk.core.jobs import helper_job_body
+from ropewalk.core.objects import name_of, of_kind
+from ropewalk.core.plan import Config, Json
+from ropewalk.core.quantities import memory
+
+from ..children.field_drift import HASH_ANNOTATION, stamped
+from ..children.workload import NAME_LABEL, metadata
+from ..versions import Version, get, number_in
+from ..wishes import Wishes
+from .record import Import
+
+REQUESTS = {"cpu": "100m", "memory": "512Mi"}
+LEAST_MEMORY = "2Gi"
+"""Limit: TensorFlow and the engines' compilers; what the servers of the model may take where that is more."""
+SECONDS = 1800
+_STAMP = ("metadata", "annotations", HASH_ANNOTATION)
+
+
+def name(wanted: Wishes, record: Import) -> str:
+    """Of the Job, by what is imported: the result of another one is never taken for this one's."""
+    return names.job(f"{wanted.uid} {record.uri} {record.digest}", record.id, "import", 1)
+
+
+def config_map(wanted: Wishes, record: Import) -> dict[str, Any]:
+    """`errand.json`."""
+    document = {
+        "formatVersion": 1,
+        "type": "Import",
+        "uri": record.uri,
+        "digest": record.digest,
+        "number": number_in(record.uri),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(wanted, record),
+        "immutable": True,
+        "data": {"errand.json": json.dumps(document, sort_keys=True)},
+    }
+
+
+def body(wanted: Wishes, record: Import, config: Config, *, one_node: bool) -> dict[str, Any]:
+    """The Job. Its pod goes where servers may go, and where they are if the claim is on one node."""
+    claim = Version(1, record.uri).claim
+    meta = _metadata(wanted, record)
+    resources = {"requests": dict(REQUESTS), "limits": {"memory": _memory(wanted)}}
+    pod = helper_job_body.pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=resources)
+    apart = wanted.errand_labels
+    if wanted.image_pull_secrets:
+        pod["imagePullSecrets"] = list(wanted.image_pull_secrets)
+    if wanted.node_selector:
+        pod["nodeSelector"] = dict(wanted.node_selector)
+    if wanted.tolerations:
+        pod["tolerations"] = list(wanted.tolerations)
+    if one_node:
+        # Among what it may be near to is itself, or it would wait for ever where no server is.
+        near = {
+            "key": names.MODEL_DEPLOYMENT_LABEL,
+            "operator": "In",
+            "values": [*wanted.labels.values(), *apart.values()],
+        }
+        term = {"labelSelector": {"matchExpressions": [near]}, "topologyKey": "kubernetes.io/hostname"}
+        pod["affinity"] = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    return stamped(helper_job_body.job(meta, pod, seconds=SECONDS, labels={**meta["labels"], **apart}))
+
+
+def is_outdated(children: Iterable[Json], wanted: Json) -> bool:
+    """Whether the Job that was made is another than would be made now: of another image, say, or for other nodes."""
+    made = (one for one in of_kind(children, "Job") if name_of(one) == name_of(wanted))
+    return any(get(one, *_STAMP) != get(wanted, *_STAMP) for one in made)
+
+
+def is_of_one(child: Json) -> bool:
+    """Whether a child belongs to an import, by its label."""
+    return bool(get(child, "metadata", "labels", names.ERRAND_LABEL))
+
+
+def _metadata(wanted: Wishes, record: Import) -> dict[str, Any]:
+    found = metadata(wanted, name(wanted, record))
+    labels = {**found["labels"], NAME_LABEL: "ropewalk-import", names.ERRAND_LABEL: str(record.id)}
+    return {**found, "labels": labels}
+
+
+def _memory(wanted: Wishes) -> str:
+    asked = str((wanted.resources.get("limits") or {}).get("memory") or "")
+    try:
+        return asked if asked and memory(asked) > memory(LEAST_MEMORY) else LEAST_MEMORY
+    except ValueError:
+        return LEAST_MEMORY

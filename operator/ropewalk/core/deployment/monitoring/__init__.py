@@ -1,0 +1,1 @@
+"""Verdicts about live traffic: rates, drift, quality by labels."""

@@ -1,0 +1,1 @@
+"""Observations of the server pods: their state, their windows of traffic, and the totals of these."""

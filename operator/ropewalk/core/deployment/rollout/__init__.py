@@ -1,0 +1,1 @@
+"""The rollout of a version: its steps from Pending to Live, or to RolledBack."""

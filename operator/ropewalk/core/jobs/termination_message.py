@@ -1,0 +1,53 @@
+"""What a container says when it ends: an exit code, and a termination message of at most 2,048 bytes (C2, D11).
+
+All of it is input from a stranger. What is no such message is none; nothing here raises.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..untrusted_json import parse
+
+MAX_BYTES = 2048
+USER_ERROR, DATA_ERROR, TRY_AGAIN = 64, 65, 75
+"""Exit codes of our containers; any other is a crash."""
+PERMANENT = frozenset({USER_ERROR, DATA_ERROR})
+"""Those after which another attempt would end the same."""
+
+_KILLED = {
+    126: "could not be started: its command is no program for this node",
+    127: "could not be started: its image has no such command",
+    132: "died of an instruction that the node's processor does not have",
+    134: "gave up in native code",
+    135: "died of a file or memory that was gone while it was read",
+    136: "died of an impossible division in native code",
+    137: "was killed: its node was out of memory, or it did not stop when it was told to",
+    139: "died of a fault in native code",
+    143: "was told to stop before it had ended",
+}
+"""What it means that a process ended with such a code where it had no word for it: from 129 on, of a signal."""
+
+
+def ended(code: int | None) -> str:
+    """What an exit code says of whom it is the last thing known, as the rest of a sentence about it."""
+    if code is None:
+        return "ended without an exit code"
+    return f"{_KILLED[code]} (exit code {code})" if code in _KILLED else f"ended with exit code {code}"
+
+
+def document(text: str) -> dict[str, Any] | None:
+    """The JSON object in a termination message; None for anything longer, broken or of another kind."""
+    if not text or len(text.encode(errors="replace")) > MAX_BYTES:
+        return None
+    try:
+        found = parse(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and found.get("v") == 1 else None
+
+
+def word(value: object) -> str:
+    """A CamelCase reason; anything else is not one and is empty, since conditions would be rejected for it."""
+    found = value if isinstance(value, str) and len(value) <= 64 else ""
+    return found if found.isascii() and found.isalnum() and found[:1].isalpha() else ""

@@ -1,0 +1,205 @@
+"""Work on the store outside a run (D14): Recover, what an empty status forgot, and Sweep, what is kept no longer.
+
+An errand is one small Job of the trainer's image that never imports TensorFlow, one at a time, and never beside a run.
+Doing one twice is doing it once, so a Job that is gone is simply made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ropewalk.core.conditions import clip, parse_timestamp, timestamp
+from ropewalk.core.jobs import helper_job as jobs
+from ropewalk.core.jobs.helper_job import AGAIN_AFTER, FAILED, RUNNING, SUCCEEDED
+from ropewalk.core.jobs.observed import attempt
+from ropewalk.core.jobs.termination_message import USER_ERROR
+from ropewalk.core.objects import metadata, name_of, of_kind
+from ropewalk.core.plan import Event, Json, Ref
+from ropewalk_contract.api.pipeline import PipelineSpec
+
+from ..parts.job import ERRAND_SECONDS
+from ..parts.planner import ADOPT_STORE
+from ..run.messages import BLESSED, ErrandResult, errand_result
+from ..state import Ledger
+from ..triggers.chain import annotation
+from .record import RECOVER, SWEEP, Errand
+
+LOST_AFTER = timedelta(minutes=1)
+"""A Pipeline that is younger has had no status to lose: its first run need not wait for a look at the store."""
+SWEEP_EVERY = timedelta(days=1)
+
+
+def waits(owner: Json, ledger: Ledger, now: datetime) -> float | None:
+    """Seconds until a failed Recover is tried again; nothing is trained over a store that could not be read."""
+    last = ledger.errand
+    if last is None or last.type != RECOVER or last.state != FAILED or last.finished_at is None:
+        return None
+    return max(0.0, (last.finished_at + AGAIN_AFTER - now).total_seconds()) or None
+
+
+def recover_is_due(owner: Json, ledger: Ledger, now: datetime) -> bool:
+    """Whether status knows of no version although it may once have: lost, or of a store that is to be adopted."""
+    if ledger.champion or any(entry.get("version") for entry in ledger.history):
+        return False
+    last = ledger.errand
+    if last is not None and last.type == RECOVER and last.state == FAILED:
+        return waits(owner, ledger, now) is None
+    if annotation(owner, ADOPT_STORE) == "true":
+        return not ledger.adopted
+    born = parse_timestamp(metadata(owner).get("creationTimestamp"))
+    return not owner.get("status") and born is not None and now - born > LOST_AFTER
+
+
+def next_sweep(spec: PipelineSpec, ledger: Ledger, now: datetime) -> datetime | None:
+    """When the store is to be swept next, `now` if it is time; None while there is no more than is kept."""
+    keep = spec.artifacts.keep
+    newest = max([int(entry.get("version") or 0) for entry in ledger.history], default=0)
+    if ledger.next_run_id - 1 <= keep.runs and newest <= keep.versions:
+        return None
+    if ledger.swept_at is None:
+        return now
+    ended = ledger.run.finished_at if ledger.run else None
+    if not ledger.sweep_waiting and (ended is None or ended < ledger.swept_at):
+        return None
+    return max(now, ledger.swept_at + SWEEP_EVERY)
+
+
+def begun(ledger: Ledger, kind: str, children: Iterable[Json], now: datetime) -> Ledger:
+    """The ledger with the intent of one."""
+    number = jobs.next_id(children, ledger.errand.id if ledger.errand else 0)
+    return replace(ledger, errand=Errand(number, kind, RUNNING, now))
+
+
+def document(owner: Json, spec: PipelineSpec, ledger: Ledger, peers: Iterable[Json], now: datetime) -> dict[str, Any]:
+    """`errand.json`: what the Job is to do, and everything in the store that somebody refers to."""
+    assert ledger.errand is not None
+    meta, keep = metadata(owner), spec.artifacts.keep
+    runs = {int(entry["id"]) for entry in ledger.history if entry.get("id")}
+    return {
+        "formatVersion": 1,
+        "type": ledger.errand.type,
+        "namespace": meta.get("namespace", ""),
+        "pipeline": meta.get("name", ""),
+        "pipelineUid": meta.get("uid", ""),
+        "artifacts": spec.artifacts.uri,
+        "adoptStore": annotation(owner, ADOPT_STORE) == "true",
+        "keep": {"runs": keep.runs, "versions": keep.versions},
+        "inUse": {"versions": sorted(_versions_in_use(owner, ledger, peers)), "runs": sorted(runs)},
+        "now": timestamp(now),
+        "graceSeconds": int(SWEEP_EVERY.total_seconds()) - 3600,
+    }
+
+
+def _versions_in_use(owner: Json, ledger: Ledger, peers: Iterable[Json]) -> set[int]:
+    champion = ledger.champion or {}
+    found = [champion, champion.get("replaced")]
+    for peer in peers:
+        model, status = (peer.get("spec") or {}).get("model") or {}, peer.get("status") or {}
+        if model.get("pipeline") == name_of(owner):
+            listed = (status.get("routes") or {}).get("versions") or ()
+            found += [model, status.get("live"), status.get("candidate"), *listed]
+    return {int(one["version"]) for one in found if isinstance(one, dict) and one.get("version")}
+
+
+def waiting(
+    children: Iterable[Json], errand: Errand, name: str, mounted: Mapping[Ref, Json | None], now: datetime
+) -> tuple[str, str] | None:
+    """Why the pod of the Job of that name does not run, in a word and in words, empty at first; None once it does."""
+    found = attempt(children, name)
+    return jobs.waiting(found, (errand.waiting, errand.message), mounted, now) if found is not None else None
+
+
+def is_for(children: Iterable[Json], body: Json) -> bool:
+    """Whether the Job that was made is the one that would be made now: of the same image, on the same claim."""
+    made = next((one for one in of_kind(children, "Job") if name_of(one) == name_of(body)), None)
+    return made is None or _asked_of(made) == _asked_of(body)
+
+
+def _asked_of(body: Json) -> tuple[list[str], list[str]]:
+    pod = body["spec"]["template"]["spec"]
+    volumes = [v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if v.get("persistentVolumeClaim")]
+    return volumes, [container["image"] for container in pod["containers"]]
+
+
+def result(children: Iterable[Json], name: str, errand: Errand) -> ErrandResult | None:
+    """What became of the Job of that name; None while it works."""
+    found = attempt(children, name)
+    if found is None:
+        return None
+    ended = found.pod.errand if found.pod else None
+    if ended is not None and ended.state == "terminated":
+        said = errand_result(ended.message)
+        stopped = said is not None and said.reason == jobs.TOLD_TO_STOP and jobs.ran_late(found, ERRAND_SECONDS)
+        if said is not None and not stopped and (ended.exit_code == 0) == (said.outcome == SUCCEEDED):
+            return replace(said, exit_code=ended.exit_code or 0)
+    elif found.active:
+        return None
+    why = jobs.unread(found, (errand.waiting, errand.message), ERRAND_SECONDS, errand.type)
+    return ErrandResult.failed(*why, (ended.exit_code if ended else None) or 1)
+
+
+def settled(
+    owner: Json, spec: PipelineSpec, ledger: Ledger, found: ErrandResult, peers: Iterable[Json], now: datetime
+) -> tuple[Ledger, tuple[Event, ...]]:
+    """The ledger after an errand has ended."""
+    errand = ledger.errand
+    assert errand is not None
+    failed = found.outcome != SUCCEEDED
+    ended = replace(
+        errand,
+        state=FAILED if failed else SUCCEEDED,
+        finished_at=now,
+        waiting="",
+        message=clip(f"{found.reason}: {found.message}" if failed else found.message, 600),
+    )
+    if errand.type == SWEEP:
+        ledger = replace(ledger, errand=ended, swept_at=now, sweep_waiting=found.waiting)
+    elif failed and found.exit_code == USER_ERROR:
+        # The run that follows finds the same and says it in its own words.
+        ledger = replace(ledger, errand=replace(ended, state=SUCCEEDED), adopted=True)
+    elif failed:
+        ledger = replace(ledger, errand=ended)
+    else:
+        ledger = replace(_recovered(owner, spec, ledger, found, peers, now), errand=ended)
+    if failed:
+        return ledger, (Event("Warning", f"{errand.type}Failed", ended.message),)
+    text = found.message or f"{errand.type} of the store of {name_of(owner)} has ended"
+    return ledger, (Event("Normal", f"{errand.type}Ended", clip(text, 600)),)
+
+
+def _recovered(
+    owner: Json, spec: PipelineSpec, ledger: Ledger, found: ErrandResult, peers: Iterable[Json], now: datetime
+) -> Ledger:
+    """Run ids go on where they were; the champion is the version that followers serve, else the newest blessed one."""
+    adopted = ledger.adopted or annotation(owner, ADOPT_STORE) == "true"
+    ledger = replace(ledger, adopted=adopted, last_run_id=max(ledger.last_run_id, found.last_run))
+    if found.store != "Mine" or not found.versions:
+        return ledger
+    known = {int(entry.get("id") or 0) for entry in ledger.history}
+    for version in reversed(found.versions):
+        if version["runId"] not in known:  # Ids are the keys of history, and a store may say one twice.
+            known.add(version["runId"])
+            ledger = ledger.with_history(_entry(version))
+    served = {str((peer.get("status") or {}).get("live", {}).get("digest")) for peer in peers if _follows(peer, owner)}
+    mine = [v for v in found.versions if v.get("digest") in served]
+    blessed = [v for v in found.versions if v.get("blessing") == BLESSED and spec.promotion == "Automatic"]
+    for version in [*mine, *blessed][:1]:
+        fields = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines", "runId")
+        champion = {key: version[key] for key in fields if version.get(key)}
+        champion |= {"promotedAt": timestamp(now), "reason": "recovered from the store"}
+        ledger = replace(ledger, champion=champion)
+    return ledger
+
+
+def _follows(peer: Json, owner: Json) -> bool:
+    model = (peer.get("spec") or {}).get("model") or {}
+    return bool(model.get("pipeline") == name_of(owner) and not model.get("version"))
+
+
+def _entry(version: Json) -> dict[str, Any]:
+    fields = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines")
+    kept = {key: version[key] for key in fields if version.get(key)}
+    return {"id": version["runId"], "result": "Succeeded", "reason": "Recovered", **kept}

@@ -1,0 +1,172 @@
+"""How a run ends: its entry in history, the champion, and what the Events say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from ropewalk.core import names
+from ropewalk.core.conditions import clip, timestamp
+from ropewalk.core.jobs.waits import Waiting
+from ropewalk.core.objects import name_of
+from ropewalk.core.plan import Event, Json
+from ropewalk.core.quantities import words
+from ropewalk_contract.api import conditions as api
+from ropewalk_contract.api.pipeline import PipelineSpec
+
+from ..state import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, Ledger, Run, metric_list
+from ..triggers.chain import DRIFT, annotation
+from .attempts import Success
+from .messages import BLESSED
+from .messages import NOT_BLESSED as UNBLESSED
+
+PROMOTE = f"{names.GROUP}/promote"
+COPIED = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines")
+
+
+def succeeded(
+    owner: Json, spec: PipelineSpec, ledger: Ledger, run: Run, success: Success, now: datetime
+) -> tuple[Ledger, tuple[Event, ...]]:
+    """The ledger after a run that came to its end: Succeeded, NotBlessed or Skipped."""
+    train, smoke = success.train, success.smoke
+    state, reason, message = SUCCEEDED, "RunSucceeded", ""
+    if train.blessing == UNBLESSED:
+        state, reason = NOT_BLESSED, train.reason or "NotBlessed"
+        message = "; ".join(train.reasons) or train.message
+    elif smoke.outcome == "Skipped":
+        state, reason, message = SKIPPED, smoke.reason or train.reason or "Skipped", smoke.message or train.message
+    elif train.reasons:
+        message = "; ".join(train.reasons)
+    ended = replace(
+        run,
+        state=state,
+        message=clip(message, 600),
+        waiting="",
+        finished_at=now,
+        blessing=train.blessing,
+        data_fingerprint=train.data_fingerprint,
+        metrics=train.metrics,
+        failure=None,
+        retry_at=None,
+    )
+    entry = _entry(ended, reason, now)
+    if train.record[0]:
+        entry["record"] = {"uri": train.record[0], "digest": train.record[1]}
+    if smoke.outcome == "Succeeded":
+        version = {"uri": smoke.uri, "digest": smoke.digest, "manifestDigest": smoke.manifest_digest}
+        entry |= {"version": smoke.version, **{k: v for k, v in version.items() if v}}
+        entry["engines"] = list(smoke.engines)
+    ledger = replace(ledger, run=ended, anomalies=train.anomalies, consecutive_failures=0).with_history(entry)
+    ledger = _drift_answered(ledger, run, int(entry.get("version") or 0), now)
+    text = f"run {run.id} of {name_of(owner)}: {state}" + (f" ({message})" if message else "")
+    events = [Event("Normal" if state == SUCCEEDED else "Warning", reason, text)]
+    if state == SUCCEEDED and smoke.version:
+        if train.blessing == BLESSED and _automatic(spec, run):
+            ledger, promoted = _promoted(owner, ledger, entry, now)
+            events.append(promoted)
+        else:
+            events.append(Event("Normal", "AwaitingPromotion", awaiting(owner, smoke.version)))
+    return ledger, tuple(events)
+
+
+def superseded(run: Run, wait: Waiting, now: datetime) -> Run:
+    """A run that could not begin makes way for one of the new spec."""
+    text = clip(f"the spec was changed before it could begin ({wait.reason}: {wait.message})", 600)
+    failure = {"reason": api.SUPERSEDED, "message": text}
+    return replace(run, state=FAILED, finished_at=now, message=text, failure=failure)
+
+
+def failed(owner: Json, ledger: Ledger, run: Run, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
+    """The ledger after a run whose last attempt failed, or that was given up."""
+    failure = run.failure or {}
+    reason = str(failure.get("reason") or run.state)
+    failures = ledger.consecutive_failures + (run.state == FAILED and reason != api.SUPERSEDED)
+    ledger = replace(ledger, run=run, consecutive_failures=failures).with_history(_entry(run, reason, now))
+    ledger = _drift_answered(ledger, run, 0, now)
+    return ledger, (Event("Warning", "RunFailed", f"run {run.id} of {name_of(owner)}: {run.message}"),)
+
+
+def _drift_answered(ledger: Ledger, run: Run, version: int, now: datetime) -> Ledger:
+    """What came of the last run that drift started; a version that another run gave since answers that drift too."""
+    runs = ledger.drift_runs
+    if run.trigger == DRIFT:
+        runs = replace(runs, finished_at=now, version=version)
+    elif version and runs.finished_at is not None:
+        runs = replace(runs, version=version)
+    return replace(ledger, drift_runs=runs)
+
+
+def promoted_by_hand(owner: Json, ledger: Ledger, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
+    """Act on the annotation `ropewalk.dev/promote: "VERSION"`, once for each value it is given.
+
+    To set it to the value that it has changes nothing that anybody could see, so a version that is promoted once more
+    takes another one: `VERSION@ANYTHING`. A version that is not there yet is refused once and promoted when a run
+    has made it.
+    """
+    wanted = annotation(owner, PROMOTE)
+    refused, before = clip(f"unknown: {wanted}", 256), ledger.handled_promotion
+    if wanted == before:
+        return ledger, ()
+    ledger = replace(ledger, handled_promotion=wanted)
+    version = wanted.partition("@")[0]
+    if not wanted or (ledger.champion and str(ledger.champion.get("version")) == version):
+        return ledger, ()
+    entry = next((h for h in reversed(ledger.history) if h.get("uri") and str(h.get("version")) == version), None)
+    if entry is None:
+        ledger = replace(ledger, handled_promotion=refused)
+        if before == refused:
+            return ledger, ()
+        known = sorted({str(h["version"]) for h in ledger.history if h.get("version")}, key=int)
+        text = (
+            f"{PROMOTE}={wanted!r} names no version of this Pipeline's history; there are {', '.join(known) or 'none'}"
+        )
+        return ledger, (Event("Warning", "PromotionRefused", text),)
+    ledger, event = _promoted(owner, ledger, entry, now)
+    return ledger, (event,)
+
+
+def awaiting(owner: Json, version: int) -> str:
+    """That a version waits for a person, and what to do."""
+    return f"version {version} awaits promotion: {promotion(owner, str(version))}"
+
+
+def promotion(owner: Json, version: str) -> str:
+    """The command that promotes a version, also one that the annotation names already."""
+    named, _, count = annotation(owner, PROMOTE).partition("@")
+    again = f"@{int(count) + 1 if count.isascii() and count.isdigit() else 2}" if named == version else ""
+    return f"kubectl annotate --overwrite pipeline {name_of(owner)} {PROMOTE}={version}{again}"
+
+
+def _promoted(owner: Json, ledger: Ledger, entry: Json, now: datetime) -> tuple[Ledger, Event]:
+    champion = {k: entry[k] for k in COPIED if entry.get(k)}
+    champion |= {"promotedAt": timestamp(now), "runId": entry["id"]}
+    if ledger.champion:
+        champion["replaced"] = {k: v for k, v in ledger.champion.items() if k not in ("replaced", "reason")}
+    text = f"version {entry['version']} of {name_of(owner)} is the champion"
+    named = annotation(owner, PROMOTE).partition("@")[0]
+    if ledger.champion and named == str(ledger.champion.get("version")) != str(entry["version"]):
+        text += f"; to have version {named} back: {promotion(owner, named)}"
+    return replace(ledger, champion=champion), Event("Normal", "Promoted", text)
+
+
+def _automatic(spec: PipelineSpec, run: Run) -> bool:
+    if run.trigger == DRIFT and spec.triggers.drift is not None:
+        return spec.triggers.drift.promotion == "Automatic"
+    return spec.promotion == "Automatic"
+
+
+def _entry(run: Run, reason: str, now: datetime) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "id": run.id,
+        "trigger": run.trigger,
+        "result": run.state,
+        "reason": reason,
+        "message": run.message,
+        "startedAt": timestamp(run.started_at),
+        "finishedAt": timestamp(run.finished_at or now),
+        "duration": words((run.finished_at or now) - run.started_at),
+        "metrics": metric_list(run.metrics),
+        "dataFingerprint": run.data_fingerprint,
+    }
+    return {k: v for k, v in entry.items() if v not in (None, "", [])}

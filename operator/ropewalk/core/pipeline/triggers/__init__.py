@@ -1,0 +1,1 @@
+"""Triggers: the reasons for which a run starts."""

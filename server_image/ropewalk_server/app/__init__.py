@@ -1,0 +1,1 @@
+"""The server process: its ports, the applications on them, its start and its end."""

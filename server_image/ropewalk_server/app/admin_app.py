@@ -1,0 +1,105 @@
+"""What the operator, kubelet and Prometheus read (port 8502): health, status, windows, baseline, metrics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import orjson
+
+from ropewalk_model import baseline
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.telemetry import prometheus
+from ropewalk_server.telemetry.exposition import CONTENT_TYPE
+from ropewalk_server.transport.http1.types import TEXT, Request, Response
+
+FORMAT_VERSION = 1
+SINCE = re.compile(rb"(?:since=([0-9]{1,12}))?")
+
+
+class Monitoring:
+    """The handler of the monitoring port. It can change nothing."""
+
+    def __init__(
+        self, predictor: Predictor, pod: str, draining: Callable[[], bool], trouble: Callable[[], str]
+    ) -> None:
+        self._predictor = predictor
+        self._pod = pod
+        self._draining = draining
+        self._trouble = trouble
+        self._paths = {
+            b"/healthz": self._health,
+            b"/readyz": self._ready,
+            b"/status": self._status,
+            b"/windows": self._windows,
+            b"/baseline": self._baseline,
+            b"/metrics": self._metrics,
+        }
+
+    def handle(self, request: Request) -> Response:
+        """GET one of the paths."""
+        handler = self._paths.get(request.path)
+        if handler is None:
+            known = ", ".join(path.decode() for path in self._paths)
+            return error(404, f"there is {known}")
+        if request.method not in (b"GET", b"HEAD"):
+            return error(405, "only GET is supported")
+        return handler(request)
+
+    def why_not_ready(self) -> str:
+        """Why predictions are not answered, empty if they are."""
+        versions = self._predictor.versions
+        if self._draining():
+            return "shutting down"
+        if trouble := self._trouble():
+            return trouble
+        if versions.live_model is not None:
+            return ""
+        if versions.routes is None:
+            return "no routes yet"
+        live = versions.routes.live
+        held = versions.held.get(live) if live is not None else None
+        return (
+            f"version {live} is {held.state}: {held.reason} {held.message}" if held else f"version {live} is not held"
+        )
+
+    def _health(self, _: Request) -> Response:
+        return Response(200, b"ok\n", TEXT)
+
+    def _ready(self, _: Request) -> Response:
+        why = self.why_not_ready()
+        return Response(503 if why else 200, f"{why or 'ok'}\n".encode(), TEXT)
+
+    def _status(self, _: Request) -> Response:
+        versions = self._predictor.versions
+        document = {
+            "formatVersion": FORMAT_VERSION,
+            "revision": versions.routes.revision if versions.routes else 0,
+            "pod": self._pod,
+            "trouble": self._trouble(),
+            "live": versions.live,
+            "versions": versions.document(),
+        }
+        return Response(200, orjson.dumps(document))
+
+    def _windows(self, request: Request) -> Response:
+        since = SINCE.fullmatch(request.query)
+        if since is None:
+            return error(400, "/windows takes nothing or ?since= with whole seconds since the epoch")
+        return Response(200, self._predictor.monitor.windows(None if since[1] is None else int(since[1])))
+
+    def _baseline(self, _: Request) -> Response:
+        versions = self._predictor.versions
+        model = versions.live_model
+        if model is None:
+            return error(404, "no version is live")
+        shown = baseline.public(model.baseline_document, model.signature.positive)
+        return Response(200, orjson.dumps({"version": versions.live, "baseline": shown}))
+
+    def _metrics(self, _: Request) -> Response:
+        return Response(200, prometheus.render(self._predictor, ready=not self.why_not_ready()), CONTENT_TYPE)
+
+
+def error(status: int, message: str) -> Response:
+    """An error of this port."""
+    return Response(status, orjson.dumps({"error": message}))

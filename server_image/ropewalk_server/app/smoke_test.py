@@ -1,0 +1,204 @@
+"""`ropewalk-serve smoke-test`: a run's last part. The candidate must answer here, in the image that will serve it,
+as training did, on every engine; only then does it get a number and its place in `models/`.
+"""
+
+from __future__ import annotations
+
+import collections
+import errno
+import io
+import json
+import os
+import re
+import sys
+import time
+import traceback
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from ropewalk_model import examples, manifest, termination_message
+from ropewalk_server.app.process import root
+from ropewalk_server.log import log
+from ropewalk_server.serving.engines import ENGINES, TENSORFLOW
+from ropewalk_server.serving.model import LoadError, Model, Parts, load_engine, offered, read_parts
+
+TIMED = 100
+_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class SmokeTestFailed(Exception):
+    """The candidate does not do in the server what it did in training."""
+
+    def __init__(self, reason: str, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.reason, self.exit_code = reason, exit_code
+
+
+class Tail(io.StringIO):
+    """A stream that passes on what is written to it and keeps the last lines, for the termination message."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: collections.deque[str] = collections.deque(maxlen=5)
+
+    def write(self, text: str) -> int:
+        """Write."""
+        self._lines.extend(line[:300] for line in text.splitlines() if line.strip())
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush."""
+        self._stream.flush()
+
+    @property
+    def lines(self) -> list[str]:
+        """The last lines, the newest at the end."""
+        return list(self._lines)
+
+
+def main() -> int:
+    """Do what `work/publish.json` says; the exit code is 0 if a version stands in its place or none was to."""
+    tail = Tail(sys.stderr)
+    with redirect_stderr(tail):
+        document, code = _outcome()
+    log("info" if code == 0 else "error", "smoke test ended", result=document)
+    said = {"v": 1, **document} if code == 0 else {"v": 1, **document, "log": tail.lines}
+    try:
+        termination_message.say(termination_message.fitted(said, [termination_message.no_log]))
+    except OSError as error:
+        log("error", "the termination message could not be written", error=str(error))
+        return code or 1
+    return code
+
+
+def _outcome() -> tuple[dict[str, Any], int]:
+    try:
+        document, code = run(root() / "work" / "publish.json"), 0
+    except SmokeTestFailed as error:
+        document = {"outcome": "Failed", "reason": error.reason, "message": str(error)[:600]}
+        code = error.exit_code
+    except OSError as error:
+        what = "the store is full; enlarge its claim" if error.errno == errno.ENOSPC else str(error)
+        document, code = {"outcome": "Failed", "reason": "StoreUnavailable", "message": what[:600]}, 75
+    except Exception as error:  # A bug of ours or of an engine: the user still gets its name.
+        traceback.print_exc()
+        document = {"outcome": "Failed", "reason": "Crashed", "message": f"{type(error).__name__}: {error}"[:600]}
+        code = 1
+    return document, code
+
+
+def run(task: Path) -> dict[str, Any]:
+    """The outcome of the task at `task`. Raises SmokeTestFailed."""
+    try:
+        publish = json.loads(task.read_text())
+    except (OSError, ValueError) as error:
+        raise SmokeTestFailed("ResultUnreadable", f"the trainer left no task for the smoke test: {error}") from error
+    if "skip" in publish:
+        return {"outcome": "Skipped", "reason": publish["skip"], "message": str(publish.get("message", ""))[:600]}
+    candidate, models = Path(publish["candidate"]), Path(publish["models"])
+    settings = publish.get("smokeTest") or {}
+    parts = _read(candidate)
+    number = _published(models, parts)
+    if number is not None:
+        parts = _read(models / str(number))
+    proved = prove(parts, settings.get("maxLatencyP95"))
+    if number is None:
+        number = claim(candidate, models)
+    return {
+        "outcome": "Succeeded",
+        "version": number,
+        "uri": f"{publish['uri']}/{number}",
+        "digest": parts.manifest.model_digest,
+        "manifestDigest": parts.manifest.digest,
+        "engines": proved,
+    }
+
+
+def _read(candidate: Path) -> Parts:
+    try:
+        return read_parts(candidate, None)
+    except LoadError as error:
+        raise SmokeTestFailed(error.reason, str(error)) from error
+
+
+def prove(parts: Parts, max_latency: str | None) -> list[str]:
+    """Engines of this image that answer the examples as training did, best first. SmokeTestFailed if none does."""
+    proved: list[str] = []
+    failures: list[str] = []
+    for offer in offered(parts, "Auto"):
+        try:
+            model = load_engine(parts, offer)
+        except LoadError as error:
+            failures.append(str(error))
+            log("warning", "engine refused", engine=offer.name, reason=error.reason, detail=str(error))
+            continue
+        if not proved and max_latency is not None:
+            check_latency(model, parts, max_latency)
+        proved.append(offer.name)
+    if proved:
+        return proved
+    has = [engine.name for engine in parts.manifest.engines]
+    if TENSORFLOW in has and TENSORFLOW not in ENGINES:
+        failures.append("TensorFlow itself takes the model, and is in the image server-tf only")
+        raise SmokeTestFailed("NeedsTensorFlow", "; ".join(failures), exit_code=3)
+    raise SmokeTestFailed("SmokeTestFailed", "; ".join(failures) or f"no engine here takes it; it is made for {has}")
+
+
+def check_latency(model: Model, parts: Parts, limit: str) -> None:
+    """The 95th percentile of one row's time, decoding included, against spec.smokeTest.maxLatencyP95."""
+    rows = examples.instances(parts.examples)
+    times = []
+    for index in range(TIMED):
+        began = time.perf_counter()
+        batch, _ = model.decoder.decode({"instances": [rows[index % len(rows)]]}, max_rows=1)
+        model.predict(batch)
+        times.append(time.perf_counter() - began)
+    found = float(np.quantile(times, 0.95))
+    if found > seconds(limit):
+        text = f"one row takes {found * 1000:.3g} ms at the 95th percentile, spec.smokeTest.maxLatencyP95 is {limit}"
+        raise SmokeTestFailed("TooSlow", text, exit_code=64)
+
+
+def seconds(text: str) -> float:
+    """Seconds of a duration such as 20ms."""
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9]+)(ms|s|m|h)", text))
+
+
+def _published(models: Path, parts: Parts) -> int | None:
+    """The version that an earlier attempt of this run published before it could say so."""
+    mine = parts.manifest.document["madeFrom"]
+    for directory in models.iterdir() if models.is_dir() else ():
+        if not directory.name.isdecimal():
+            continue
+        try:
+            theirs = json.loads((directory / manifest.MANIFEST).read_bytes())["madeFrom"]
+        except (OSError, ValueError, KeyError):
+            continue
+        if (theirs.get("pipelineUid"), theirs.get("runId")) == (mine.get("pipelineUid"), mine.get("runId")):
+            return int(directory.name)
+    return None
+
+
+def claim(candidate: Path, models: Path) -> int:
+    """Move the candidate to the next free number, whole or not at all, and make that last."""
+    models.mkdir(parents=True, exist_ok=True)
+    number = max((int(path.name) for path in models.iterdir() if path.name.isdecimal()), default=0) + 1
+    while True:
+        try:
+            os.rename(candidate, models / str(number))
+            break
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            number += 1
+    for directory in (models, candidate.parent):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    return number

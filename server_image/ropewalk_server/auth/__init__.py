@@ -1,0 +1,1 @@
+"""Authentication: tokens, certificates, and token reviews by the API server."""

@@ -1,0 +1,1 @@
+"""The protocol of TensorFlow Serving, over HTTP and gRPC, and the feedback endpoint."""

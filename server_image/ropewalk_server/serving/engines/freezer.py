@@ -1,0 +1,241 @@
+"""Turns a SavedModel's network into a graph of constants, in a process of its own that may take little and end badly.
+
+`python -m ropewalk_server.serving.engines.freezer DIRECTORY` writes a line of JSON and the frozen GraphDef to
+stdout, or the line alone with `reason` and `message`. A network that makes TensorFlow crash, spin or swell ends this
+process and nothing else; the server reads what comes out of it as it reads everything: with suspicion.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk_model import examples, manifest
+from ropewalk_model.features import Encoder
+from ropewalk_model.operations import forbidden
+from ropewalk_model.signature import Signature
+from ropewalk_server.serving import memory
+from ropewalk_server.serving.engines import EngineError, Files
+from ropewalk_server.serving.processors import THREADS
+
+CORE = "core"
+"""The SavedModel's signature of the network alone: `x`, encoded rows, to `y`."""
+CRASHED = "CrashedWhileLoading"
+DOCUMENTS = (manifest.EXAMPLES, manifest.SIGNATURE, manifest.FEATURES)
+CPU_SECONDS = 300
+WALL_SECONDS = 600
+MAX_FILES = 256
+SPARE_BYTES = 1 << 30
+"""Address space beyond TensorFlow's own; so much again for each byte of the version, times COPIES. Never more than
+the container has left."""
+COPIES = 8
+GRAPH_BYTES = 16 * 1024 * 1024
+"""What the graph may have beyond the version's own bytes, which it holds once."""
+MAX_HEAD_BYTES = 4096
+_INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", *THREADS)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A serialized GraphDef, and the names of its tensors."""
+
+    graph: bytes
+    entry: str
+    exit: str
+
+
+def freeze(files: Files) -> Frozen:
+    """The network of the version, whose files are checked as they are read. Raises EngineError.
+
+    The process works on a copy: nobody can change what was checked before TensorFlow reads it.
+    """
+    with tempfile.TemporaryDirectory(prefix="savedmodel-") as place:
+        size = copy(files, Path(place), documents=True)
+        return _run(Path(place), most=COPIES * size + SPARE_BYTES, graph_bytes=2 * size + GRAPH_BYTES)
+
+
+def copy(files: Files, place: Path, *, documents: bool = False) -> int:
+    """Everything but what is Ropewalk's own, of which with `documents` the JSON; returns the bytes."""
+    size = 0
+    for path in files.paths:
+        if path.startswith("assets.extra/") and not (path in DOCUMENTS and documents):
+            continue
+        target = place / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        size += target.write_bytes(files.read(path))
+    return size
+
+
+def _run(place: Path, most: int, graph_bytes: int) -> Frozen:
+    head, graph = told(__name__, place, most=most, rest_bytes=graph_bytes)
+    return _read(head, graph)
+
+
+def told(module: str, place: Path, *, most: int, rest_bytes: int) -> tuple[bytes, bytes]:
+    """What the module, run as a process for the model at `place`, writes: a line, and the rest. Raises EngineError."""
+    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}  # no secret of the server's
+    environment |= {"MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", module, str(place), str(most)]
+    with subprocess.Popen(
+        command, env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        timer = threading.Timer(WALL_SECONDS, process.kill)
+        timer.start()
+        try:
+            head = process.stdout.readline(MAX_HEAD_BYTES)
+            rest = process.stdout.read(rest_bytes + 1)
+            process.stdout.close()  # it has nothing more to say
+            process.wait()
+        finally:
+            timer.cancel()
+            process.kill()
+    if len(rest) > rest_bytes:
+        raise EngineError(f"the network's graph has more than {rest_bytes >> 20} MiB", CRASHED)
+    if not head.endswith(b"\n"):
+        raise EngineError(
+            f"TensorFlow died of the network, or took more than {CPU_SECONDS} s or {most >> 20} MiB for it, in the "
+            f"process that tries it (exit code {process.returncode})",
+            CRASHED,
+        )
+    return head, rest
+
+
+def _read(head: bytes, graph: bytes) -> Frozen:
+    try:
+        said = json.loads(head)
+        if "reason" in said:
+            raise EngineError(str(said["message"])[:1000], str(said["reason"])[:64])
+        return Frozen(graph, str(said["entry"]), str(said["exit"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError("the process that tries a network said nothing sensible", CRASHED) from error
+
+
+def refuse(operation: str) -> EngineError:
+    """The error for an operation that a model may not have."""
+    text = (
+        f"the model's operation {operation} is none that is known to compute only (no file, network or code): refused"
+    )
+    return EngineError(text, "ForbiddenOp")
+
+
+def tensorflow() -> Any:
+    """TensorFlow, without Keras, on the processors that the pod may use."""
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    sys.modules["keras"] = None  # type: ignore[assignment]
+    try:
+        import tensorflow as tf
+    finally:
+        del sys.modules["keras"]
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    return tf
+
+
+def main(place: Path, most: int, write: Callable[[bytes], object]) -> None:
+    """In the child: look at the SavedModel, load it, freeze it, run it."""
+    confined(place, most, write, _frozen)
+
+
+def confined(
+    place: Path,
+    most: int,
+    write: Callable[[bytes], object],
+    work: Callable[[Any, Path], tuple[dict[str, Any], bytes]],
+) -> None:
+    """In the child: do the work with TensorFlow in so many bytes, and write what comes of it."""
+    tf = tensorflow()  # trusted, and it tries to write as it is imported
+    available = memory.headroom()
+    if available is not None:
+        most = min(most, available - memory.RESERVE)
+    if most <= 0:
+        text = "TensorFlow leaves no memory for the network below the container's limit: raise serving.resources"
+        write(json.dumps({"reason": "InsufficientMemory", "message": text}).encode() + b"\n")
+        return
+    for limit, value in (
+        (resource.RLIMIT_AS, _address_space() + most),
+        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, MAX_FILES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (value, value))
+    try:
+        _scan(place / "saved_model.pb")
+        head, rest = work(tf, place)
+    except EngineError as error:
+        write(json.dumps({"reason": error.reason, "message": str(error)}).encode() + b"\n")
+    except Exception as error:  # whatever a stranger's network makes TensorFlow raise
+        text = f"TensorFlow cannot load the network: {str(error)[:300]}"
+        write(json.dumps({"reason": "NoEngine", "message": text}).encode() + b"\n")
+    else:
+        write(json.dumps(head).encode() + b"\n")
+        write(rest)
+
+
+def _frozen(tf: Any, place: Path) -> tuple[dict[str, Any], bytes]:
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    loaded = tf.saved_model.load(str(place))
+    frozen = convert_variables_to_constants_v2(loaded.signatures[CORE])
+    entry, exit_ = frozen.inputs[0], frozen.outputs[0]
+    if len(frozen.inputs) != 1 or len(frozen.outputs) != 1:
+        raise EngineError("the network must have one input and one output")
+    shape = [1 if size is None else size for size in entry.shape]
+    frozen(tf.zeros(shape, entry.dtype))
+    if (place / manifest.EXAMPLES).exists():
+        # What the server replays before it is ready ends here, or ends this process.
+        encoded = _examples(place)
+        for rows in (encoded, *(encoded[at : at + 1] for at in range(min(3, len(encoded))))):
+            frozen(tf.constant(rows))
+    return {"entry": entry.name, "exit": exit_.name}, frozen.graph.as_graph_def().SerializeToString()
+
+
+def _examples(place: Path) -> NDArray[np.float32]:
+    found = [
+        json.loads((place / path).read_bytes()) for path in (manifest.EXAMPLES, manifest.SIGNATURE, manifest.FEATURES)
+    ]
+    columns = examples.columns_of(Signature.from_document(found[1]), examples.instances(found[0]))
+    return Encoder.from_document(found[2]).encode(columns)
+
+
+def _scan(file: Path) -> None:
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    try:
+        parsed = SavedModel.FromString(file.read_bytes())
+    except Exception as error:  # protobuf's DecodeError, of either implementation
+        raise EngineError(f"saved_model.pb is no SavedModel: {error}") from error
+    operation = forbidden(parsed)
+    if operation is not None:
+        raise refuse(operation)
+
+
+def _address_space() -> int:
+    found = re.search(r"^VmSize:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+if __name__ == "__main__":
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else prints
+    main(Path(sys.argv[1]), int(sys.argv[2]), out.write)
+    out.flush()
+    os._exit(0)

@@ -1,0 +1,1 @@
+"""Telemetry: buckets of counts, closed windows, receipts, stage timing, Prometheus metrics."""

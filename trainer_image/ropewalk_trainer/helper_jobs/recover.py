@@ -1,0 +1,79 @@
+"""Recover: what the store knows of a Pipeline whose status is empty, so that run ids and the champion go on."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ropewalk_trainer.helper_jobs import contents
+from ropewalk_trainer.helper_jobs.contents import Damaged, Version
+from ropewalk_trainer.helper_jobs.report import BLESSED, MOST_VERSIONS, Report
+from ropewalk_trainer.helper_jobs.task import Task
+from ropewalk_trainer.store.layout import Store
+
+MOST_METRICS = 4
+log = logging.getLogger(__name__)
+
+
+def run(task: Task) -> Report:
+    """Read the store. Nothing is written, but the owner's uid where another's store is to be adopted."""
+    own = Store.of(task.artifacts_uri, task.namespace, task.pipeline)
+    uid = contents.owner(own)
+    foreign = uid is not None and uid != task.uid
+    if foreign and not task.adopt_store:
+        text = (
+            f"{own.uri} belongs to the Pipeline with uid {uid}; give another spec.artifacts.uri, "
+            "or set the annotation ropewalk.dev/adopt-store=true to take it over"
+        )
+        return Report("StoreOwnedByAnother", text, {"store": "Foreign"})
+    versions, unreadable = _versions(own)
+    last = max([*contents.numbers(own, contents.RUNS)[:1], *(one.run_id for one in versions)], default=0)
+    if foreign:
+        (own.directory / f".{contents.OWNER}.tmp").unlink(missing_ok=True)
+        own.claim(task.uid, adopt=True)
+    fields: dict[str, Any] = {"store": "Absent" if uid is None else "Mine", "lastRun": last, "unreadable": unreadable}
+    if foreign:
+        fields["adopted"] = True
+    if uid is None:
+        return Report("StoreAbsent", f"{own.uri} has no owner yet", {**fields, "versions": []})
+    text = f"the store holds {len(versions)} versions, the last run was {last}"
+    if foreign:
+        text = f"taken over from the Pipeline with uid {uid}: {text}"
+    if unreadable:
+        text += f"; damaged and left out: {unreadable}"
+    return Report("Recovered", text, {**fields, "versions": [_row(own, one) for one in _told(versions)]})
+
+
+def _versions(own: Store) -> tuple[list[Version], int]:
+    """Complete versions, the newest first, and how many others there are."""
+    found, unreadable = [], 0
+    for number in contents.numbers(own, contents.MODELS):
+        try:
+            found.append(contents.version(own, number))
+        except (Damaged, PermissionError) as error:
+            log.warning("version %d is left out: %s", number, error)
+            unreadable += 1
+    return found, unreadable
+
+
+def _told(versions: list[Version]) -> list[Version]:
+    """The newest, and the newest blessed one even if it is older than these."""
+    chosen = versions[:MOST_VERSIONS]
+    blessed = next((one for one in versions if one.blessing == BLESSED), None)
+    if blessed is None or blessed in chosen:
+        return chosen
+    return [*chosen[:-1], blessed]
+
+
+def _row(own: Store, one: Version) -> dict[str, Any]:
+    return {
+        "version": one.number,
+        "uri": f"{own.uri}/{contents.MODELS}/{one.number}",
+        "digest": one.digest,
+        "manifestDigest": one.manifest_digest,
+        "runId": one.run_id,
+        "blessing": one.blessing,
+        "engines": list(one.engines),
+        "dataFingerprint": one.data_fingerprint,
+        "metrics": [{"name": name, "value": value} for name, value in list(one.metrics.items())[:MOST_METRICS]],
+    }

@@ -1,0 +1,52 @@
+"""One errand, from errand.json to the termination message."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ropewalk_trainer.errors import InvalidSpec, RunFailure
+from ropewalk_trainer.helper_jobs import import_model, recover, sweep, task
+from ropewalk_trainer.helper_jobs.failures import of_store
+from ropewalk_trainer.helper_jobs.report import Report, fitted
+from ropewalk_trainer.helper_jobs.task import Task
+
+log = logging.getLogger(__name__)
+
+ERRANDS: Mapping[str, Callable[[Task], Report]] = {
+    "Recover": recover.run,
+    "Sweep": sweep.run,
+    "Import": import_model.run,
+}
+"""Each takes the task and reports; RunFailure or OSError if it could do nothing."""
+
+
+def run(path: Path) -> tuple[dict[str, Any], int]:
+    """Do what the document at `path` says: the termination message, within its limit, and the exit code."""
+    kind = ""
+    try:
+        found = task.load(path)
+        kind = found.type
+        if kind not in ERRANDS:
+            raise InvalidSpec("type", kind, f"this trainer knows {', '.join(ERRANDS)}; use the operator's release")
+        report = ERRANDS[kind](found)
+    except RunFailure as error:
+        report = Report(error.reason, error.message, failure=error)
+    except OSError as error:
+        failure = of_store(error)
+        report = Report(failure.reason, failure.message, failure=failure)
+    except Exception as error:  # A bug of ours: the user still gets its name.
+        log.exception("the errand crashed")
+        failure = RunFailure("Crashed", f"{type(error).__name__}: {error}")
+        report = Report(failure.reason, failure.message, failure=failure)
+    return _document(kind, report), report.failure.exit_code if report.failure else 0
+
+
+def _document(kind: str, report: Report) -> dict[str, Any]:
+    said = report.failure or report
+    outcome = "Failed" if report.failure else "Succeeded"
+    log.log(logging.ERROR if report.failure else logging.INFO, "%s: %s: %s", kind, said.reason, said.message)
+    head = {"v": 1, "outcome": outcome, "errand": kind[:32], "reason": said.reason, "message": said.message[:600]}
+    return fitted({**head, **report.fields})

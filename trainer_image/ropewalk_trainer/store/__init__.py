@@ -1,0 +1,1 @@
+"""The artifact store: URIs, filesystems, and the layout of a Pipeline's root."""

@@ -1,0 +1,1 @@
+"""Training: hyperparameters, the training loop, and its result."""
