@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from ropewalk_server.app.http_app import Service
 from ropewalk_server.app.main import main
-from ropewalk_server.telemetry.recorder import Answered, Monitor
+from ropewalk_server.telemetry.recorder import Answered, Recorder
 from ropewalk_server.transport.http1.types import Answer, Request
 
 SPAN = 0.2
@@ -24,7 +24,7 @@ SPAN = 0.2
 def switch() -> None:
     """Measure both ways in turns, for ever."""
     answered = 0
-    together, handle, count = Service.together, Service.handle, Monitor.answered
+    together, handle, count = Service.together, Service.handle, Recorder.answered
 
     def counted_together(self: Service, requests: Sequence[Request]) -> list[Answer]:
         nonlocal answered
@@ -36,7 +36,7 @@ def switch() -> None:
         answered += 1
         return handle(self, request)
 
-    def leave_out(self: Monitor, one: Answered) -> None:
+    def leave_out(self: Recorder, one: Answered) -> None:
         pass
 
     Service.together, Service.handle = counted_together, counted_handle  # type: ignore[method-assign]
@@ -48,7 +48,7 @@ def switch() -> None:
         found = {"counting": counting, "requests": answered - before, "cpu": cpu, "seconds": seconds}
         print(json.dumps(found), flush=True)
         counting = not counting
-        Monitor.answered = count if counting else leave_out  # type: ignore[method-assign]
+        Recorder.answered = count if counting else leave_out  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

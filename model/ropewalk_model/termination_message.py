@@ -1,5 +1,5 @@
 """The termination message: what a container of a run says last, at most 2,048 bytes of JSON that kubelet puts into the
-pod's status (D11). Trainer, errands and smoke test write it the same way.
+pod's status (D11). Trainer, helper jobs and smoke test write it the same way.
 """
 
 from __future__ import annotations

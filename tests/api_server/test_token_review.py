@@ -17,7 +17,7 @@ import pytest
 
 from ropewalk_server.auth import token_review
 from ropewalk_server.auth.credentials import Verdict
-from ropewalk_server.auth.token_review import ApiServer, Asked, Reviews, Unavailable
+from ropewalk_server.auth.token_review import ApiServer, Asked, TokenReviews, Unavailable
 from tests.api_server.conftest import MANIFESTS
 from tests.server.conftest import Server, next_ports
 from tests.server.grpc_clients import connected
@@ -126,14 +126,14 @@ def api(identity: Path, people: Namespace) -> Counting:
 
 
 @pytest.fixture
-async def gate(api: Counting) -> AsyncIterator[Reviews]:
+async def gate(api: Counting) -> AsyncIterator[TokenReviews]:
     """That server's gate."""
-    found = Reviews(api)
+    found = TokenReviews(api)
     yield found
     found.close()
 
 
-async def verdict(gate: Reviews, authorization: bytes | None) -> Verdict:
+async def verdict(gate: TokenReviews, authorization: bytes | None) -> Verdict:
     """What a request with that header meets."""
     found = gate.ask(authorization)
     return found if isinstance(found, Verdict) else await found
@@ -153,14 +153,14 @@ async def test_who_may_is_what_rbac_says(
     identity: Path, people: Namespace, name: str, model: str, expected: Verdict
 ) -> None:
     """By the verb create on modeldeployments/predict, for the namespace or for one name."""
-    gate = Reviews(Counting(identity, Asked(people.name, model)))
+    gate = TokenReviews(Counting(identity, Asked(people.name, model)))
     assert await verdict(gate, bearer(people, name)) is expected
     gate.close()
 
 
 async def test_a_role_of_another_namespace_opens_nothing(identity: Path, people: Namespace) -> None:
     """References never cross a namespace."""
-    gate = Reviews(Counting(identity, Asked("default", "churn")))
+    gate = TokenReviews(Counting(identity, Asked("default", "churn")))
     assert await verdict(gate, bearer(people, "anyone")) is Verdict.FORBIDDEN
     gate.close()
 
@@ -168,15 +168,15 @@ async def test_a_role_of_another_namespace_opens_nothing(identity: Path, people:
 @pytest.mark.parametrize(
     "header", [None, b"", b"Bearer", b"Bearer ", b"Basic eHg6eQ==", b"Bearer nonsense", b"Bearer a.b.c", b"Bearer \xff"]
 )
-async def test_strangers_are_unknown(gate: Reviews, header: bytes | None) -> None:
+async def test_strangers_are_unknown(gate: TokenReviews, header: bytes | None) -> None:
     """Anonymous requests are nobody's, whatever system:anonymous may."""
     assert await verdict(gate, header) is Verdict.UNKNOWN
 
 
 async def test_a_token_for_somebody_else_is_no_token(identity: Path, people: Namespace) -> None:
     """With an audience only tokens made for it are good; those are of no use without."""
-    strict = Reviews(Counting(identity, Asked(people.name, "churn", AUDIENCE)))
-    lax = Reviews(Counting(identity, Asked(people.name, "churn")))
+    strict = TokenReviews(Counting(identity, Asked(people.name, "churn", AUDIENCE)))
+    lax = TokenReviews(Counting(identity, Asked(people.name, "churn")))
     usual, special = bearer(people, "anyone"), bearer(people, "anyone", AUDIENCE)
     assert [await verdict(strict, usual), await verdict(strict, special)] == [Verdict.UNKNOWN, Verdict.ALLOWED]
     assert [await verdict(lax, usual), await verdict(lax, special)] == [Verdict.ALLOWED, Verdict.UNKNOWN]
@@ -190,7 +190,7 @@ async def test_a_token_for_somebody_else_is_no_token(identity: Path, people: Nam
     lax.close()
 
 
-async def test_a_token_is_asked_about_once(gate: Reviews, api: Counting, people: Namespace) -> None:
+async def test_a_token_is_asked_about_once(gate: TokenReviews, api: Counting, people: Namespace) -> None:
     """However many wait for the answer, and for a minute after it."""
     for name, expected in (("anyone", Verdict.ALLOWED), ("nobody", Verdict.FORBIDDEN)):
         header, before = bearer(people, name), api.asked
@@ -201,7 +201,7 @@ async def test_a_token_is_asked_about_once(gate: Reviews, api: Counting, people:
         assert api.asked == before + 1
 
 
-async def test_one_who_hangs_up_does_not_end_the_question(gate: Reviews, people: Namespace) -> None:
+async def test_one_who_hangs_up_does_not_end_the_question(gate: TokenReviews, people: Namespace) -> None:
     """The others still get their answer."""
     header = bearer(people, "anyone")
     first = gate.ask(header)
@@ -213,7 +213,7 @@ async def test_one_who_hangs_up_does_not_end_the_question(gate: Reviews, people:
 
 
 async def test_what_is_taken_away_is_gone_when_the_minute_is_over(
-    gate: Reviews, people: Namespace, monkeypatch: pytest.MonkeyPatch
+    gate: TokenReviews, people: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A binding that is deleted; then the account itself."""
     monkeypatch.setattr(token_review, "ALLOWED_SECONDS", 0.5)
@@ -230,7 +230,7 @@ async def test_what_is_taken_away_is_gone_when_the_minute_is_over(
     assert await becomes(gate, header, Verdict.UNKNOWN)
 
 
-async def becomes(gate: Reviews, header: bytes, expected: Verdict) -> bool:
+async def becomes(gate: TokenReviews, header: bytes, expected: Verdict) -> bool:
     """Whether it does, within the time that the API server's own caches take."""
     for _ in range(100):
         if await verdict(gate, header) is expected:
@@ -240,7 +240,7 @@ async def becomes(gate: Reviews, header: bytes, expected: Verdict) -> bool:
 
 
 async def test_in_an_outage_those_stay_who_were_let_in(
-    gate: Reviews, api: Counting, people: Namespace, monkeypatch: pytest.MonkeyPatch
+    gate: TokenReviews, api: Counting, people: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a while, and nobody else comes in; a short outage is no trouble of the resource's, a long one is."""
     monkeypatch.setattr(token_review, "ALLOWED_SECONDS", 0.0)
@@ -260,7 +260,7 @@ async def test_a_reviewer_without_rights_is_told_what_to_do(identity: Path, peop
     """Before any client comes; and once it has them, it works."""
     (identity / "token").write_text(token(people, "nobody"))
     api = Counting(identity, Asked(people.name, "churn"))
-    gate = Reviews(api)
+    gate = TokenReviews(api)
     with pytest.raises(
         Unavailable, match=r"spec.serviceAccountName may not create tokenreviews .403.: .*auth-delegator"
     ):
@@ -274,7 +274,7 @@ async def test_a_reviewer_without_rights_is_told_what_to_do(identity: Path, peop
 
 
 async def test_many_wrong_tokens_push_nobody_out(
-    gate: Reviews, api: Counting, people: Namespace, monkeypatch: pytest.MonkeyPatch
+    gate: TokenReviews, api: Counting, people: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is kept of them is bounded, and so is how many are asked about at one time."""
     monkeypatch.setattr(token_review, "MAX_KEPT", 5)
@@ -289,7 +289,7 @@ async def test_many_wrong_tokens_push_nobody_out(
 
 
 async def test_a_flood_locks_nobody_out_who_was_in(
-    gate: Reviews, people: Namespace, monkeypatch: pytest.MonkeyPatch
+    gate: TokenReviews, people: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no more may be asked about, the last answer holds a while."""
     monkeypatch.setattr(token_review, "ALLOWED_SECONDS", 0.0)

@@ -16,8 +16,8 @@ from tests.support import Namespace, condition, eventually, kubectl
 ROW = {"instances": [{}]}
 
 
-def errand(namespace: Namespace, kind: str, after: int = 0) -> dict[str, Any]:
-    """The last errand once it is of that kind, newer than the errand `after`, and has succeeded."""
+def helper_job(namespace: Namespace, kind: str, after: int = 0) -> dict[str, Any]:
+    """The last helper job once it is of that kind, newer than the helper job `after`, and has succeeded."""
 
     def look() -> dict[str, Any]:
         found: dict[str, Any] = namespace.get("pipeline", "kept").get("status", {}).get("errand", {})
@@ -71,14 +71,14 @@ def stored_versions(namespace: Namespace) -> set[str]:
 
 def test_what_is_not_kept_goes_with_the_second_sweep(kept: Namespace) -> None:
     """And neither the champion nor what stays by number is touched."""
-    last = errand(kept, "Sweep")
+    last = helper_job(kept, "Sweep")
     for _ in range(2):  # the first one may have come between two runs, and noted nothing
         assert stored_versions(kept) == {"1", "2", "3"}, "a sweep before the last only marks"
         long_ago = (datetime.now(UTC) - timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
         dates = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+]00:00)"
         kept.pod_exec("store", f"sed -i -E 's/{dates}/{long_ago}/g' {place(kept)}/sweep.json")
         patch_status(kept, sweptAt=long_ago, sweepWaiting=1)
-        last = errand(kept, "Sweep", after=int(last["id"]))
+        last = helper_job(kept, "Sweep", after=int(last["id"]))
         if stored_versions(kept) != {"1", "2", "3"}:
             break
     left = stored_versions(kept)
@@ -95,7 +95,7 @@ def test_a_lost_status_is_recovered_from_the_store(kept: Namespace) -> None:
     eventually(lambda: datetime.now(UTC) - born > timedelta(minutes=1, seconds=2), seconds=70)
     body = json.dumps([{"op": "remove", "path": "/status"}])
     kubectl("-n", kept.name, "patch", "pipeline", "kept", "--subresource=status", "--type=json", "-p", body)
-    errand(kept, "Recover")
+    helper_job(kept, "Recover")
     after = kept.get("pipeline", "kept")["status"]
     assert after["champion"]["version"] == before["status"]["champion"]["version"]
     assert after["champion"]["digest"] == before["status"]["champion"]["digest"]

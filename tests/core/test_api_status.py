@@ -34,7 +34,7 @@ def unknown_fields(model: Any, document: dict[str, Any], path: str) -> list[str]
     return found
 
 
-def test_a_ledger_of_a_pipeline_fits() -> None:
+def test_the_state_of_a_pipeline_fits() -> None:
     run = record.Run(
         id=3,
         generation=2,
@@ -56,7 +56,7 @@ def test_a_ledger_of_a_pipeline_fits() -> None:
         metrics=(("accuracy", "0.96"),),
         failure={"stage": "Train", "reason": "OutOfMemory", "message": "x", "exitCode": 137, "log": ["last line"]},
     )
-    ledger = record.Ledger(
+    ledger = record.PipelineState(
         run=run,
         history=({"id": 2, "trigger": "Manual", "result": "Succeeded", "version": 1, "record": {"uri": "pvc://m/r"}},),
         champion={"version": 1, "uri": "pvc://m/1", "digest": "sha256:" + "2" * 64, "engines": ["LiteRT"], "runId": 2},
@@ -80,7 +80,9 @@ def test_routes_of_a_model_deployment_fit() -> None:
         "routes": memory.routes_document(memory.Routes(7, 4, "pod-1", (version,), NOW, 2)),
         "live": {**version.document(), "engine": "LiteRT", "since": "2026-01-02T03:04:05Z"},
         "candidate": {**version.document(), "step": memory.SPREADING, "since": "2026-01-02T03:04:05Z"},
-        "history": list(memory.Memory().remember(version, "Live", NOW, reason="Promoted", message="y").history),
+        "history": list(
+            memory.DeploymentState().remember(version, "Live", NOW, reason="Promoted", message="y").history
+        ),
         "conditions": set_conditions([], [Condition("Ready", "True", "Serving", "x")], generation=1, now=NOW),
     }
     parsed = ModelDeploymentStatus.model_validate_json(json.dumps(written), strict=True)

@@ -1,4 +1,4 @@
-"""Errands: what an empty status forgot comes back from the store; what is kept no longer is found and deleted (D14)."""
+"""Helper jobs: Recover restores a lost status from the store; Sweep deletes what retention no longer covers (D14)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def lost(**spec: Any) -> World:
     return world
 
 
-def errand(world: World, code: int = 0, **said: Any) -> None:
-    """The newest Job is an errand's and ends so."""
+def helper_job(world: World, code: int = 0, **said: Any) -> None:
+    """The newest Job is a helper job's and ends so."""
     name = world.job()["metadata"]["name"]
     outcome = "Succeeded" if code == 0 else "Failed"
     text = json.dumps({"v": 1, "outcome": outcome, **said})
@@ -43,7 +43,7 @@ def errand(world: World, code: int = 0, **said: Any) -> None:
 
 
 def asked(world: World) -> dict[str, Any]:
-    """The `errand.json` of the newest errand."""
+    """The `errand.json` of the newest helper job."""
     maps = [o for (kind, name), o in world.objects.items() if kind == "ConfigMap" and "-errand-" in name]
     return dict(json.loads(maps[-1]["data"]["errand.json"]))
 
@@ -61,7 +61,7 @@ def test_an_empty_status_is_recovered_before_anything_runs() -> None:
     world = lost()
     assert world.jobs() == ["1-errand-1"]
     assert (asked(world)["type"], asked(world)["pipelineUid"]) == ("Recover", "5f0c-uid")
-    errand(world, store="Mine", lastRun=7, versions=[version(2), version(1)])
+    helper_job(world, store="Mine", lastRun=7, versions=[version(2), version(1)])
     assert world.status["champion"]["version"] == 2
     assert world.status["champion"]["reason"] == "recovered from the store"
     assert [entry["version"] for entry in world.status["history"]] == [1, 2]
@@ -72,13 +72,13 @@ def test_an_empty_status_is_recovered_before_anything_runs() -> None:
 def test_a_status_that_is_lost_again_is_recovered_anew() -> None:
     """What the store said the first time is not taken for what it says now: a version came in between."""
     world = lost()
-    errand(world, store="Mine", lastRun=1, versions=[version(1)])
+    helper_job(world, store="Mine", lastRun=1, versions=[version(1)])
     world.succeed(2)
     assert world.status["champion"]["version"] == 2
     world.owner["status"] = {}
     world.settle()
     assert world.jobs()[-1] == "2-errand-1"
-    errand(world, store="Mine", lastRun=3, versions=[version(2), version(1)])
+    helper_job(world, store="Mine", lastRun=3, versions=[version(2), version(1)])
     assert world.status["champion"]["version"] == 2
     assert world.status["run"]["id"] == 4
 
@@ -87,7 +87,7 @@ def test_a_store_may_say_everything_twice() -> None:
     """What would be a key twice in status stands there once."""
     world = lost()
     long = [{"name": "m" * 50 + end, "value": "1"} for end in "ab"]
-    errand(world, store="Mine", lastRun=7, versions=[version(2, metrics=long), version(1, runId=3)])
+    helper_job(world, store="Mine", lastRun=7, versions=[version(2, metrics=long), version(1, runId=3)])
     assert [entry["id"] for entry in world.status["history"]] == [3]
     assert len(world.status["champion"]["metrics"]) == 1
 
@@ -97,32 +97,32 @@ def test_the_version_that_followers_serve_is_the_champion() -> None:
     world = lost(promotion="Manual")
     follower = {"spec": {"model": {"pipeline": "cancer"}}, "status": {"live": {"digest": version(1)["digest"]}}}
     world.others["web"] = {"metadata": {"name": "web"}, **follower}
-    errand(world, store="Mine", lastRun=3, versions=[version(2), version(1)])
+    helper_job(world, store="Mine", lastRun=3, versions=[version(2), version(1)])
     assert world.status["champion"]["version"] == 1
 
 
 def test_an_empty_store_gives_run_one() -> None:
     """Nothing was lost."""
     world = lost()
-    errand(world, store="Absent", lastRun=0, versions=[])
+    helper_job(world, store="Absent", lastRun=0, versions=[])
     assert world.jobs() == ["1-errand-1", "1-run-1"]
 
 
 def test_nothing_is_trained_over_a_store_that_cannot_be_read() -> None:
     """It is tried again after a minute, and said why."""
     world = lost()
-    errand(world, 75, reason="StoreUnavailable", message="input/output error")
+    helper_job(world, 75, reason="StoreUnavailable", message="input/output error")
     assert world.jobs() == ["1-errand-1"]
     assert world.status["errand"]["message"] == "StoreUnavailable: input/output error"
     assert "RecoverFailed" in world.heard()
     world.later(seconds=61)
     assert world.jobs() == ["1-errand-1", "2-errand-1"]
-    errand(world, store="Mine", lastRun=1, versions=[])
+    helper_job(world, store="Mine", lastRun=1, versions=[])
     assert world.jobs()[-1] == "2-run-1"
 
 
 def looks(world: World, state: dict[str, Any], **status: Any) -> None:
-    """The pod of the newest errand, as kubelet and the scheduler tell of it."""
+    """The pod of the newest helper job, as kubelet and the scheduler tell of it."""
     name = world.job()["metadata"]["name"]
     world.objects["Pod", f"{name}-x"] = {
         "kind": "Pod",
@@ -163,7 +163,7 @@ def test_a_look_at_the_store_that_cannot_start_says_why() -> None:
     assert world.status["errand"]["message"] == "ErrImagePull: trainer:1: not found", "not merely that time ran out"
     assert "tried again every minute: ErrImagePull: trainer:1: not found" in said(world)[0]
     world.later(minutes=1)
-    errand(world, store="Mine", lastRun=7, versions=[version(1)])
+    helper_job(world, store="Mine", lastRun=7, versions=[version(1)])
     assert world.condition("Ready") == ("True", "ChampionReady")
     assert world.condition("Reconciling") == ("False", "Reconciled")
     assert "message" not in world.status["summary"]
@@ -191,7 +191,7 @@ def test_an_errand_whose_word_is_lost_is_made_again() -> None:
         world.status["errand"]["message"] == "PodDisappeared: the pod of Recover was deleted before its result was read"
     )
     world.later(minutes=1)
-    errand(world, store="Mine", lastRun=7, versions=[version(1)])
+    helper_job(world, store="Mine", lastRun=7, versions=[version(1)])
     assert world.status["champion"]["version"] == 1
     assert world.deleted == [], "a Job whose container has ended is not stopped"
 
@@ -201,14 +201,14 @@ def test_a_look_at_the_store_that_takes_too_long_says_so() -> None:
     world = lost()
     why = {"reason": "DeadlineExceeded", "message": "Job was active longer than specified deadline"}
     world.job()["status"] = {"conditions": [{"type": "FailureTarget", "status": "True", **why}]}
-    errand(world, 75, reason="Preempted", message="the pod was told to stop before the run had ended")
+    helper_job(world, 75, reason="Preempted", message="the pod was told to stop before the run had ended")
     assert world.status["errand"]["message"] == "DeadlineExceeded: Recover took longer than its deadline of 900 s"
 
 
 def test_a_users_mistake_is_left_to_the_run_to_tell() -> None:
     """An uri that cannot be used fails the run with its own message."""
     world = lost()
-    errand(world, 64, reason="InvalidSpec", message="spec.artifacts.uri")
+    helper_job(world, 64, reason="InvalidSpec", message="spec.artifacts.uri")
     assert world.jobs() == ["1-errand-1", "1-run-1"]
 
 
@@ -221,7 +221,7 @@ def test_an_adopted_store_gives_back_its_versions() -> None:
     world.annotate("adopt-store", "true")
     world.settle()
     assert asked(world)["adoptStore"] is True
-    errand(world, store="Mine", lastRun=9, versions=[version(3)])
+    helper_job(world, store="Mine", lastRun=9, versions=[version(3)])
     assert world.status["champion"]["version"] == 3
     world.annotate("run-requested-at", "now")
     world.settle()
@@ -256,11 +256,11 @@ def test_two_sweeps_a_day_apart_and_then_none() -> None:
     found = asked(world)
     assert (found["type"], found["keep"]) == ("Sweep", {"runs": 20, "versions": 2})
     assert found["inUse"] == {"versions": [2, 3], "runs": [1, 2, 3]}
-    errand(world, waiting=1, message="1 version waits")
+    helper_job(world, waiting=1, message="1 version waits")
     assert world.settle() == pytest.approx(86400)
     world.later(days=1)
     assert world.jobs()[-1] == "2-errand-1"
-    errand(world, waiting=0, deletedVersions=[1])
+    helper_job(world, waiting=0, deletedVersions=[1])
     assert not any("errand-1-" in name for (kind, name) in world.objects if kind == "ConfigMap"), "the old one stays"
     assert world.later(days=2) is None
 
@@ -294,7 +294,7 @@ def test_versions_that_deployments_serve_or_pin_are_in_use() -> None:
     world = swept(versions=2)
     pinned = {"spec": {"model": {"pipeline": "cancer", "version": 7}}, "status": {"live": {"version": 1}}}
     world.others["web"] = {"metadata": {"name": "web"}, **pinned}
-    errand(world, waiting=1)
+    helper_job(world, waiting=1)
     world.later(days=1)
     assert asked(world)["inUse"]["versions"] == [1, 2, 3, 7]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ropewalk.core.deployment.observe import window_totals as ledgers
-from ropewalk.core.deployment.observe.window_totals import LARGEST, Labels, Ledger
+from ropewalk.core.deployment.observe.window_totals import LARGEST, Labels, WindowTotals
 from ropewalk.core.deployment.state import Live
 from ropewalk.core.deployment.versions import Version
 from ropewalk_model import baseline
@@ -218,7 +218,7 @@ def test_the_largest_models_sums_fit_a_config_map(features: int, too_large: bool
     start, digest = int(START.timestamp()) // 86400 * 86400, champion(1)["digest"]
     labels = Labels(10**5, 9 * 10**4, dict.fromkeys(range(1000), (100, 100, 90)))
     counts = {f"feature_{n}": (9_999_999,) * 102 for n in range(features)}
-    ledger = Ledger(1, digest, 3600, 86400, {}, tuple((start + hour * 3600, labels) for hour in range(168)))
+    ledger = WindowTotals(1, digest, 3600, 86400, {}, tuple((start + hour * 3600, labels) for hour in range(168)))
     days = tuple(Bucket(start + day * 86400, 60, 1, digest, 10**7, 0, 10**7, features=counts) for day in range(5, 8))
     now = days[-1].end + 3600.0
     page = Page(days, days[-1].end)
@@ -230,26 +230,26 @@ def test_the_largest_models_sums_fit_a_config_map(features: int, too_large: bool
     assert ledger.too_large == too_large
     assert ledger.chunk <= 12 * 3600
     assert bool(ledger.windows) != too_large
-    assert Ledger.from_document(json.loads(json.dumps(ledger.document()))) == ledger
+    assert WindowTotals.from_document(json.loads(json.dumps(ledger.document()))) == ledger
 
 
 def test_a_ledger_is_read_as_it_was_written_and_nothing_else_is() -> None:
     """A ConfigMap that somebody broke begins anew."""
     window = Bucket(0, 3600, 1, "sha256:1", 5, 0, 7, features={"x": (3, 4)})
-    ledger = Ledger(1, "sha256:1", 3600, 3600, {"pod": 600}, ((0, Labels(3, 2, {1: (2, 1, 1)})),), (window,))
+    ledger = WindowTotals(1, "sha256:1", 3600, 3600, {"pod": 600}, ((0, Labels(3, 2, {1: (2, 1, 1)})),), (window,))
     document = ledger.document()
-    assert Ledger.from_document(json.loads(json.dumps(document))) == ledger
+    assert WindowTotals.from_document(json.loads(json.dumps(document))) == ledger
     broken: Any
     for broken in (None, [], {}, {**document, "sums": [{"start": 1}]}, {**document, "chunkSeconds": 0}):
-        assert Ledger.from_document(broken) is None
+        assert WindowTotals.from_document(broken) is None
     for broken in ({**document, "upTo": []}, {**document, "windows": [{}]}, {**document, "formatVersion": 1}):
-        assert Ledger.from_document(broken) is None
+        assert WindowTotals.from_document(broken) is None
 
 
 def test_another_version_or_window_begins_anew() -> None:
     """What was counted by another yardstick is not added."""
     window = Bucket(0, 3600, 1, champion(1)["digest"], 5, 0, 7)
-    ledger = Ledger(1, champion(1)["digest"], 3600, 3600, {"pod": 600}, ((0, Labels(3, 2)),), (window,))
+    ledger = WindowTotals(1, champion(1)["digest"], 3600, 3600, {"pod": 600}, ((0, Labels(3, 2)),), (window,))
     assert ledgers.current(ledger, live(), 3600, 7 * 86400) == ledger
     other = ledgers.current(ledger, live(), 86400, 7 * 86400)
     assert (other.windows, other.sums, other.up_to) == ((), ledger.sums, ledger.up_to)

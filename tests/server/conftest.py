@@ -18,7 +18,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from ropewalk_server.app import smoke_test
-from ropewalk_server.serving.batch_queue import Batcher
+from ropewalk_server.serving.batch_queue import BatchQueue
 from tests.server.zoo import write
 from tests.trainer.support import Pod, example
 
@@ -247,8 +247,8 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-async def batcher() -> AsyncIterator[Batcher]:
+async def batch_queue() -> AsyncIterator[BatchQueue]:
     """One thread."""
-    found = Batcher(1)
+    found = BatchQueue(1)
     yield found
     found.stop()

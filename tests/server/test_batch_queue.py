@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.batch_policy import BOUNDED, MOST_ROWS, OFF, Batching
-from ropewalk_server.serving.batch_queue import Batcher
+from ropewalk_server.serving.batch_policy import BOUNDED, MOST_ROWS, OFF, BatchPolicy
+from ropewalk_server.serving.batch_queue import BatchQueue
 from ropewalk_server.serving.model import Curve, Model, load
 from ropewalk_server.serving.processors import THREADS, processors
 from tests.server.conftest import Published, Server, ready, row
@@ -67,12 +67,12 @@ def batch(model: Model, *rows: dict[str, Any]) -> Batch:
 
 
 async def test_requests_that_wait_are_computed_together_and_get_their_own_answers(
-    model: Model, batcher: Batcher, directory: Path
+    model: Model, batch_queue: BatchQueue, directory: Path
 ) -> None:
     """The first alone, the rest in one call."""
     radii = [6.0 + one for one in range(12)]
     asked = [batch(model, row(mean_radius=radius)) for radius in radii]
-    jobs = [batcher.submit(model, one) for one in asked]
+    jobs = [batch_queue.submit(model, one) for one in asked]
     answers = await asyncio.gather(*(job.future for job in jobs))
     plain = load(directory, None)
     for one, answer in zip(asked, answers, strict=True):
@@ -81,22 +81,22 @@ async def test_requests_that_wait_are_computed_together_and_get_their_own_answer
     assert [job.computed for job in jobs] == [1, 11] + [0] * 10, "each computation's rows are told once"
 
 
-async def test_a_request_that_nobody_waits_for_is_never_computed(model: Model, batcher: Batcher) -> None:
+async def test_a_request_that_nobody_waits_for_is_never_computed(model: Model, batch_queue: BatchQueue) -> None:
     """Its deadline passed, or its client left."""
-    first = batcher.submit(model, batch(model, row())).future
-    late = batcher.submit(model, batch(model, row(), row())).future
-    last = batcher.submit(model, batch(model, row())).future
+    first = batch_queue.submit(model, batch(model, row())).future
+    late = batch_queue.submit(model, batch(model, row(), row())).future
+    last = batch_queue.submit(model, batch(model, row())).future
     late.cancel()
     await asyncio.gather(first, last)
     assert model.calls == [1, 1]  # type: ignore[attr-defined]
 
 
-async def test_a_large_request_keeps_its_place(model: Model, batcher: Batcher) -> None:
+async def test_a_large_request_keeps_its_place(model: Model, batch_queue: BatchQueue) -> None:
     """Small ones that came later do not overtake it, however many; nor do they grow its batch without bound."""
     order: list[str] = []
 
     async def ask(name: str, count: int) -> None:
-        await batcher.submit(model, batch(model, *[row()] * count)).future
+        await batch_queue.submit(model, batch(model, *[row()] * count)).future
         order.append(name)
 
     first = asyncio.create_task(ask("first", 1))
@@ -107,10 +107,10 @@ async def test_a_large_request_keeps_its_place(model: Model, batcher: Batcher) -
     assert model.calls == [1, MOST_ROWS, 5]  # type: ignore[attr-defined]
 
 
-async def test_one_poisoned_request_fails_alone(model: Model, batcher: Batcher) -> None:
+async def test_one_poisoned_request_fails_alone(model: Model, batch_queue: BatchQueue) -> None:
     """Those that were computed with it are computed again without it."""
-    first = batcher.submit(model, batch(model, row())).future
-    asked = [batcher.submit(model, batch(model, row(mean_radius=r))).future for r in (9.0, 1e30, 12.0)]
+    first = batch_queue.submit(model, batch(model, row())).future
+    asked = [batch_queue.submit(model, batch(model, row(mean_radius=r))).future for r in (9.0, 1e30, 12.0)]
     await first
     done = await asyncio.gather(*asked, return_exceptions=True)
     assert isinstance(done[1], RuntimeError)
@@ -120,7 +120,7 @@ async def test_one_poisoned_request_fails_alone(model: Model, batcher: Batcher) 
 
 async def test_threads_end_with_the_queue_and_what_is_computed_is_ended_first(model: Model) -> None:
     """An interpreter must not go from under a call of an engine; what still waits is nobody's any more."""
-    found = Batcher(2)
+    found = BatchQueue(2)
     jobs = [found.submit(model, batch(model, row())) for _ in range(2)]
     jobs += [found.submit(model, batch(model, *[row()] * MOST_ROWS)) for _ in range(2)]
     threads = [one for one in threading.enumerate() if one.name == "predict"]
@@ -165,7 +165,8 @@ def test_threads_follow_the_pods_limit(
 def test_numpys_libraries_start_no_more_threads_than_the_pod_may_use() -> None:
     """They read the environment once, as they are loaded: it is set by then."""
     code = (
-        "import os, sys; from ropewalk_server.app.main import main; assert 'numpy' not in sys.modules; main(['serve']); "
+        "import os, sys; from ropewalk_server.app.main import main; "
+        "assert 'numpy' not in sys.modules; main(['serve']); "
         "assert 'numpy' in sys.modules; print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
     )
     environment = {name: value for name, value in os.environ.items() if name not in (*THREADS, "ROPEWALK_MODEL")}
@@ -177,62 +178,62 @@ def test_numpys_libraries_start_no_more_threads_than_the_pod_may_use() -> None:
     assert kept.stdout.split()[0] == "7", "who sets it knows why"
 
 
-async def test_a_request_that_is_too_late_is_never_computed(model: Model, batcher: Batcher) -> None:
+async def test_a_request_that_is_too_late_is_never_computed(model: Model, batch_queue: BatchQueue) -> None:
     """By the clock: a timer that should have given it up may be late itself."""
-    first = batcher.submit(model, batch(model, row())).future
-    late = batcher.submit(model, batch(model, row(), row()), until=time.perf_counter()).future
-    last = batcher.submit(model, batch(model, row())).future
+    first = batch_queue.submit(model, batch(model, row())).future
+    late = batch_queue.submit(model, batch(model, row(), row()), until=time.perf_counter()).future
+    last = batch_queue.submit(model, batch(model, row())).future
     with pytest.raises(TimeoutError):
         await late
     await asyncio.gather(first, last)
     assert model.calls == [1, 1]  # type: ignore[attr-defined]
 
 
-async def test_off_makes_every_request_a_call_of_its_own(model: Model, batcher: Batcher) -> None:
+async def test_off_makes_every_request_a_call_of_its_own(model: Model, batch_queue: BatchQueue) -> None:
     """Whatever the engine would gain."""
-    batcher.batching = Batching(OFF)
-    await asyncio.gather(*(batcher.submit(model, batch(model, row())).future for _ in range(4)))
+    batch_queue.batching = BatchPolicy(OFF)
+    await asyncio.gather(*(batch_queue.submit(model, batch(model, row())).future for _ in range(4)))
     assert model.calls == [1] * 4  # type: ignore[attr-defined]
 
 
-async def test_bounded_takes_no_more_rows_into_a_call(model: Model, batcher: Batcher) -> None:
+async def test_bounded_takes_no_more_rows_into_a_call(model: Model, batch_queue: BatchQueue) -> None:
     """Also where the engine gains nothing; a request that is larger than the bound keeps its place and goes alone."""
-    batcher.batching = Batching(BOUNDED, 3)
+    batch_queue.batching = BatchPolicy(BOUNDED, 3)
     model.curve = replace(model.curve, fixed=0.0)
     sizes = [1, 2, 1, 1, 5, 1, 2]
-    await asyncio.gather(*(batcher.submit(model, batch(model, *[row()] * size)).future for size in sizes))
+    await asyncio.gather(*(batch_queue.submit(model, batch(model, *[row()] * size)).future for size in sizes))
     assert model.calls == [1, 3, 1, 5, 3]  # type: ignore[attr-defined]
 
 
-async def test_a_lone_request_waits_as_long_as_it_may(model: Model, batcher: Batcher) -> None:
+async def test_a_lone_request_waits_as_long_as_it_may(model: Model, batch_queue: BatchQueue) -> None:
     """Then it is computed; what came meanwhile with it."""
-    batcher.batching = Batching(BOUNDED, 100, 0.2)
+    batch_queue.batching = BatchPolicy(BOUNDED, 100, 0.2)
     began = time.perf_counter()
-    first = batcher.submit(model, batch(model, row()))
+    first = batch_queue.submit(model, batch(model, row()))
     await asyncio.sleep(0.05)
-    second = batcher.submit(model, batch(model, row(), row()))
+    second = batch_queue.submit(model, batch(model, row(), row()))
     await asyncio.gather(first.future, second.future)
     assert 0.2 <= first.taken - began + 0.002 < 0.5
     assert model.calls == [3]  # type: ignore[attr-defined]
 
 
-async def test_a_full_call_does_not_wait(model: Model, batcher: Batcher) -> None:
+async def test_a_full_call_does_not_wait(model: Model, batch_queue: BatchQueue) -> None:
     """Nor does one that nothing more can join: the next request does not fit, or is for another version."""
-    batcher.batching = Batching(BOUNDED, 3, 20.0)
+    batch_queue.batching = BatchPolicy(BOUNDED, 3, 20.0)
     began = time.perf_counter()
-    full = [batcher.submit(model, batch(model, row())).future for _ in range(3)]
-    cannot = [batcher.submit(model, batch(model, *[row()] * size)).future for size in (2, 3)]
+    full = [batch_queue.submit(model, batch(model, row())).future for _ in range(3)]
+    cannot = [batch_queue.submit(model, batch(model, *[row()] * size)).future for size in (2, 3)]
     await asyncio.gather(*full, *cannot)
     assert time.perf_counter() - began < 10
     assert model.calls == [3, 2, 3]  # type: ignore[attr-defined]
 
 
-async def test_who_gives_up_while_waiting_is_never_computed(model: Model, batcher: Batcher) -> None:
+async def test_who_gives_up_while_waiting_is_never_computed(model: Model, batch_queue: BatchQueue) -> None:
     """And keeps nobody: those behind it wait by their own time."""
-    batcher.batching = Batching(BOUNDED, 100, 0.1)
-    gone = batcher.submit(model, batch(model, row(), row())).future
-    stays = batcher.submit(model, batch(model, row())).future
-    late = batcher.submit(model, batch(model, row(), row()), until=time.perf_counter() + 0.05).future
+    batch_queue.batching = BatchPolicy(BOUNDED, 100, 0.1)
+    gone = batch_queue.submit(model, batch(model, row(), row())).future
+    stays = batch_queue.submit(model, batch(model, row())).future
+    late = batch_queue.submit(model, batch(model, row(), row()), until=time.perf_counter() + 0.05).future
     gone.cancel()
     assert len(await stays) == 1
     with pytest.raises(TimeoutError):

@@ -15,14 +15,14 @@ from ropewalk_model.features import FeatureSpec
 from ropewalk_server.app.process import LINGER_SECONDS
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.predictor import Loaded
-from ropewalk_server.telemetry.buckets import FLUSH_BYTES, Former, Open
-from ropewalk_server.telemetry.closed_windows import HELD_BYTES, PAGE_BYTES, Closed
-from ropewalk_server.telemetry.recorder import LARGE, MAX_FORMER, READ_LATELY, Answered, Monitor
+from ropewalk_server.telemetry.buckets import FLUSH_BYTES, OpenBucket, RetiredVersion
+from ropewalk_server.telemetry.closed_windows import HELD_BYTES, PAGE_BYTES, ClosedWindows
+from ropewalk_server.telemetry.recorder import LARGE, MAX_FORMER, READ_LATELY, Answered, Recorder
 from ropewalk_server.telemetry.stage_timing import Times
 from tests.server.conftest import Published, Server, row
 
 
-def page(closed: Closed, since: int = 0) -> windows.Page:
+def page(closed: ClosedWindows, since: int = 0) -> windows.Page:
     """What the operator reads; `through` is now where the next bucket would begin."""
     body = closed.page(since, 10**9, 60)
     assert len(body) < PAGE_BYTES + (1 << 20)
@@ -37,7 +37,7 @@ def bucket(start: int, features: int, version: int = 1) -> dict[str, Any]:
 
 def test_only_what_is_new_is_sent() -> None:
     """From a point in time on; all without one."""
-    closed = Closed()
+    closed = ClosedWindows()
     for start in (0, 60, 120):
         closed.add(start, bucket(start, 3))
     assert [one.start for one in page(closed).buckets] == [0, 60, 120]
@@ -48,7 +48,7 @@ def test_only_what_is_new_is_sent() -> None:
 
 def test_what_does_not_fit_into_one_answer_comes_with_the_next() -> None:
     """Each complete up to its `through`, where the next begins: nothing is missed and nothing comes twice."""
-    closed = Closed()
+    closed = ClosedWindows()
     for start in range(0, 6000, 60):
         closed.add(start, bucket(start, 200))
         closed.add(start, bucket(start, 200, version=2))
@@ -64,7 +64,7 @@ def test_what_does_not_fit_into_one_answer_comes_with_the_next() -> None:
 
 def test_the_oldest_goes_where_room_is_short_and_that_is_said() -> None:
     """A week nobody asked for, and a bucket that no answer could hold."""
-    closed = Closed()
+    closed = ClosedWindows()
     for start in range(0, 7 * 86400, 600):
         closed.add(start, bucket(start, 200))
     held, since = [], 0
@@ -78,7 +78,7 @@ def test_the_oldest_goes_where_room_is_short_and_that_is_said() -> None:
     assert 100 < len(held) < 1000
     assert held[0].start - 600 < found.lost_before <= held[0].start
     assert sum(len(json.dumps(one.document(), separators=(",", ":"))) for one in held) <= HELD_BYTES
-    closed = Closed()
+    closed = ClosedWindows()
     closed.add(60, bucket(60, 50_000))
     assert (page(closed).buckets, page(closed).lost_before) == ((), 61)
 
@@ -88,8 +88,8 @@ def test_a_bucket_of_a_thousand_classes_is_as_long_as_its_labels() -> None:
     names = tuple(f"class {n}" for n in range(1000))
     train = {"x": np.arange(1000, dtype=np.float32)}
     document = baseline.build([FeatureSpec("x", "Number")], train, np.array(names, dtype=object), classes=names)
-    counted = Former("sha256:1", "sha256:2", names, baseline.Baseline.from_document(document))
-    filled = Open(0, 1, counted)
+    counted = RetiredVersion("sha256:1", "sha256:2", names, baseline.Baseline.from_document(document))
+    filled = OpenBucket(0, 1, counted)
     assert len(json.dumps(filled.document(60))) < 300
     for _ in range(50):
         filled.label(predicted=7, truth=999)
@@ -151,8 +151,8 @@ def test_a_server_whose_counts_nobody_keeps_ends(server: Server, published: Publ
 def test_who_asked_long_ago_is_not_waited_for() -> None:
     """An operator asks once a minute."""
     now = 30.0
-    monitor = Monitor(clock=lambda: now)
-    monitor.labelled(1, yardstick(1), predicted=0, truth=0, lag=5.0)
+    monitor = Recorder(clock=lambda: now)
+    monitor.labelled(1, bin_source(1), predicted=0, truth=0, lag=5.0)
     assert not monitor.unread
     monitor.windows(since=0)
     monitor.finish()
@@ -166,14 +166,14 @@ def test_rows_kept_aside_are_counted_before_they_take_much() -> None:
     features = [FeatureSpec("pixels", "Image", shape=(224, 224, 3))]
     pixels = np.zeros((8, 224, 224, 3), dtype=np.uint8)
     document = baseline.build(features, {"pixels": pixels}, np.array(["a"] * 8, dtype=object), classes=("a", "b"))
-    wide = Former("sha256:1", "sha256:2", ("a", "b"), baseline.Baseline.from_document(document))
-    found = Open(0, 1, wide)
+    wide = RetiredVersion("sha256:1", "sha256:2", ("a", "b"), baseline.Baseline.from_document(document))
+    found = OpenBucket(0, 1, wide)
     answers = np.tile(np.array([0.9, 0.1], dtype=np.float32), (8, 1))
     for _ in range(10):
         found.keep(Batch(8, ("pixels",), columns={"pixels": pixels}), answers)
         assert found.pending_bytes < FLUSH_BYTES
     assert found.counter.rows + found.pending_rows == 80
-    plain = Open(0, 1, replace(wide, baseline=replace(wide.baseline, bins={})))
+    plain = OpenBucket(0, 1, replace(wide, baseline=replace(wide.baseline, bins={})))
     plain.keep(Batch(8, ("pixels",), columns={"pixels": pixels}), answers)
     assert (plain.pending, plain.pending_rows) == ([], 8)
     plain.flush()
@@ -184,8 +184,8 @@ def test_long_texts_are_not_kept_aside() -> None:
     """Sixteen megabytes each, where a sign takes four bytes: a thousand of them were a minute's."""
     words = np.array(["a", "b"], dtype=object)
     document = baseline.build([FeatureSpec("plan", "Category", values=("a", "b"))], {"plan": words}, np.zeros(2))
-    model: Any = Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
-    monitor, times = Monitor(clock=lambda: 30.0), Times(0.0, 0.0, 0.0, 0.0)
+    model: Any = RetiredVersion("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
+    monitor, times = Recorder(clock=lambda: 30.0), Times(0.0, 0.0, 0.0, 0.0)
     for text in ("a", "x" * 100_000 + "\U0001f600", "x" * (1 << 20)):
         batch = Batch(1, ("plan",), columns={"plan": np.array([text], dtype=object)})
         monitor.answered(Answered(Loaded(1, model), times, 0.0, batch, np.zeros((1, 1), np.float32), 1))
@@ -196,23 +196,23 @@ def test_long_texts_are_not_kept_aside() -> None:
 
 def test_labels_for_former_versions_share_the_minute_s_bucket() -> None:
     """However many come, and whatever answers meanwhile: one bucket a version and minute."""
-    monitor = Monitor(clock=lambda: 30.0)
+    monitor = Recorder(clock=lambda: 30.0)
     for number in range(1, 8):  # two more than are remembered, all in one minute
-        monitor.labelled(number, yardstick(number), predicted=0, truth=0, lag=5.0)
+        monitor.labelled(number, bin_source(number), predicted=0, truth=0, lag=5.0)
     for number in range(1, 8):
         for _ in range(20):
-            monitor.labelled(number, yardstick(number), predicted=0, truth=0, lag=5.0)
+            monitor.labelled(number, bin_source(number), predicted=0, truth=0, lag=5.0)
     monitor._ends = 0.0
     monitor.tick()
     found = page(monitor.closed).buckets
     assert sorted((one.version, one.label_count) for one in found) == [(number, 21) for number in range(1, 8)]
-    monitor.labelled(8, yardstick(8), predicted=0, truth=0, lag=5.0)
+    monitor.labelled(8, bin_source(8), predicted=0, truth=0, lag=5.0)
     assert len(monitor.former) == len(monitor.totals) == MAX_FORMER
 
 
-def yardstick(number: int) -> Former:
+def bin_source(number: int) -> RetiredVersion:
     """What is known of a version that was let go."""
     classes = np.array(["a", "b"], dtype=object)
     features = [FeatureSpec("x", "Number")]
     document = baseline.build(features, {"x": np.zeros(2, dtype=np.float32)}, classes, classes=("a", "b"))
-    return Former(f"sha256:{number}", f"sha256:{number}", ("a", "b"), baseline.Baseline.from_document(document))
+    return RetiredVersion(f"sha256:{number}", f"sha256:{number}", ("a", "b"), baseline.Baseline.from_document(document))

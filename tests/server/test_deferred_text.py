@@ -14,9 +14,9 @@ from ropewalk_model.features import FeatureSpec
 from ropewalk_server.app import process
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.predictor import Loaded
-from ropewalk_server.telemetry.buckets import FLUSH_TEXTS, Former
+from ropewalk_server.telemetry.buckets import FLUSH_TEXTS, RetiredVersion
 from ropewalk_server.telemetry.deferred_text import MOST_AT_ONCE, MOST_BYTES, MOST_WAITING
-from ropewalk_server.telemetry.recorder import Answered, Monitor
+from ropewalk_server.telemetry.recorder import Answered, Recorder
 from ropewalk_server.telemetry.stage_timing import Times
 
 
@@ -28,7 +28,7 @@ def texts() -> Answered:
     arrays = {name: np.array(values, dtype=object) for name, values in columns.items()}
     known = {"a": {"good"}, "b": {"bad"}}
     document = baseline.build(features, arrays, np.zeros(9, np.float32), known=known)
-    model: Any = Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document, known))
+    model: Any = RetiredVersion("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document, known))
     batch, core = Batch(rows, tuple(arrays), columns=arrays), np.zeros((rows, 1), np.float32)
     return Answered(Loaded(1, model), Times(0.0, 0.0, 0.0, 0.0), 0.0, batch, core, rows)
 
@@ -37,7 +37,7 @@ def test_texts_are_counted_some_in_each_turn() -> None:
     """All of them, and as they are counted at once: ten thousand rows of two long ones took 0.2 s."""
     request = texts()
     turns: list[Any] = []
-    monitor, whole = Monitor(lambda: 30.0, later=turns.append), Monitor(lambda: 30.0)
+    monitor, whole = Recorder(lambda: 30.0, later=turns.append), Recorder(lambda: 30.0)
     for one in (monitor, whole):
         one.answered(request)
     counter = monitor._open[1].counter
@@ -65,7 +65,7 @@ def test_texts_are_counted_some_in_each_turn() -> None:
 def test_of_texts_that_cannot_wait_a_sample_is_counted(why: str) -> None:
     """Evenly, of all that wait, and it is told."""
     request = texts()
-    monitor = Monitor(lambda: 30.0, later=lambda turn: None)
+    monitor = Recorder(lambda: 30.0, later=lambda turn: None)
     monitor.answered(request)
     totals = monitor.totals[1]
     if why == "many":
@@ -93,7 +93,7 @@ def test_of_texts_that_cannot_wait_a_sample_is_counted(why: str) -> None:
 async def test_a_server_counts_texts_in_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Of its own event loop."""
     monkeypatch.setenv("ROPEWALK_ROOT", str(tmp_path))
-    monitor = process.Server("churn", "pod").predictor.monitor
+    monitor = process.Server("churn", "pod").predictor.recorder
     request = texts()
     monitor.answered(request)
     counter = monitor._open[1].counter
@@ -106,7 +106,7 @@ def test_what_fails_to_be_counted_holds_up_nothing(monkeypatch: pytest.MonkeyPat
     """The rest is counted in the next turns."""
     request = texts()
     turns: list[Any] = []
-    monitor = Monitor(lambda: 30.0, later=turns.append)
+    monitor = Recorder(lambda: 30.0, later=turns.append)
     monitor.answered(request)
     bucket = monitor._open[1]
     with monkeypatch.context() as broken:

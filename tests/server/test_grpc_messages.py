@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ropewalk_server.protocols.common import must_offload, packed
 from ropewalk_server.protocols.common.jsonbody import BadRequest
-from ropewalk_server.protocols.common.must_offload import LARGE, Costly
+from ropewalk_server.protocols.common.must_offload import LARGE, MustOffload
 from ropewalk_server.protocols.common.oip_tensors import batch_of, raw_to_array
 from ropewalk_server.protocols.openinference import grpc_messages
 from ropewalk_server.protocols.protos import openinference_pb2, tfserving_pb2
@@ -224,7 +224,7 @@ async def test_many_values_are_handed_over_beside_the_loop(versions: dict[int, M
         lambda: packed.words([b"pro"] * texts),
         lambda: raw_to_array("BYTES", [texts], words),
     ):
-        with pytest.raises(Costly):
+        with pytest.raises(MustOffload):
             read()  # type: ignore[no-untyped-call]
     found = await asyncio.to_thread(packed.whole, infer.inputs[0].contents.int64_contents, np.dtype(np.int64))
     assert found.tolist() == list(range(count))

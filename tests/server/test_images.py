@@ -19,7 +19,7 @@ from ropewalk_model.signature import Signature, TensorSpec
 from ropewalk_server.protocols.common.decode import Decoder
 from ropewalk_server.protocols.common.images import AT_ONCE, InvalidImage, decode_images
 from ropewalk_server.protocols.common.jsonbody import BadRequest
-from ropewalk_server.protocols.common.must_offload import Costly
+from ropewalk_server.protocols.common.must_offload import MustOffload
 from ropewalk_server.protocols.common.unfilter import by_lines, unfilter
 from ropewalk_trainer.data.formats import File, read_image_folder
 from tests.server.conftest import Server
@@ -108,7 +108,7 @@ async def test_an_event_loop_unpacks_little() -> None:
     one = png(np.zeros((28, 28, 1), np.uint8), (4,))
     assert decode_images([one], (28, 28, 1)).shape == (1, 28, 28, 1)
     many = [one] * (AT_ONCE // 784)
-    with pytest.raises(Costly):
+    with pytest.raises(MustOffload):
         decode_images(many, (28, 28, 1))
     assert len(await asyncio.to_thread(decode_images, many, (28, 28, 1))) == len(many)
 

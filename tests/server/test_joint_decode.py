@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ropewalk_server.app.http_app import Service
+from ropewalk_server.app.http_app import HttpApp
 from ropewalk_server.auth.credentials import Verdict
 from ropewalk_server.protocols.tfserving import joint_decode
-from ropewalk_server.serving.batch_policy import BOUNDED, OFF, Batching
+from ropewalk_server.serving.batch_policy import BOUNDED, OFF, BatchPolicy
 from ropewalk_server.serving.crashmarks import CrashMarks
 from ropewalk_server.serving.model import load
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.serving.routes import Route
 from ropewalk_server.serving.versions import Held, Versions
 from ropewalk_server.telemetry.receipts import RECEIPT, Receipts
-from ropewalk_server.telemetry.recorder import Monitor
+from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.telemetry.stage_timing import REST_V1
 from ropewalk_server.transport.http1.types import Request, Response
 from ropewalk_server.transport.limits import Limits
@@ -58,13 +58,13 @@ class World:
     def __init__(self, held: dict[int, Held], live: int, root: Path) -> None:
         versions = Versions(pod="zoo", root=root, marks=CrashMarks(root / "state"))
         versions.held, versions.live = held, live
-        self.predictor = Predictor("zoo", versions, Monitor(), Receipts(b"a key of more than 16 bytes"))
+        self.predictor = Predictor("zoo", versions, Recorder(), Receipts(b"a key of more than 16 bytes"))
         self.predictor.limits = Limits(max_rows=40)
-        self.service = Service(self.predictor)
+        self.service = HttpApp(self.predictor)
 
     def counts(self) -> tuple[dict[int, int], int, int]:
         """Answers by status, rows, and rows in the histogram of predictions."""
-        monitor, live = self.predictor.monitor, self.predictor.versions.live or 0
+        monitor, live = self.predictor.recorder, self.predictor.versions.live or 0
         monitor.settle()
         found = monitor.totals.get(live)
         if found is None:
@@ -160,10 +160,10 @@ def test_what_is_plain_is_computed_in_one_call(held: tuple[dict[int, Held], Path
 
 @pytest.mark.parametrize(
     ("batching", "expected"),
-    [(Batching(OFF), [1, 2, 3]), (Batching(BOUNDED, 3), [3, 3]), (Batching(BOUNDED, 2), [1, 2, 3])],
+    [(BatchPolicy(OFF), [1, 2, 3]), (BatchPolicy(BOUNDED, 3), [3, 3]), (BatchPolicy(BOUNDED, 2), [1, 2, 3])],
 )
 def test_what_may_be_computed_together_follows_the_deployment(
-    held: tuple[dict[int, Held], Path], batching: Batching, expected: list[int], monkeypatch: pytest.MonkeyPatch
+    held: tuple[dict[int, Held], Path], batching: BatchPolicy, expected: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests of 1, 2 and 3 rows."""
     world = World(held[0], zoo.NUMBERS, held[1])
@@ -262,7 +262,7 @@ def test_strangers_are_refused_beside_friends(held: tuple[dict[int, Held], Path]
             return Verdict.ALLOWED if authorization == b"friend" else Verdict.UNKNOWN
 
     world = World(held[0], zoo.NUMBERS, held[1])
-    service = Service(world.predictor, Friends())  # type: ignore[arg-type]
+    service = HttpApp(world.predictor, Friends())  # type: ignore[arg-type]
     body = json.dumps({"instances": [ROWS[zoo.NUMBERS]]}).encode()
     asked = [post(body, authorization=b"friend"), post(body), post(body, authorization=b"friend")]
     answers = [one for one in service.together(asked) if isinstance(one, Response)]
@@ -283,7 +283,7 @@ def test_the_gate_is_asked_once_for_a_request(held: tuple[dict[int, Held], Path]
                 return Verdict.UNKNOWN if authorization is None else verdicts[authorization]
 
         world = World(held[0], zoo.NUMBERS, held[1])
-        service = Service(world.predictor, Asked())  # type: ignore[arg-type]
+        service = HttpApp(world.predictor, Asked())  # type: ignore[arg-type]
         body = json.dumps({"instances": [ROWS[zoo.NUMBERS]]}).encode()
         names = [b"friend", b"nobody", b"new", b"friend", b"friend"]
         requests = [post(body, authorization=name) for name in names] + [post(body)] * 2

@@ -23,11 +23,11 @@ from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.crashmarks import CrashMarks
 from ropewalk_server.serving.predictor import Loaded, Predictor
 from ropewalk_server.serving.versions import Versions
-from ropewalk_server.telemetry.buckets import Former
+from ropewalk_server.telemetry.buckets import RetiredVersion
 from ropewalk_server.telemetry.exposition import Family
 from ropewalk_server.telemetry.prometheus import MOST_FEATURES, render
 from ropewalk_server.telemetry.receipts import Receipts
-from ropewalk_server.telemetry.recorder import Answered, Monitor
+from ropewalk_server.telemetry.recorder import Answered, Recorder
 from ropewalk_server.telemetry.stage_timing import EVERY, GRPC_OIP, GRPC_TFS, PROTOCOLS, REST_V1, REST_V2, STAGES, Times
 from tests.server.conftest import Published, Server, row
 from tests.server.grpc_clients import connected, request
@@ -112,8 +112,8 @@ def test_a_version_has_all_its_series_before_its_first_request(server: Server, p
 def test_rows_of_requests_and_of_computations_are_told_apart() -> None:
     """Three requests, of which two were computed together with a third that was given up."""
     document = baseline.build([FeatureSpec("x", "Number")], {"x": np.zeros(9, np.float32)}, np.zeros(9, np.float32))
-    model: Any = Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
-    monitor, times = Monitor(), Times(0.0, 0.0, 0.0, 0.0)
+    model: Any = RetiredVersion("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
+    monitor, times = Recorder(), Times(0.0, 0.0, 0.0, 0.0)
     for rows, computed in ((1, 1), (2, 7), (3, 0)):
         batch = Batch(rows, ("x",), columns={"x": np.zeros(rows, np.float32)})
         monitor.answered(Answered(Loaded(1, model), times, 0.0, batch, np.zeros((rows, 1), np.float32), computed))
@@ -127,8 +127,8 @@ def test_two_clients_that_come_by_turns_are_sampled_alike() -> None:
     """Every second batch would be the same client's."""
     x = np.linspace(0, 1, 100, dtype=np.float32)
     document = baseline.build([FeatureSpec("x", "Number")], {"x": x}, np.zeros(9, np.float32))
-    model: Any = Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
-    monitor, times = Monitor(lambda: 30.0, rows_a_second=2_000_000), Times(0.0, 0.0, 0.0, 0.0)
+    model: Any = RetiredVersion("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
+    monitor, times = Recorder(lambda: 30.0, rows_a_second=2_000_000), Times(0.0, 0.0, 0.0, 0.0)
     monitor._second, monitor._last_rows = 30, 3_000_000  # so that one of two is counted
     for turn in range(4000):
         batch = Batch(8, ("x",), matrix=np.full((8, 1), (0.05, 0.95)[turn % 2], np.float32))
@@ -238,13 +238,13 @@ def of_numbers(features: int) -> Any:
     x = np.linspace(0, 1, 100, dtype=np.float32)
     specs = [FeatureSpec(f"x{number}", "Number", optional=True) for number in range(features)]
     document = baseline.build(specs, {one.name: x for one in specs}, np.zeros(9, np.float32))
-    return Former("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
+    return RetiredVersion("sha256:1", "sha256:2", (), baseline.Baseline.from_document(document))
 
 
 @pytest.mark.parametrize("rows", [1, 8, 500])
 def test_shares_of_what_is_missing_or_out_of_range_are_those_of_all_rows(rows: int) -> None:
     """Also where one row of four is counted, alone, by the batch, or out of a large one."""
-    monitor, times = Monitor(lambda: 30.0, rows_a_second=100_000_000), Times(0.0, 0.0, 0.0, 0.0)
+    monitor, times = Recorder(lambda: 30.0, rows_a_second=100_000_000), Times(0.0, 0.0, 0.0, 0.0)
     monitor._second, monitor._last_rows = 30, 300_000_000  # so that one of four is counted
     values = np.random.default_rng(5).choice(np.array([np.nan, 0.5, 7.0], np.float32), 40_000, p=[0.2, 0.7, 0.1])
     loaded = Loaded(1, of_numbers(1))
@@ -262,7 +262,7 @@ def test_shares_of_what_is_missing_or_out_of_range_are_those_of_all_rows(rows: i
 
 def test_a_scrape_has_no_more_features_than_it_may(zoo: Server) -> None:
     """The first ones, and how many there are besides: series cost this process and Prometheus; windows have all."""
-    monitor, features = Monitor(lambda: 30.0), MOST_FEATURES + 7
+    monitor, features = Recorder(lambda: 30.0), MOST_FEATURES + 7
     predictor = Predictor(
         "cancer", Versions(pod="a", root=zoo.root, marks=CrashMarks(zoo.root)), monitor, Receipts(None)
     )

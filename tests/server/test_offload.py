@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ropewalk_server.app.grpc_app import GrpcService
-from ropewalk_server.app.http_app import Service
+from ropewalk_server.app.grpc_app import GrpcApp
+from ropewalk_server.app.http_app import HttpApp
 from ropewalk_server.protocols.common.deferred_response import predicted
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.must_offload import LARGE, MANY
@@ -27,7 +27,7 @@ from ropewalk_server.protocols.protos import tfserving_pb2 as pb
 from ropewalk_server.protocols.tfserving.grpc import PREDICTION
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.model import load
-from ropewalk_server.serving.offload import Aside
+from ropewalk_server.serving.offload import Offload
 from ropewalk_server.serving.predictor import Loaded, Predictor, Refused
 from ropewalk_server.serving.processors import processors
 from ropewalk_server.telemetry.receipts import Receipts
@@ -90,7 +90,7 @@ async def test_a_request_that_is_refused_is_let_go_at_once(uncollected: None, re
 def any_predictor(**limits: Any) -> Any:
     """What is asked of one."""
     rejected: list[str] = []
-    return SimpleNamespace(limits=Limits(**limits), aside=Aside(), rejected=rejected, reject=rejected.append)
+    return SimpleNamespace(limits=Limits(**limits), offload=Offload(), rejected=rejected, reject=rejected.append)
 
 
 async def test_what_nobody_waits_for_counts_until_a_thread_has_left_it() -> None:
@@ -108,24 +108,24 @@ async def test_what_nobody_waits_for_counts_until_a_thread_has_left_it() -> None
     try:
         said = {str(why) for why in await asyncio.gather(*asked, return_exceptions=True)}
         assert said == {"Reading the request took longer than 0.2 s"}
-        assert (one.aside.reading, one.aside.reading_bytes) == (processors(), processors() * 10)
-        late = one.aside.run(decode())
+        assert (one.offload.reading, one.offload.reading_bytes) == (processors(), processors() * 10)
+        late = one.offload.run(decode())
         assert left[-1]() is not None
         late.cancel()
         await asyncio.sleep(0)
         assert left[-1]() is None
     finally:
         go.set()
-    while one.aside.reading:
+    while one.offload.reading:
         await asyncio.sleep(0)
-    assert one.aside.reading_bytes == 0
+    assert one.offload.reading_bytes == 0
 
 
 async def test_all_protocols_have_one_room_for_large_requests(published: tuple[Path, list[dict[str, Any]]]) -> None:
     """Of as many as may wait, not as many each."""
     model = load(published[0] / "claims" / published[1][0]["uri"].removeprefix("pvc://"), None)
     one = predictor(model, max_concurrency=1)
-    rest, grpc = Service(one), GrpcService(one, None, lambda: False)
+    rest, grpc = HttpApp(one), GrpcApp(one, None, lambda: False)
     predict = pb.PredictRequest(model_spec=pb.ModelSpec(name="cancer"))
     predict.inputs[next(iter(row()))].dtype = 9
     predict.inputs[next(iter(row()))].int64_val.extend([1] * (MANY + 1))
@@ -147,7 +147,7 @@ async def test_all_protocols_have_one_room_for_large_requests(published: tuple[P
         return said
 
     go = threading.Event()
-    taken = one.aside.read(go.wait, 0)
+    taken = one.offload.read(go.wait, 0)
     try:
         answers = [answer if isinstance(answer, (Response, Reply)) else await answer for answer in ask()]
     finally:
@@ -182,7 +182,7 @@ async def test_an_answer_is_counted_once_when_it_has_been_written(size: int, lat
     """For the version that was asked, and never refused for those that wait; many values are written by a thread."""
     counts: list[tuple[int, int]] = []
     one, loaded, batch = with_outputs(size, counts, late=late)
-    one.aside.reading = one.limits.max_concurrency
+    one.offload.reading = one.limits.max_concurrency
 
     def write(core: Any, issued: Any) -> int:
         assert not counts

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ropewalk_server.protocols.common.must_offload import LARGE, Costly
+from ropewalk_server.protocols.common.must_offload import LARGE, MustOffload
 from ropewalk_server.protocols.openinference.rest_messages import read_infer
-from ropewalk_server.protocols.tfserving.feedback_endpoint import Labels
+from ropewalk_server.protocols.tfserving.feedback_endpoint import FeedbackEndpoint
 from ropewalk_server.protocols.tfserving.rest_predict import read_predict
 from ropewalk_server.serving.model import Model, load
 from ropewalk_server.transport.http1.types import Request, Response
@@ -36,9 +36,9 @@ async def test_an_event_loop_reads_large_requests_of_numbers_alone(zoo: Server) 
     mixed, numbers = of(zoo, MIXED), of(zoo, NUMBERS)
     body = rows({})
     assert len(body) > LARGE
-    with pytest.raises(Costly):
+    with pytest.raises(MustOffload):
         read_predict(mixed, body, ROWS)
-    with pytest.raises(Costly):
+    with pytest.raises(MustOffload):
         read_infer(mixed, b'{"inputs":[' + b"1," * LARGE, None, ROWS)
     many = json.dumps({"instances": [{"a": 1.5, "b": 2.5}] * 10_000}).encode()
     batch, _ = read_predict(numbers, many, 10_000)
@@ -62,7 +62,7 @@ def test_large_requests_are_answered_and_refused_as_small_ones(zoo: Server) -> N
 async def test_an_event_loop_reads_no_large_list_of_labels(zoo: Server) -> None:
     """It is answered later, and a small one at once."""
     one = predictor(of(zoo, MIXED))
-    handle = Labels(one).handle
+    handle = FeedbackEndpoint(one).handle
     label = {"id": "made up", "label": "high"}
     answer = handle(Request(b"POST", b"", json.dumps([label]).encode()))
     assert isinstance(answer, Response)

@@ -15,7 +15,7 @@ from ropewalk_server.protocols.common.openapi import PATH, OpenApi
 from ropewalk_server.serving.model import load
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.telemetry.receipts import Receipts
-from ropewalk_server.telemetry.recorder import Monitor
+from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.types import Request
 from tests.server.conftest import Server
 from tests.server.zoo import MIXED, WORDS
@@ -53,7 +53,7 @@ def test_the_document_is_generated_when_the_versions_change(zoo: Server, monkeyp
     models = {number: load(zoo.root / "claims" / "zoo" / str(number), None) for number in (MIXED, WORDS)}
     versions: Any = SimpleNamespace(live=MIXED, held={MIXED: SimpleNamespace(model=models[MIXED])})
     versions.model = models.get
-    one = OpenApi(Predictor("cancer", versions, Monitor(), Receipts(None)))
+    one = OpenApi(Predictor("cancer", versions, Recorder(), Receipts(None)))
     generated: list[list[str]] = []
     whole = one.document
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ropewalk_server.app.grpc_app import GrpcService
-from ropewalk_server.app.http_app import Service
+from ropewalk_server.app.grpc_app import GrpcApp
+from ropewalk_server.app.http_app import HttpApp
 from ropewalk_server.auth.credentials import Verdict
 from ropewalk_server.protocols.tfserving.grpc import MODEL
 from ropewalk_server.serving.batch import Batch
@@ -23,7 +23,7 @@ from ropewalk_server.serving.model import Model, load
 from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.telemetry.prometheus import render
 from ropewalk_server.telemetry.receipts import Issued, Receipts
-from ropewalk_server.telemetry.recorder import Monitor
+from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.types import Request, Response, encode
 from ropewalk_server.transport.http2.rpc import Code, Head, Reply
 from ropewalk_server.transport.limits import REASONS, Limits
@@ -59,7 +59,7 @@ def slow(model: Model) -> Model:
 
 def predictor(model: Model, **limits: Any) -> Predictor:
     """Of this version alone."""
-    found = Predictor("cancer", One(model), Monitor(), Receipts(None))  # type: ignore[arg-type]
+    found = Predictor("cancer", One(model), Recorder(), Receipts(None))  # type: ignore[arg-type]
     found.limits = Limits(**limits)
     return found
 
@@ -76,8 +76,8 @@ def written(core: Core, issued: Issued) -> int:
 
 def counted(one: Predictor) -> tuple[int, int]:
     """Requests and server errors of the version's open window."""
-    one.monitor.settle()
-    bucket = one.monitor._open[1]
+    one.recorder.settle()
+    bucket = one.recorder._open[1]
     return bucket.requests, bucket.errors
 
 
@@ -199,8 +199,8 @@ PREDICT = Request(b"POST", b"/v1/models/cancer:predict", json.dumps({"instances"
 async def test_a_bug_anywhere_is_counted_and_answered(model: Model) -> None:
     """In a decoder, say, at once or after the gate."""
     one = predictor(model)
-    service, gate = Service(one), Pending()
-    late = Service(one, gate)
+    service, gate = HttpApp(one), Pending()
+    late = HttpApp(one, gate)
     model.decoder = None  # type: ignore[assignment]
     answer = service.handle(PREDICT)
     assert isinstance(answer, Response)
@@ -216,8 +216,8 @@ async def test_the_deadline_covers_the_gate(model: Model) -> None:
     """An API server that does not answer keeps nobody for ever; the verdict goes on for the next one."""
     one = predictor(model, deadline_seconds=0.05)
     gate = Pending()
-    waiting = Service(one, gate).handle(PREDICT)
-    calling = GrpcService(one, gate, lambda: False).handle(Head((MODEL + "GetModelStatus").encode()), b"")
+    waiting = HttpApp(one, gate).handle(PREDICT)
+    calling = GrpcApp(one, gate, lambda: False).handle(Head((MODEL + "GetModelStatus").encode()), b"")
     assert isinstance(waiting, asyncio.Future)
     assert isinstance(calling, asyncio.Future)
     answer, reply = await asyncio.wait_for(asyncio.gather(waiting, calling), 5)
@@ -230,11 +230,11 @@ async def test_the_deadline_of_a_prediction_begins_before_its_token_was_checked(
     """Both together have one."""
     one = predictor(slow, deadline_seconds=0.3)
     gate = Pending()
-    waiting = Service(one, gate).handle(PREDICT)
+    waiting = HttpApp(one, gate).handle(PREDICT)
     assert isinstance(waiting, asyncio.Future)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    one._batcher._busy = one._batcher._workers  # no thread is free
+    one._batch_queue._busy = one._batch_queue._workers  # no thread is free
     loop.call_later(0.2, gate.verdict.set_result, Verdict.ALLOWED)
     assert (await waiting).status == 504
     assert loop.time() - began < 0.45
@@ -246,9 +246,9 @@ async def test_the_deadline_of_a_prediction_begins_before_its_token_was_checked(
 def test_a_reply_is_none_of_the_gates_business_where_there_is_none(model: Model) -> None:
     """Nobody is refused early."""
     one = predictor(model)
-    assert Service(one).admit({}) is None
-    assert GrpcService(one, None, lambda: False).admit(Head(b"/x")) is None
-    assert isinstance(GrpcService(one, None, lambda: False).handle(Head(b"/x"), b""), Reply)
+    assert HttpApp(one).admit({}) is None
+    assert GrpcApp(one, None, lambda: False).admit(Head(b"/x")) is None
+    assert isinstance(GrpcApp(one, None, lambda: False).handle(Head(b"/x"), b""), Reply)
 
 
 async def test_who_is_refused_for_the_moment_hears_when_to_come_again(slow: Model) -> None:
@@ -257,7 +257,7 @@ async def test_who_is_refused_for_the_moment_hears_when_to_come_again(slow: Mode
     submit(one, slow, 1)
     v2 = {"inputs": [{"name": n, "shape": [1], "datatype": "FP32", "data": [v]} for n, v in row().items()]}
     for request in (PREDICT, PREDICT._replace(path=b"/v2/models/cancer/infer", body=json.dumps(v2).encode())):
-        answer = Service(one).handle(request)
+        answer = HttpApp(one).handle(request)
         refused = answer if isinstance(answer, Response) else await answer
         assert refused.status == 429
         assert b"retry-after: 1\r\n" in encode(refused)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ropewalk_server.app.http_app import Service
+from ropewalk_server.app.http_app import HttpApp
 from ropewalk_server.protocols.common import rest_errors
 from ropewalk_server.serving.model import load
 from ropewalk_server.serving.predictor import Predictor
@@ -44,7 +44,7 @@ def behind(published: Published) -> Predictor:
 @asynccontextmanager
 async def connected(behind: Predictor, **limits: Any) -> AsyncIterator[Client]:
     """A client of a server with these limits."""
-    service = Service(behind)
+    service = HttpApp(behind)
     server = HttpServer(service.handle, rest_errors.error, Limits(**limits), rejected=behind.reject)
     reader, writer = await asyncio.open_connection("127.0.0.1", await server.start("127.0.0.1", 0))
     try:

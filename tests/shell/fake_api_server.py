@@ -16,7 +16,7 @@ from aiohttp import web
 
 from ropewalk.shell.cluster import Cluster
 from ropewalk.shell.connection import Connection
-from ropewalk.shell.write_fence import WriteGate
+from ropewalk.shell.write_fence import WriteFence
 
 Refusal = int | str | None
 """An HTTP status to answer with, "hang up" to end the connection, or None to serve the request."""
@@ -115,5 +115,5 @@ async def _start(server: ApiServer) -> web.AppRunner:
 @asynccontextmanager
 async def client() -> AsyncIterator[tuple[ApiServer, Cluster]]:
     """An API server, and a Cluster that talks to it and always leads."""
-    async with serving() as server, Cluster(server.connection(), WriteGate(lambda: True)) as cluster:
+    async with serving() as server, Cluster(server.connection(), WriteFence(lambda: True)) as cluster:
         yield server, cluster

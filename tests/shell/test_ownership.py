@@ -18,7 +18,7 @@ from ropewalk.shell.connection import Connection
 from ropewalk.shell.queue import Key
 from ropewalk.shell.reconcile import Reconciler
 from ropewalk.shell.watches import _owners
-from ropewalk.shell.write_fence import WriteGate
+from ropewalk.shell.write_fence import WriteFence
 from tests.core import test_deployment_import as importing
 from tests.core.deployment_world import CONFIG
 
@@ -89,7 +89,7 @@ async def api() -> AsyncIterator[tuple[Api, Cluster]]:
     await site.start()
     host, port = runner.addresses[0]
     connection = Connection(f"http://{host}:{port}", None, None, None, None, True, False)
-    async with Cluster(connection, WriteGate(lambda: True)) as cluster:
+    async with Cluster(connection, WriteFence(lambda: True)) as cluster:
         yield found, cluster
     await runner.cleanup()
 

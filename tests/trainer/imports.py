@@ -1,4 +1,4 @@
-"""The errand Import on a directory in place of a pod's volumes."""
+"""The helper job Import on a directory in place of a pod's volumes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pod(root: Path) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def errand(root: Path, uri: str, digest: str, number: int = 1) -> tuple[int, dict[str, Any]]:
+def helper_job(root: Path, uri: str, digest: str, number: int = 1) -> tuple[int, dict[str, Any]]:
     """The exit code and the termination message of one Job."""
     (root / "run").mkdir(parents=True, exist_ok=True)
     document = {"formatVersion": 1, "type": "Import", "uri": uri, "digest": digest, "number": number}
@@ -42,6 +42,6 @@ def imported(root: Path, make: Callable[[Path], None], number: int = 1) -> dict[
     """What the Job says of a model made by `make` and imported."""
     place = root / "claims" / "models" / make.__name__ / str(number)
     make(place)
-    code, said = errand(root, f"pvc://models/{make.__name__}/{number}", foreign_models.digest(place), number)
+    code, said = helper_job(root, f"pvc://models/{make.__name__}/{number}", foreign_models.digest(place), number)
     assert code == 0, said
     return said

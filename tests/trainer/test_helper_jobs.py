@@ -1,4 +1,4 @@
-"""Errands on real directories: what an empty status forgot is found, what is kept no longer goes, nothing else does."""
+"""Helper jobs on real directories: Recover finds what a status lost, Sweep deletes what is due and nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ropewalk.core.pipeline.run.messages import errand_result
+from ropewalk.core.pipeline.run.messages import helper_job_result
 from ropewalk_model import manifest
 from ropewalk_trainer import main
 
@@ -31,7 +31,7 @@ def on(day: int, hour: int = 0) -> str:
 
 
 class World:
-    """A pod of an errand and the store `pvc://models/ropewalk/ns/p` that it sees."""
+    """A pod of a helper job and the store `pvc://models/ropewalk/ns/p` that it sees."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -81,8 +81,8 @@ class World:
         (directory / "record.json").write_text("{}")
         return directory
 
-    def errand(self, kind: str, **changes: Any) -> tuple[int, Said]:
-        """Do an errand in this process; its exit code and its last word."""
+    def helper_job(self, kind: str, **changes: Any) -> tuple[int, Said]:
+        """Do a helper job in this process; its exit code and its last word."""
         document = {
             "formatVersion": 1,
             "type": kind,
@@ -104,7 +104,7 @@ class World:
         """The termination message, which the operator can read."""
         text = (self.root / "termination-log").read_text()
         assert len(text.encode()) <= LIMIT
-        assert errand_result(text) is not None
+        assert helper_job_result(text) is not None
         found: Said = json.loads(text)
         return found
 
@@ -119,7 +119,7 @@ class World:
     ) -> Said:
         """A sweep that succeeds; `versions` and `runs` are what is kept."""
         used = {"versions": list(used_versions), "runs": list(used_runs)}
-        code, said = self.errand("Sweep", now=now, keep={"runs": runs, "versions": versions}, inUse=used)
+        code, said = self.helper_job("Sweep", now=now, keep={"runs": runs, "versions": versions}, inUse=used)
         assert (code, said["outcome"], said["errand"]) == (0, "Succeeded", "Sweep")
         return said
 
@@ -145,7 +145,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_an_absent_store_knows_nothing(world: World) -> None:
     """A Pipeline that never ran: nothing is found and nothing is made."""
-    code, said = world.errand("Recover")
+    code, said = world.helper_job("Recover")
     assert (code, said["outcome"], said["store"], said["lastRun"], said["versions"]) == (
         0,
         "Succeeded",
@@ -160,7 +160,7 @@ def test_a_store_without_an_owner_still_tells_the_last_run(world: World) -> None
     """Nobody's versions are not made anybody's champion, but a run id is not given twice."""
     world.version(1, run=4)
     world.run(7)
-    code, said = world.errand("Recover")
+    code, said = world.helper_job("Recover")
     assert (code, said["store"], said["lastRun"], said["versions"]) == (0, "Absent", 7, [])
 
 
@@ -170,7 +170,7 @@ def test_recover_tells_what_a_champion_needs(world: World) -> None:
     directory = world.version(2, run=5, blessing="NotBlessed")
     world.run(6)
     before = world.tree()
-    code, said = world.errand("Recover")
+    code, said = world.helper_job("Recover")
     newest, oldest = said["versions"]
     digests = manifest.verify(directory)
     assert (code, said["reason"], said["store"], said["lastRun"], said["unreadable"]) == (0, "Recovered", "Mine", 6, 0)
@@ -198,14 +198,14 @@ def test_the_last_run_is_known_from_a_version_whose_run_is_swept(world: World) -
     """Ids never go back, else a run would publish under another's name."""
     world.owned().version(1, run=12)
     world.run(3)
-    assert world.errand("Recover")[1]["lastRun"] == 12
+    assert world.helper_job("Recover")[1]["lastRun"] == 12
 
 
 def test_another_pipelines_store_is_not_read(world: World) -> None:
     """The operator decides; the message says how the user can."""
     world.owned("uid-other").version(1)
     before = world.tree()
-    code, said = world.errand("Recover")
+    code, said = world.helper_job("Recover")
     assert (code, said["outcome"], said["store"]) == (0, "Succeeded", "Foreign")
     assert "adopt-store" in said["message"]
     assert set(said) == {"v", "outcome", "errand", "reason", "message", "store"}
@@ -215,10 +215,10 @@ def test_another_pipelines_store_is_not_read(world: World) -> None:
 def test_another_pipelines_store_can_be_adopted(world: World) -> None:
     """From then on it is ours, and everything in it is found."""
     world.owned("uid-other").version(1, run=9)
-    code, said = world.errand("Recover", adoptStore=True)
+    code, said = world.helper_job("Recover", adoptStore=True)
     assert (code, said["store"], said["adopted"], said["lastRun"]) == (0, "Mine", True, 9)
     assert [one["version"] for one in said["versions"]] == [1]
-    assert "adopted" not in world.errand("Recover")[1]
+    assert "adopted" not in world.helper_job("Recover")[1]
 
 
 def _no_manifest(directory: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_damaged_version_is_left_out(world: World, damage: Callable[[Path], No
     """It is counted; the others are found."""
     world.owned().version(1)
     damage(world.version(2, blessing="NotBlessed"))
-    code, said = world.errand("Recover")
+    code, said = world.helper_job("Recover")
     assert (code, said["unreadable"], [one["version"] for one in said["versions"]]) == (0, 1, [1])
 
 
@@ -291,7 +291,7 @@ def test_names_that_are_no_numbers_are_ignored(world: World) -> None:
     for name in ("03", "0", "-4", "٤", "5.bak", ".6", "9" * 16):
         shutil.copytree(world.store / "models" / "3", world.store / "models" / name)
         (world.store / "runs" / name).mkdir(parents=True)
-    said = world.errand("Recover")[1]
+    said = world.helper_job("Recover")[1]
     assert ([one["version"] for one in said["versions"]], said["lastRun"], said["unreadable"]) == ([3], 3, 0)
 
 
@@ -303,14 +303,14 @@ def test_a_linked_folder_is_not_followed(world: World, folder: str) -> None:
     (world.store / folder).rename(world.root / "elsewhere")
     (world.store / folder).symlink_to(world.root / "elsewhere")
     for kind in ("Recover", "Sweep"):
-        code, said = world.errand(kind)
+        code, said = world.helper_job(kind)
         assert (code, said["reason"]) == (64, "StoreUnreadable")
 
 
 def test_a_broken_owner_is_said(world: World) -> None:
     """Whose the store is cannot be told, so nothing is done."""
     (world.owned().store / "owner.json").write_text("{")
-    code, said = world.errand("Sweep")
+    code, said = world.helper_job("Sweep")
     assert (code, said["reason"]) == (64, "StoreUnreadable")
     assert "owner.json" in said["message"]
 
@@ -322,7 +322,7 @@ def test_the_message_fits_with_many_versions_and_long_uris(world: World, length:
     world.owned()
     for number in range(1, 14):
         world.version(number, blessing="Blessed" if number <= 2 else "NotEvaluated")
-    code, said = world.errand("Recover")
+    code, said = world.helper_job("Recover")
     assert (code, said["lastRun"]) == (0, 13)
     found = {one["version"]: one for one in said["versions"]}
     assert list(found) == sorted(found, reverse=True)
@@ -366,8 +366,8 @@ def test_one_sweep_never_deletes_even_without_grace(world: World) -> None:
     for number in (1, 2):
         world.version(number)
     keep = {"runs": 1, "versions": 1}
-    assert world.errand("Sweep", keep=keep, graceSeconds=0)[1]["waiting"] == 1
-    assert world.errand("Sweep", keep=keep, graceSeconds=0)[1]["deletedVersions"] == [1]
+    assert world.helper_job("Sweep", keep=keep, graceSeconds=0)[1]["waiting"] == 1
+    assert world.helper_job("Sweep", keep=keep, graceSeconds=0)[1]["deletedVersions"] == [1]
 
 
 def test_what_is_referenced_again_is_forgotten(world: World) -> None:
@@ -473,8 +473,8 @@ def test_an_adopted_store_forgets_what_its_former_owner_noted(world: World) -> N
     world.owned("uid-other")
     for number in (1, 2):
         world.version(number)
-    world.errand("Sweep", pipelineUid="uid-other", keep={"runs": 1, "versions": 1})
-    world.errand("Recover", adoptStore=True)
+    world.helper_job("Sweep", pipelineUid="uid-other", keep={"runs": 1, "versions": 1})
+    world.helper_job("Recover", adoptStore=True)
     assert world.sweep(on(5), versions=1)["deletedVersions"] == []
     assert world.sweep(on(6), versions=1)["deletedVersions"] == [1]
 
@@ -486,7 +486,7 @@ def test_another_pipelines_store_is_never_swept(world: World) -> None:
         world.version(number)
     (world.store / "models" / ".deleted-7").mkdir()
     before = world.tree()
-    code, said = world.errand("Sweep", adoptStore=True, keep={"runs": 1, "versions": 1})
+    code, said = world.helper_job("Sweep", adoptStore=True, keep={"runs": 1, "versions": 1})
     assert (code, said["outcome"], said["reason"]) == (64, "Failed", "StoreOwnedByAnother")
     assert "uid-other" in said["message"]
     assert world.tree() == before
@@ -604,7 +604,7 @@ def test_trouble_with_the_store_has_a_name_and_a_remedy(
         rename(source, target)
 
     monkeypatch.setattr("os.rename", failing)
-    found, said = world.errand("Sweep", now=on(2), keep={"runs": 1, "versions": 1})
+    found, said = world.helper_job("Sweep", now=on(2), keep={"runs": 1, "versions": 1})
     assert (found, said["outcome"], said["reason"]) == (code, "Failed", reason)
     assert word in said["message"]
     assert "models/1" in said["message"]
@@ -626,7 +626,7 @@ def test_a_directory_that_is_not_ours_is_named(world: World, monkeypatch: pytest
 
     with monkeypatch.context() as patch:
         patch.setattr("shutil.rmtree", refused)
-        code, said = world.errand("Sweep", now=on(2), keep={"runs": 1, "versions": 1})
+        code, said = world.helper_job("Sweep", now=on(2), keep={"runs": 1, "versions": 1})
     assert (code, said["reason"], said["deletedVersions"], said["waiting"]) == (64, "StoreNotWritable", [1, 2], 1)
     assert "models/.deleted-1" in said["message"]
     assert world.sweep(on(3), versions=1)["waiting"] == 0
@@ -705,7 +705,7 @@ def test_an_errand_that_is_not_understood_does_nothing(world: World, kind: str, 
     """A guess could delete what is in use."""
     world.owned().version(1)
     before = world.tree()
-    code, said = world.errand(kind, **change)
+    code, said = world.helper_job(kind, **change)
     assert (code, said["outcome"], said["reason"]) == (64, "Failed", "InvalidSpec")
     assert word in said["message"]
     assert world.tree() == before
@@ -752,7 +752,7 @@ def test_the_console_script_starts_without_heavy_libraries(world: World) -> None
     )
     world.owned().version(1)
     for kind in ("Recover", "Sweep"):
-        world.errand(kind)
+        world.helper_job(kind)
         (world.root / "termination-log").unlink()
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
         assert ended.returncode == 0, ended.stderr

@@ -22,7 +22,7 @@ from ropewalk_trainer.errors import UserError
 from ropewalk_trainer.helper_jobs import import_model
 from ropewalk_trainer.importing import child_process
 from tests import foreign_models
-from tests.trainer.imports import errand, imported
+from tests.trainer.imports import helper_job, imported
 
 URI = "pvc://models/m/1"
 
@@ -48,7 +48,7 @@ def test_a_keras_export_runs_on_every_engine_and_its_own_directory_stays_as_it_w
     """The version is a copy whose place follows from the digest that the user computes with coreutils."""
     place = put(tmp_path, foreign_models.keras)
     before = tree(place)
-    code, said = errand(tmp_path, URI, foreign_models.digest(place))
+    code, said = helper_job(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["reason"]) == (0, "Imported")
     assert tree(place) == before
     made = version(tmp_path, said)
@@ -85,7 +85,7 @@ def test_signatures_of_any_tensors_are_kept_with_what_tensorflow_answers(tmp_pat
     (call, _) = calls.of(examples, "total", total.inputs, total.outputs)
     assert np.allclose(call.outputs["total"], call.inputs["x"].sum(axis=1))
     shutil.rmtree(tmp_path / "claims" / "models" / ".ropewalk")
-    code, again = errand(
+    code, again = helper_job(
         tmp_path, "pvc://models/several/1", foreign_models.digest(tmp_path / "claims/models/several/1")
     )
     assert (code, again["digest"]) == (0, said["digest"])
@@ -116,7 +116,7 @@ def test_methods_of_tensorflow_1_are_kept(tmp_path: Path) -> None:
 def test_what_cannot_be_served_is_refused_with_the_reason(tmp_path: Path, make: Any, reason: str, words: str) -> None:
     """For good, and nothing is left of it."""
     place = put(tmp_path, make)
-    code, said = errand(tmp_path, URI, foreign_models.digest(place))
+    code, said = helper_job(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["reason"]) == (64, reason)
     assert words in said["message"]
     assert list((tmp_path / "claims/models/.ropewalk/imported").rglob("*.pb")) == []
@@ -142,7 +142,7 @@ def test_a_model_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pyt
     """In the process that tries it."""
     monkeypatch.setenv("ROPEWALK_CALL_SECONDS", "2")
     place = put(tmp_path, foreign_models.spinner)
-    code, said = errand(tmp_path, URI, foreign_models.digest(place))
+    code, said = helper_job(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["reason"]) == (64, "TooSlow")
 
 
@@ -165,7 +165,7 @@ def nonsense(place: Path) -> None:
 def test_a_file_that_breaks_tensorflow_breaks_another_process(tmp_path: Path, make: Any) -> None:
     """The Job ends in order and says so."""
     place = put(tmp_path, make)
-    code, said = errand(tmp_path, URI, foreign_models.digest(place))
+    code, said = helper_job(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["outcome"]) == (64, "Failed")
     assert said["reason"] in ("UnsupportedModel", child_process.CRASHED)
 
@@ -173,7 +173,7 @@ def test_a_file_that_breaks_tensorflow_breaks_another_process(tmp_path: Path, ma
 def test_another_digest_is_answered_with_the_right_one(tmp_path: Path) -> None:
     """So that a person can look and copy it."""
     place = put(tmp_path, foreign_models.words)
-    code, said = errand(tmp_path, URI, "sha256:" + "0" * 64)
+    code, said = helper_job(tmp_path, URI, "sha256:" + "0" * 64)
     assert (code, said["reason"]) == (64, "DigestMismatch")
     assert foreign_models.digest(place) in said["message"]
     assert not (tmp_path / "claims/models/.ropewalk").exists()
@@ -193,7 +193,7 @@ def test_a_directory_is_a_stranger(tmp_path: Path, damage: Any, words: str) -> N
     """No link is followed, nothing odd is copied."""
     place = put(tmp_path, foreign_models.words)
     damage(place)
-    code, said = errand(tmp_path, URI, "sha256:" + "0" * 64)
+    code, said = helper_job(tmp_path, URI, "sha256:" + "0" * 64)
     assert (code, said["reason"]) == (64, "UnsupportedModel")
     assert words in said["message"]
 
@@ -202,7 +202,7 @@ def test_a_way_over_a_link_is_not_taken(tmp_path: Path) -> None:
     """A claim's user may point it anywhere."""
     place = put(tmp_path, foreign_models.words)
     (place.parent / "2").symlink_to(place)
-    code, said = errand(tmp_path, "pvc://models/m/2", foreign_models.digest(place), 2)
+    code, said = helper_job(tmp_path, "pvc://models/m/2", foreign_models.digest(place), 2)
     assert (code, "leads over a link" in said["message"]) == (64, True)
 
 
@@ -212,10 +212,10 @@ def test_doing_it_twice_is_doing_it_once(tmp_path: Path, monkeypatch: pytest.Mon
     uri, digest = "pvc://models/words/1", foreign_models.digest(tmp_path / "claims/models/words/1")
     with monkeypatch.context() as patch:
         patch.setattr(child_process, "made", lambda place, digest: pytest.fail("it was tried again"))
-        assert errand(tmp_path, uri, digest) == (0, said)
+        assert helper_job(tmp_path, uri, digest) == (0, said)
     made = version(tmp_path, said)
     (made.directory / "saved_model.pb").write_bytes(b"tampered with")
-    code, again = errand(tmp_path, uri, digest)
+    code, again = helper_job(tmp_path, uri, digest)
     assert code == 0
     assert version(tmp_path, again).model_digest == said["digest"]
     assert [path.name for path in made.directory.parent.iterdir()] == ["1"]
@@ -229,11 +229,11 @@ def test_the_slower_of_two_jobs_takes_what_the_faster_one_made(tmp_path: Path, m
 
     def overtaken(staged: Path, expected: str) -> Any:
         monkeypatch.setattr(child_process, "made", tried)
-        assert errand(tmp_path, URI, digest)[0] == 0
+        assert helper_job(tmp_path, URI, digest)[0] == 0
         return tried(staged, expected)
 
     monkeypatch.setattr(child_process, "made", overtaken)
-    code, said = errand(tmp_path, URI, digest)
+    code, said = helper_job(tmp_path, URI, digest)
     assert code == 0
     made = version(tmp_path, said)
     assert [path.name for path in made.directory.parent.iterdir()] == ["1"]
@@ -267,7 +267,7 @@ def test_a_crash_at_any_write_leaves_a_whole_version_or_none(tmp_path: Path) -> 
     place = put(tmp_path, foreign_models.words)
     digest = foreign_models.digest(place)
     home = tmp_path / "claims/models/.ropewalk/imported" / digest.removeprefix("sha256:")
-    errand(tmp_path, URI, "sha256:" + "0" * 64)  # writes errand.json
+    helper_job(tmp_path, URI, "sha256:" + "0" * 64)  # writes errand.json
     document = {"formatVersion": 1, "type": "Import", "uri": URI, "digest": digest, "number": 1}
     (tmp_path / "run/errand.json").write_text(json.dumps(document))
     environment = {**os.environ, "ROPEWALK_ROOT": str(tmp_path), "ROPEWALK_TERMINATION_LOG": str(tmp_path / "log")}
@@ -283,11 +283,11 @@ def test_a_crash_at_any_write_leaves_a_whole_version_or_none(tmp_path: Path) -> 
     else:
         raise AssertionError("it never got to its end")
     assert step > 8
-    assert errand(tmp_path, URI, digest)[0] == 0
+    assert helper_job(tmp_path, URI, digest)[0] == 0
     for left in home.glob(".staged-*"):
         os.utime(left, (1, 1))
     shutil.rmtree(home / "1")
-    assert errand(tmp_path, URI, digest)[0] == 0
+    assert helper_job(tmp_path, URI, digest)[0] == 0
     assert [path.name for path in home.iterdir()] == ["1"], "what crashed Jobs left is removed in time"
 
 
@@ -299,7 +299,7 @@ def test_a_store_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyt
         raise OSError(30, "Read-only file system", str(self))
 
     monkeypatch.setattr(import_model, "_clear", lambda home: refuse(home))
-    code, said = errand(tmp_path, URI, foreign_models.digest(place))
+    code, said = helper_job(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["reason"]) == (64, "StoreNotWritable")
     assert "the claim has to be writable" in said["message"]
 
@@ -313,7 +313,7 @@ def test_what_tried_the_model_is_not_believed(tmp_path: Path, monkeypatch: pytes
         return {"engines": [], "loadedBytes": 0, "notes": []}
 
     monkeypatch.setattr(child_process, "made", lying)
-    code, said = errand(tmp_path, URI, foreign_models.digest(place))
+    code, said = helper_job(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["reason"]) == (64, child_process.CRASHED)
     for said_by_child in (b"{}\n", b"[]\n", b"nonsense\n"):
         with pytest.raises(UserError, match="nothing sensible"):

@@ -1,6 +1,6 @@
 """`ropewalk-train run`, the container `train` of a run's pod, and `ropewalk-train errand`, work on the store alone.
 
-What a run needs is imported when there is one to do: an errand starts in a fraction of a second without.
+What a run needs is imported when there is one to do: a helper job starts in a fraction of a second without.
 """
 
 from __future__ import annotations

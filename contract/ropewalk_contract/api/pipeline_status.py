@@ -138,7 +138,7 @@ class Anomaly(StatusModel):
     """One such value; never of a sensitive feature."""
 
 
-class Errand(StatusModel):
+class HelperJob(StatusModel):
     """Work on the store outside a run."""
 
     id: Count | None = None
@@ -186,7 +186,7 @@ class PipelineStatus(StatusModel):
     """The last ten runs that have ended, newest last."""
     anomalies: Annotated[tuple[Anomaly, ...], Field(max_length=20), ListAtomic()] | None = None
     """What the latest run found wrong with the data."""
-    errand: Errand | None = None
+    errand: HelperJob | None = None
     """The latest work on the store outside a run."""
     last_run_id: Count | None = None
     """The greatest number of a run that the store knew when this status was recovered from it."""

@@ -16,12 +16,12 @@ MODEL_DEPLOYMENT_LABEL = f"{GROUP}/modeldeployment"
 RUN_LABEL = f"{GROUP}/run"
 PART_LABEL = f"{GROUP}/part"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
-ERRAND_LABEL = f"{GROUP}/errand"
+HELPER_JOB_LABEL = f"{GROUP}/errand"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 MAX_LENGTH = 63
-_OF_ERRANDS = ".errand"
+_OF_HELPER_JOBS = ".errand"
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 
@@ -49,22 +49,22 @@ def run_config(name: str, run: int, spec_hash: str) -> str:
     return bounded(name, f"-{run}-{spec_hash}")
 
 
-def errand_value(name: str) -> str:
-    """The value in place of `label_value` on the pod of an errand, where that one is what others select pods by.
+def helper_job_value(name: str) -> str:
+    """The value in place of `label_value` on the pod of a helper job, where that one is what others select pods by.
 
     An autoscaler counts every pod that its Deployment selects. No resource's name has a dot (CRD rule).
     """
-    return f"{label_value(name)}{_OF_ERRANDS}"
+    return f"{label_value(name)}{_OF_HELPER_JOBS}"
 
 
 def children_of(label: str, name: str) -> str:
-    """The selector of all that belongs to a resource, its errands' pods included."""
-    return f"{label} in ({label_value(name)},{errand_value(name)})"
+    """The selector of all that belongs to a resource, its helper jobs' pods included."""
+    return f"{label} in ({label_value(name)},{helper_job_value(name)})"
 
 
 def owner_in(value: str) -> str:
-    """The resource's name in a `label_value` or an `errand_value`."""
-    return value.removesuffix(_OF_ERRANDS)
+    """The resource's name in a `label_value` or a `helper_job_value`."""
+    return value.removesuffix(_OF_HELPER_JOBS)
 
 
 def label_value(name: str) -> str:

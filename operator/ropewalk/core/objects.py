@@ -46,9 +46,9 @@ def run_of(child: Json) -> int:
     return _number(label(child, names.RUN_LABEL))
 
 
-def errand_of(child: Json) -> int:
-    """The errand a child belongs to by its label; 0 when it has none."""
-    return _number(label(child, names.ERRAND_LABEL))
+def helper_job_of(child: Json) -> int:
+    """The helper job a child belongs to by its label; 0 when it has none."""
+    return _number(label(child, names.HELPER_JOB_LABEL))
 
 
 def _number(text: str) -> int:

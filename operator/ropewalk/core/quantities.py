@@ -20,7 +20,7 @@ def duration(text: str) -> timedelta:
     return timedelta(seconds=sum(float(n) * _SECONDS[u] for n, u in parts))
 
 
-def memory(amount: str | int) -> int:
+def memory_bytes(amount: str | int) -> int:
     """Bytes of a memory quantity in any of Kubernetes' notations. Raises ValueError for what is none."""
     return int(parse_quantity(amount))
 
@@ -28,8 +28,8 @@ def memory(amount: str | int) -> int:
 def raised_memory(limit: str, factor: str, maximum: str) -> str | None:
     """`limit` times `factor`, at most `maximum`, in whole Mi; None when that is no more than it was."""
     try:
-        wanted = min(int(memory(limit) * Decimal(factor)), memory(maximum)) // 2**20
-        return f"{wanted}Mi" if wanted * 2**20 > memory(limit) else None
+        wanted = min(int(memory_bytes(limit) * Decimal(factor)), memory_bytes(maximum)) // 2**20
+        return f"{wanted}Mi" if wanted * 2**20 > memory_bytes(limit) else None
     except (InvalidOperation, ValueError):
         return None
 

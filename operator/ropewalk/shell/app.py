@@ -22,7 +22,7 @@ from .queue import PASSES_AT_ONCE, Key, Queue
 from .reconcile import API_VERSION, CORES, Reconciler
 from .scrape import DirectReader, PodReader
 from .watches import listen
-from .write_fence import WriteGate
+from .write_fence import WriteFence
 
 LOG = logging.getLogger(__name__)
 RESYNC = 600.0
@@ -64,7 +64,7 @@ class Operator:
         self._options = options
         self._identity = options.identity or f"{socket.gethostname()}_{os.getpid()}_{os.urandom(3).hex()}"
         self._lease = Lease(options.config.operator_namespace, self._identity)
-        self._cluster = Cluster(connection, WriteGate(self._lease.leading, options.fault))
+        self._cluster = Cluster(connection, WriteFence(self._lease.leading, options.fault))
         self._missing: str | None = "starting"
         self._ended: str | None = None
         self._stop = asyncio.Event()
@@ -127,12 +127,12 @@ class Operator:
     async def _definitions_fit(self) -> bool:
         """Wait until both resources are served as this operator knows them; False when told to stop before."""
         while not self._stop.is_set():
-            amiss = await self._amiss()
-            if amiss is None:
+            mismatch = await self._amiss()
+            if mismatch is None:
                 return True
-            if amiss != self._missing:
-                LOG.warning("waiting for the resources", extra={"error": amiss})
-            self._missing = amiss
+            if mismatch != self._missing:
+                LOG.warning("waiting for the resources", extra={"error": mismatch})
+            self._missing = mismatch
             try:
                 await asyncio.wait_for(self._stop.wait(), DEFINITIONS_RETRY)
             except TimeoutError:
@@ -141,7 +141,7 @@ class Operator:
 
     async def _amiss(self) -> str | None:
         try:
-            found = await crd_check.amiss(self._cluster)
+            found = await crd_check.mismatch(self._cluster)
             if found is None:
                 for kind in CORES:
                     await self._cluster.list(API_VERSION, kind, self._scope()[0])

@@ -15,7 +15,7 @@ import aiohttp
 
 from ..core.plan import MANAGER, Json, Ref
 from .connection import Connection
-from .write_fence import WriteGate
+from .write_fence import WriteFence
 
 STATUS_MANAGER = "ropewalk-status"
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
@@ -57,7 +57,7 @@ class NameTaken(ApiError):
 class Cluster:
     """One session with the API server. Use as an async context manager."""
 
-    def __init__(self, connection: Connection, gate: WriteGate) -> None:
+    def __init__(self, connection: Connection, gate: WriteFence) -> None:
         self.connection = connection
         self._gate = gate
         self._ssl = connection.ssl_context()

@@ -14,7 +14,7 @@ from .cluster import Cluster
 REMEDY = "run `kubectl apply --server-side -k manifests` with the manifests of this operator's version"
 
 
-async def amiss(cluster: Cluster) -> str | None:
+async def mismatch(cluster: Cluster) -> str | None:
     """What is wrong with the definitions and how to mend it; None: they are ours. Raises as Cluster.get does."""
     for name, wanted in schemas().items():
         found = await cluster.get(Ref("apiextensions.k8s.io/v1", "CustomResourceDefinition", name), None)

@@ -15,7 +15,7 @@ class NotLeading(Exception):
     """A write was held back because this process does not hold the Lease (any more)."""
 
 
-class WriteGate:
+class WriteFence:
     """Counts writes; refuses them without the Lease; crashes where a test asks for it.
 
     `fault` is the value of ROPEWALK_FAULT: `crash:N:before` or `crash:N:after` ends the process with status 137 right

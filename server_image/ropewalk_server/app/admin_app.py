@@ -17,16 +17,16 @@ FORMAT_VERSION = 1
 SINCE = re.compile(rb"(?:since=([0-9]{1,12}))?")
 
 
-class Monitoring:
+class AdminApp:
     """The handler of the monitoring port. It can change nothing."""
 
     def __init__(
-        self, predictor: Predictor, pod: str, draining: Callable[[], bool], trouble: Callable[[], str]
+        self, predictor: Predictor, pod: str, draining: Callable[[], bool], unavailable_reason: Callable[[], str]
     ) -> None:
         self._predictor = predictor
         self._pod = pod
         self._draining = draining
-        self._trouble = trouble
+        self._unavailable_reason = unavailable_reason
         self._paths = {
             b"/healthz": self._health,
             b"/readyz": self._ready,
@@ -51,8 +51,8 @@ class Monitoring:
         versions = self._predictor.versions
         if self._draining():
             return "shutting down"
-        if trouble := self._trouble():
-            return trouble
+        if unavailable_reason := self._unavailable_reason():
+            return unavailable_reason
         if versions.live_model is not None:
             return ""
         if versions.routes is None:
@@ -76,7 +76,7 @@ class Monitoring:
             "formatVersion": FORMAT_VERSION,
             "revision": versions.routes.revision if versions.routes else 0,
             "pod": self._pod,
-            "trouble": self._trouble(),
+            "trouble": self._unavailable_reason(),
             "live": versions.live,
             "versions": versions.document(),
         }
@@ -86,7 +86,7 @@ class Monitoring:
         since = SINCE.fullmatch(request.query)
         if since is None:
             return error(400, "/windows takes nothing or ?since= with whole seconds since the epoch")
-        return Response(200, self._predictor.monitor.windows(None if since[1] is None else int(since[1])))
+        return Response(200, self._predictor.recorder.windows(None if since[1] is None else int(since[1])))
 
     def _baseline(self, _: Request) -> Response:
         versions = self._predictor.versions

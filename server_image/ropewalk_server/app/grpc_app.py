@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from ropewalk_server.app.access_log import TRACERESPONSE, AccessLog, trace_of, trace_response
-from ropewalk_server.auth.credentials import REFUSALS, Gate, Verdict
+from ropewalk_server.auth.credentials import REFUSALS, Authenticator, Verdict
 from ropewalk_server.protocols.common import health_grpc
 from ropewalk_server.protocols.openinference import grpc as openinference_grpc
 from ropewalk_server.protocols.tfserving import grpc as tfserving_grpc
@@ -24,12 +24,12 @@ _CODES = {
 }
 
 
-class GrpcService:
-    """The handler of one model's gRPC port; with a `gate` for those only whom it lets in."""
+class GrpcApp:
+    """The handler of one model's gRPC port; with an `authenticator` for those only whom it lets in."""
 
-    def __init__(self, predictor: Predictor, gate: Gate | None, draining: Callable[[], bool]) -> None:
+    def __init__(self, predictor: Predictor, authenticator: Authenticator | None, draining: Callable[[], bool]) -> None:
         self._predictor = predictor
-        self._gate = gate
+        self._authenticator = authenticator
         methods, with_receipts = (
             {
                 **tfserving_grpc.TensorFlowServing(predictor, each).methods(),
@@ -46,9 +46,9 @@ class GrpcService:
 
     def admit(self, head: Head) -> Reply | None:
         """As Service does: the refusal of somebody who is known already not to be let in."""
-        if self._gate is None or head.path == _OPEN:
+        if self._authenticator is None or head.path == _OPEN:
             return None
-        verdict = self._gate.ask(head.authorization)
+        verdict = self._authenticator.ask(head.authorization)
         if verdict is Verdict.ALLOWED or not isinstance(verdict, Verdict):
             return None
         return self._refused(verdict)
@@ -90,9 +90,9 @@ class GrpcService:
         return reply._replace(metadata=(*reply.metadata, (TRACERESPONSE, trace_response(trace))))
 
     def _answer(self, head: Head, message: bytes) -> Answer:
-        if self._gate is None or head.path == _OPEN:
+        if self._authenticator is None or head.path == _OPEN:
             return self._let_in(head, message)
-        verdict = self._gate.ask(head.authorization)
+        verdict = self._authenticator.ask(head.authorization)
         if isinstance(verdict, Verdict):
             return self._let_in(head, message) if verdict is Verdict.ALLOWED else self._refused(verdict)
         return asyncio.ensure_future(self._once_known(verdict, head, message))

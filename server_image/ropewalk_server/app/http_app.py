@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import compress
 
 from ropewalk_server.app.access_log import TRACEPARENT, TRACERESPONSE, AccessLog, trace_of, trace_response
-from ropewalk_server.auth.credentials import REFUSALS, Gate, Verdict
+from ropewalk_server.auth.credentials import REFUSALS, Authenticator, Verdict
 from ropewalk_server.log import log, place
 from ropewalk_server.protocols.common import openapi, rest_errors
 from ropewalk_server.protocols.openinference import rest as openinference
@@ -27,12 +27,12 @@ Ruling = Verdict | asyncio.Future[Verdict]
 _HINTS = {Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),)}
 
 
-class Service:
-    """The handler of one model's HTTP port; with a `gate` for those only whom it lets in."""
+class HttpApp:
+    """The handler of one model's HTTP port; with an `authenticator` for those only whom it lets in."""
 
-    def __init__(self, predictor: Predictor, gate: Gate | None = None) -> None:
+    def __init__(self, predictor: Predictor, authenticator: Authenticator | None = None) -> None:
         self._predictor = predictor
-        self._gate = gate
+        self._authenticator = authenticator
         self._tfserving = tfserving.TensorFlowServing(predictor)
         self._openinference = openinference.OpenInference(predictor).handle
         self._openapi = openapi.OpenApi(predictor).handle
@@ -40,7 +40,9 @@ class Service:
 
     def admit(self, headers: Mapping[bytes, bytes]) -> Response | None:
         """The refusal of somebody who is known already not to be let in; asked before a large body is read."""
-        verdict = Verdict.ALLOWED if self._gate is None else self._gate.ask(headers.get(AUTHORIZATION))
+        verdict = (
+            Verdict.ALLOWED if self._authenticator is None else self._authenticator.ask(headers.get(AUTHORIZATION))
+        )
         if verdict is Verdict.ALLOWED or not isinstance(verdict, Verdict):
             return None
         return self._refused(verdict)
@@ -65,8 +67,8 @@ class Service:
         takes = self._tfserving.takes
         joins = [takes(request) and TRACEPARENT not in request.headers for request in requests]
         verdicts: list[Ruling | None] = [None] * len(requests)
-        if self._gate is not None:
-            verdicts = [self._gate.ask(request.headers.get(AUTHORIZATION)) for request in requests]
+        if self._authenticator is not None:
+            verdicts = [self._authenticator.ask(request.headers.get(AUTHORIZATION)) for request in requests]
             joins = [joined and verdict is Verdict.ALLOWED for joined, verdict in zip(joins, verdicts, strict=True)]
         joining = list(compress(requests, joins))
         try:
@@ -116,10 +118,10 @@ class Service:
         self._log.line("REST", request.path, began, trace, method=method, **fields)
 
     def _answer(self, request: Request, verdict: Ruling | None) -> Answer:
-        if self._gate is None:
+        if self._authenticator is None:
             return self._let_in(request)
         if verdict is None:
-            verdict = self._gate.ask(request.headers.get(AUTHORIZATION))
+            verdict = self._authenticator.ask(request.headers.get(AUTHORIZATION))
         if isinstance(verdict, Verdict):
             return self._let_in(request) if verdict is Verdict.ALLOWED else self._refused(verdict)
         return asyncio.ensure_future(self._once_known(verdict, request))

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from ropewalk_server import native
 from ropewalk_server.app.access_log import TRACEPARENT
-from ropewalk_server.app.admin_app import Monitoring, error
-from ropewalk_server.app.grpc_app import GrpcService
-from ropewalk_server.app.http_app import AUTHORIZATION, Service
+from ropewalk_server.app.admin_app import AdminApp, error
+from ropewalk_server.app.grpc_app import GrpcApp
+from ropewalk_server.app.http_app import AUTHORIZATION, HttpApp
 from ropewalk_server.auth import token_review
-from ropewalk_server.auth.credentials import Certificate, FeedbackKey, Gate, Tokens
+from ropewalk_server.auth.credentials import Authenticator, Certificate, FeedbackKey, Tokens
 from ropewalk_server.log import log, place
 from ropewalk_server.protocols.common import rest_errors
 from ropewalk_server.protocols.openinference import rest
@@ -27,7 +27,7 @@ from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.serving.routes import RoutesFile
 from ropewalk_server.serving.versions import Versions
 from ropewalk_server.telemetry.receipts import REQUEST, Receipts
-from ropewalk_server.telemetry.recorder import Monitor
+from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.server import HttpServer
 from ropewalk_server.transport.http2.server import GrpcServer
 
@@ -51,7 +51,7 @@ def root() -> Path:
     return Path(os.environ.get("ROPEWALK_ROOT", "/ropewalk"))
 
 
-def gate(name: str) -> Gate | None:
+def authenticator(name: str) -> Authenticator | None:
     """Who may ask, as the operator says; None: everybody."""
     authentication = os.environ.get("ROPEWALK_AUTHENTICATION", AUTHENTICATIONS[0])
     if authentication == "Token":
@@ -70,15 +70,15 @@ class Server:
         given, wanted = os.environ.get("ROPEWALK_FEEDBACK_KEY", ""), bool(os.environ.get("ROPEWALK_FEEDBACK"))
         self.feedback_key = FeedbackKey(root() / "feedback", given=given.encode(), wanted=wanted)
         later = asyncio.get_running_loop().call_soon
-        self.predictor = Predictor(name, self.versions, Monitor(later=later), Receipts(self.feedback_key.key))
+        self.predictor = Predictor(name, self.versions, Recorder(later=later), Receipts(self.feedback_key.key))
         self.rows_seen = RowsSeen()
         self.draining = False
-        self.gate = gate(name)
+        self.authenticator = authenticator(name)
         secured = bool(os.environ.get("ROPEWALK_TLS"))
         self.certificate = Certificate(root() / "tls") if secured else None
         self.grpc_certificate = Certificate(root() / "tls", protocols=["h2"]) if secured else None
-        monitoring = Monitoring(self.predictor, pod, lambda: self.draining, self.trouble)
-        service = Service(self.predictor, self.gate)
+        monitoring = AdminApp(self.predictor, pod, lambda: self.draining, self.unavailable_reason)
+        service = HttpApp(self.predictor, self.authenticator)
         self.http = HttpServer(
             service.handle,
             rest_errors.error,
@@ -87,15 +87,15 @@ class Server:
             admit=service.admit,
             rejected=self.predictor.reject,
         )
-        calls = GrpcService(self.predictor, self.gate, lambda: self.draining)
+        calls = GrpcApp(self.predictor, self.authenticator, lambda: self.draining)
         self.grpc = GrpcServer(calls.handle, admit=calls.admit, rejected=self.predictor.reject)
         self.monitoring = HttpServer(monitoring.handle, error)
         self._stop = asyncio.Event()
 
-    def trouble(self) -> str:
+    def unavailable_reason(self) -> str:
         """What keeps this server from answering whatever it has loaded; empty: nothing."""
         problems = [self.routes_file.error if self.versions.routes is None else "", self.feedback_key.problem]
-        problems += [one.problem for one in (self.gate, self.certificate) if one is not None]
+        problems += [one.problem for one in (self.authenticator, self.certificate) if one is not None]
         return next((problem for problem in problems if problem), "")
 
     async def run(self, http_port: int, grpc_port: int, monitoring_port: int) -> None:
@@ -120,17 +120,17 @@ class Server:
         await asyncio.sleep(float(os.environ.get("ROPEWALK_LEAVE_SECONDS", LEAVE_SECONDS)))
         following.cancel()
         await asyncio.gather(self.http.stop(grace_seconds=grace), self.grpc.stop(grace_seconds=grace))
-        self.predictor.monitor.finish()
+        self.predictor.recorder.finish()
         await self._until_read()
         await self.monitoring.stop(grace_seconds=1.0)
         self.versions.stop()
         self.predictor.stop()
-        if self.gate is not None:
-            self.gate.close()
+        if self.authenticator is not None:
+            self.authenticator.close()
 
     async def _until_read(self) -> None:
         until = time.monotonic() + LINGER_SECONDS
-        while self.predictor.monitor.unread and time.monotonic() < until:
+        while self.predictor.recorder.unread and time.monotonic() < until:
             await asyncio.sleep(0.02)
 
     def follow(self) -> None:
@@ -140,21 +140,21 @@ class Server:
             log("info", "routes", revision=routes.revision, live=routes.live, pilot=routes.pilot)
             self.predictor.limits = self.http.limits = self.grpc.limits = routes.limits
             self.predictor.batch_as(routes.batching)
-            self.predictor.monitor.follow(routes.bucket_seconds)
+            self.predictor.recorder.follow(routes.bucket_seconds)
             self.versions.follow(routes)
         self.versions.tick()
-        self.predictor.monitor.tick()
+        self.predictor.recorder.tick()
         self.prefer_engine()
         self.feedback_key.poll()
         self.predictor.receipts.renew(self.feedback_key.key)
-        for credentials in (self.gate, self.certificate, self.grpc_certificate):
+        for credentials in (self.authenticator, self.certificate, self.grpc_certificate):
             if credentials is not None:
                 credentials.poll()
 
     def prefer_engine(self) -> None:
         """Let the engine suit the size of the requests that came."""
         live = self.versions.live
-        totals = None if live is None else self.predictor.monitor.totals.get(live)
+        totals = None if live is None else self.predictor.recorder.totals.get(live)
         if live is not None and totals is not None:
             rows = self.rows_seen.average(live, sum(totals.latency), totals.rows)
             if rows is not None:

@@ -1,6 +1,6 @@
 """Who may ask, and the server's certificate: files of mounted Secrets, read anew when kubelet replaces them.
 
-`Gate` is what protocols see of an authentication; that of Kubernetes is in token_review.py.
+`Authenticator` is what protocols see of an authentication; that of Kubernetes is in token_review.py.
 
 What is asked for and not there fails closed: no request is answered, readiness is off, and /status says why.
 """
@@ -53,7 +53,7 @@ REFUSALS = {
 }
 
 
-class Gate(Protocol):
+class Authenticator(Protocol):
     """Who may ask."""
 
     problem: str

@@ -146,7 +146,7 @@ class Kept(NamedTuple):
     at: float
 
 
-class Reviews:
+class TokenReviews:
     """The verdict on every caller; lives on the event loop, asks in threads of its own."""
 
     def __init__(self, api: ApiServer) -> None:
@@ -245,9 +245,9 @@ class Reviews:
         self._workers.shutdown(wait=False, cancel_futures=True)
 
 
-def from_environment(name: str, directory: Path) -> Reviews:
+def from_environment(name: str, directory: Path) -> TokenReviews:
     """As the pod's environment says: KUBERNETES_SERVICE_HOST and _PORT by kubelet, the rest by the operator."""
     environment = os.environ
     address = environment.get("KUBERNETES_SERVICE_HOST", ""), int(environment.get("KUBERNETES_SERVICE_PORT", "443"))
     asked = Asked(environment.get("ROPEWALK_NAMESPACE", ""), name, environment.get("ROPEWALK_AUDIENCE") or None)
-    return Reviews(ApiServer(address, directory, asked))
+    return TokenReviews(ApiServer(address, directory, asked))

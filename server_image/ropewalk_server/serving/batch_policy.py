@@ -11,7 +11,7 @@ AUTO, OFF, BOUNDED = "Auto", "Off", "Bounded"
 
 
 @dataclass(frozen=True)
-class Batching:
+class BatchPolicy:
     """Auto: requests that wait anyway, where the engine gains by it. Off: every request is a call of its own. Bounded:
     at most so many rows in a call, for which a request waits so long."""
 
@@ -20,12 +20,12 @@ class Batching:
     delay_seconds: float = 0.0
 
     @staticmethod
-    def from_document(document: dict[str, Any]) -> Batching:
+    def from_document(document: dict[str, Any]) -> BatchPolicy:
         """Read `batching` of routes.json. Raises ValueError."""
         kind = str(document.get("type", AUTO))
         if kind in (AUTO, OFF):
-            return Batching(kind)
-        found = Batching(kind, int(document["maxRows"]), float(document["maxDelaySeconds"]))
+            return BatchPolicy(kind)
+        found = BatchPolicy(kind, int(document["maxRows"]), float(document["maxDelaySeconds"]))
         if kind != BOUNDED or found.most_rows < 1 or not 0 <= found.delay_seconds <= 3600:
             raise ValueError(f"batching cannot be {document!r}")
         return found

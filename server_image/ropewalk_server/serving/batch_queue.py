@@ -3,7 +3,7 @@
 A batch is not waited for. While all threads compute, requests queue; the thread that becomes free takes what has
 queued for the same model, up to MOST_ROWS. So a lone request starts at once, and under load batches grow until the
 queue is empty: the delay is bounded by one computation, and there is nothing to tune. Who wants to tune it all the same
-(`Batching`) can have requests wait a bounded time while a thread is free. The queue is first in, first out, so no
+(`BatchPolicy`) can have requests wait a bounded time while a thread is free. The queue is first in, first out, so no
 request is overtaken for ever by smaller ones, and one whose deadline has passed is never computed.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.batch_policy import AUTO, OFF, Batching
+from ropewalk_server.serving.batch_policy import AUTO, OFF, BatchPolicy
 from ropewalk_server.serving.model import Model
 
 Core = NDArray[np.float32]
@@ -53,7 +53,7 @@ class Job:
             self.future.set_exception(error)
 
 
-class Batcher:
+class BatchQueue:
     """The queue and its threads. Lives on the event loop."""
 
     def __init__(self, workers: int) -> None:
@@ -64,7 +64,7 @@ class Batcher:
         self._queue: deque[Job] = deque()
         self._busy = 0
         self._timer: asyncio.TimerHandle | None = None
-        self.batching = Batching()
+        self.batching = BatchPolicy()
 
     @property
     def waiting(self) -> int:

@@ -16,7 +16,7 @@ from ropewalk_server.serving.processors import processors
 T = TypeVar("T")
 
 
-class Aside:
+class Offload:
     """The threads, and how many requests wait to be read by them or are, with their bodies' bytes."""
 
     def __init__(self) -> None:

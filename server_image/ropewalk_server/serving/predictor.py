@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 from ropewalk_server.log import log, place
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.batch_policy import OFF, Batching
-from ropewalk_server.serving.batch_queue import Batcher
+from ropewalk_server.serving.batch_policy import OFF, BatchPolicy
+from ropewalk_server.serving.batch_queue import BatchQueue
 from ropewalk_server.serving.engines import Uncomputable
 from ropewalk_server.serving.model import Model
-from ropewalk_server.serving.offload import Aside
+from ropewalk_server.serving.offload import Offload
 from ropewalk_server.serving.processors import processors
 from ropewalk_server.serving.versions import Versions
-from ropewalk_server.telemetry.buckets import Yardstick
+from ropewalk_server.telemetry.buckets import BinSource
 from ropewalk_server.telemetry.receipts import Issued, Receipts
-from ropewalk_server.telemetry.recorder import Answered, Monitor
+from ropewalk_server.telemetry.recorder import Answered, Recorder
 from ropewalk_server.telemetry.stage_timing import REST_V1, Times
 from ropewalk_server.transport.limits import REASONS, Limits
 
@@ -48,7 +48,7 @@ class Refused(Exception):
         self.status = status
 
 
-class Unwritten:
+class DeferredResponse:
     """What a `write` returns of named tensors that are to be written elsewhere: `count` the request once they are."""
 
     count: Callable[[], None]
@@ -68,10 +68,10 @@ class Loaded(NamedTuple):
 class Predictor:
     """One model's versions behind all protocols. Lives on the event loop; `limits` are replaced with the routes."""
 
-    def __init__(self, name: str, versions: Versions, monitor: Monitor, receipts: Receipts) -> None:
+    def __init__(self, name: str, versions: Versions, recorder: Recorder, receipts: Receipts) -> None:
         self.name = name
         self.versions = versions
-        self.monitor = monitor
+        self.recorder = recorder
         self.receipts = receipts
         self.limits = Limits()
         self.in_flight = 0
@@ -79,13 +79,13 @@ class Predictor:
         of the queue as well."""
         self._waiting_bytes = 0
         self.rejected = dict.fromkeys(REASONS, 0)
-        self.aside = Aside()
-        self._batcher = Batcher(processors())
+        self.offload = Offload()
+        self._batch_queue = BatchQueue(processors())
         self._inline_micros = INLINE_MICROS
 
-    def batch_as(self, batching: Batching) -> None:
+    def batch_as(self, batching: BatchPolicy) -> None:
         """Compute what comes from now on together as this says; who is to wait for others must queue."""
-        self._batcher.batching = batching
+        self._batch_queue.batching = batching
         self._inline_micros = -1.0 if batching.delay_seconds else INLINE_MICROS
 
     def find(self, version: int | None, protocol: str = REST_V1) -> Loaded | None:
@@ -140,7 +140,7 @@ class Predictor:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
         until = began + self.limits.deadline_seconds
-        job = self._batcher.submit(loaded.model, batch, until)
+        job = self._batch_queue.submit(loaded.model, batch, until)
         deadline = loop.call_later(max(0.0, until - decoded), job.fail, TimeoutError())
 
         def computed(future: asyncio.Future[Core]) -> None:
@@ -184,20 +184,20 @@ class Predictor:
         answer = write(core, self.receipt(loaded, core, each) if self.receipts.issued else None)
         if isinstance(core, dict):  # named tensors: rows are counted, and nothing of what they hold
             batch, core = Batch(batch.rows, (), matrix=_NOTHING[: batch.rows]), _NOTHING[: batch.rows]
-            if isinstance(answer, Unwritten):
+            if isinstance(answer, DeferredResponse):
 
                 def count() -> None:
-                    self.monitor.answered(Answered(loaded, times, time.perf_counter(), batch, core, computed))
+                    self.recorder.answered(Answered(loaded, times, time.perf_counter(), batch, core, computed))
 
                 answer.count = count
                 return answer
-        self.monitor.answered(Answered(loaded, times, time.perf_counter(), batch, core, computed))
+        self.recorder.answered(Answered(loaded, times, time.perf_counter(), batch, core, computed))
         return answer
 
     def most_together(self, model: Model) -> int:
         """Rows of requests that are predicted together on the event loop; 0 where not even one is cheap enough, or none
         may be together."""
-        curve, batching = model.curve, self._batcher.batching
+        curve, batching = model.curve, self._batch_queue.batching
         cheap = int((self._inline_micros - curve.fixed) / max(curve.row, 0.01))
         if batching.type == OFF or model.signature.task == "Tensors":
             return 0
@@ -218,7 +218,7 @@ class Predictor:
         computed = time.perf_counter()
         answer = write(core)
         times = Times(began, decoded, decoded, computed)
-        self.monitor.answered(Answered(loaded, times, time.perf_counter(), batch, core, batch.rows, counts))
+        self.recorder.answered(Answered(loaded, times, time.perf_counter(), batch, core, batch.rows, counts))
         return answer
 
     def receipt(self, loaded: Loaded, core: Core, each: bool = False) -> Issued:
@@ -246,19 +246,19 @@ class Predictor:
         log("error", "request failed", error=place(error))
         loaded = self.find(None, protocol)
         if loaded is not None:
-            self.monitor.failed(loaded, 500, seconds)
+            self.recorder.failed(loaded, 500, seconds)
 
     def failed(self, loaded: Loaded, began: float, why: Refused) -> Refused:
         """Count a request that gets no prediction; returns `why`, to be raised."""
         if why.status == 413:  # bytes were counted before there was a request
             self.reject("rows")
-        self.monitor.failed(loaded, why.status, time.perf_counter() - began)
+        self.recorder.failed(loaded, why.status, time.perf_counter() - began)
         return why
 
     @property
     def waiting(self) -> int:
         """Requests in the queue before a slow engine."""
-        return self._batcher.waiting
+        return self._batch_queue.waiting
 
     def reject(self, reason: str) -> None:
         """Count a request that a limit has turned away."""
@@ -266,11 +266,11 @@ class Predictor:
 
     def stop(self) -> None:
         """End the threads once nothing is computed any more."""
-        self.aside.stop()
-        self._batcher.stop()
+        self.offload.stop()
+        self._batch_queue.stop()
 
 
-def digest_bytes(model: Yardstick) -> bytes:
+def digest_bytes(model: BinSource) -> bytes:
     """The 32 bytes of the manifest's digest, which receipts are bound to."""
     return _bytes_of(model.manifest_digest)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ropewalk_server.serving.batch_policy import Batching
+from ropewalk_server.serving.batch_policy import BatchPolicy
 from ropewalk_server.transport.limits import Limits
 
 MAX_BYTES = 1 << 20
@@ -34,7 +34,7 @@ class Routes:
     bucket_seconds: int = 60
     engine: str = "Auto"
     limits: Limits = field(default_factory=Limits)
-    batching: Batching = field(default_factory=Batching)
+    batching: BatchPolicy = field(default_factory=BatchPolicy)
     retry: int = 0
     """What failed under another value is tried again."""
 
@@ -62,7 +62,7 @@ def parse(text: str | bytes) -> Routes:
             bucket_seconds=int(document.get("bucketSeconds", 60)),
             engine=str(document.get("engine", "Auto")),
             limits=Limits.from_document(document.get("limits") or {}),
-            batching=Batching.from_document(document.get("batching") or {}),
+            batching=BatchPolicy.from_document(document.get("batching") or {}),
             retry=int(document.get("retry") or 0),
         )
     except InvalidRoutes:

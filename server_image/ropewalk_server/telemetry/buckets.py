@@ -35,7 +35,7 @@ EXPECTED_CODES = (200, 400, 500)
 """Counted from zero, so that a rate sees the first of them; others are rare."""
 
 
-class Yardstick(Protocol):
+class BinSource(Protocol):
     """What counting needs of the model that answered."""
 
     @property
@@ -49,7 +49,7 @@ class Yardstick(Protocol):
 
 
 @dataclass(frozen=True)
-class Former:
+class RetiredVersion:
     """The yardstick of a version that may have been let go: labels for its answers come late."""
 
     digest: str
@@ -58,9 +58,9 @@ class Former:
     baseline: Baseline
 
     @staticmethod
-    def of(model: Yardstick) -> Former:
+    def of(model: BinSource) -> RetiredVersion:
         """All that stays of a model."""
-        return Former(model.digest, model.manifest_digest, model.classes, model.baseline)
+        return RetiredVersion(model.digest, model.manifest_digest, model.classes, model.baseline)
 
 
 @dataclass
@@ -128,13 +128,13 @@ class Totals:
         return self.rows - self.together_rows + self.batches_rows
 
     @staticmethod
-    def of(model: Yardstick) -> Totals:
+    def of(model: BinSource) -> Totals:
         """Of a version that has not answered yet: zeros, in all its bins."""
         found = Totals()
         found.describe(model)
         return found
 
-    def describe(self, model: Yardstick) -> None:
+    def describe(self, model: BinSource) -> None:
         """Take the bins' labels from the model that answers for this version now; where nothing was counted in them,
         they stand at zero."""
         bins, predictions = model.baseline.bins, model.baseline.prediction_bins
@@ -144,14 +144,14 @@ class Totals:
         self.features = {name: sum_of(self.features.get(name), zero) for name, zero in zeros.items()}
         self.predictions = sum_of(self.predictions, np.zeros(predictions.size, dtype=np.int64))
 
-    def add(self, bucket: Open) -> None:
+    def add(self, bucket: OpenBucket) -> None:
         """Add a closed bucket's histograms."""
         counted = self.counted(bucket)
         self.features = {name: counts for name, (_, counts) in counted.features.items()}
         self.predictions = counted.predictions[1]
         self.dropped = counted.rows["dropped"]
 
-    def counted(self, bucket: Open | None) -> Counted:
+    def counted(self, bucket: OpenBucket | None) -> Counted:
         """The histograms with those of `bucket`, whose rows kept aside have been counted."""
         features, predictions, dropped = dict(self.features), self.predictions, self.dropped
         if bucket is not None:
@@ -173,10 +173,10 @@ class Counted(NamedTuple):
     rows: dict[str, int]
 
 
-class Open:
+class OpenBucket:
     """The bucket being filled for one version."""
 
-    def __init__(self, start: int, version: int, model: Yardstick) -> None:
+    def __init__(self, start: int, version: int, model: BinSource) -> None:
         self.start = start
         self.version = version
         self.model = model
@@ -248,7 +248,7 @@ class Open:
         return {**bucket.document(), "clientErrors": self.client_errors, "sampledRows": self.counter.rows}
 
 
-def prediction_counts(model: Yardstick, core: NDArray[np.float32]) -> NDArray[np.int64]:
+def prediction_counts(model: BinSource, core: NDArray[np.float32]) -> NDArray[np.int64]:
     """Predictions in the baseline's bins: classes, or a regression's values."""
     if not model.classes:
         return model.baseline.prediction_bins.count(core.reshape(-1))

@@ -21,7 +21,7 @@ LARGEST_BUCKET = 1 << 20
 """An answer holds at least the buckets of one minute, one for each version, and the operator reads at most 4 MiB."""
 
 
-class Closed:
+class ClosedWindows:
     """Buckets by their start, the oldest dropped where room is short."""
 
     def __init__(self) -> None:

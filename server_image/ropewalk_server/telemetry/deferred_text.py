@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.telemetry.buckets import FLUSH_TEXTS, Open
+from ropewalk_server.telemetry.buckets import FLUSH_TEXTS, OpenBucket
 
 MOST_AT_ONCE = 1024
 """Texts that are counted when it cannot wait, because the bucket closes or somebody asks: of more a sample."""
@@ -19,19 +19,19 @@ MOST_WAITING, MOST_BYTES = 100_000, 32 << 20
 """Texts that wait, and bytes of the requests that brought them; with more a sample is counted, too."""
 
 
-class WaitingTexts:
+class DeferredText:
     """Of all versions. `later` calls what is to be done when others have had their turn; `left_out` hears of so many
     rows of a version that are not counted."""
 
     def __init__(self, later: Callable[[Callable[[], None]], object], left_out: Callable[[int, int], None]) -> None:
         self._later = later
         self._left_out = left_out
-        self._rows: deque[tuple[Open, Batch, NDArray[np.float32], int]] = deque()
+        self._rows: deque[tuple[OpenBucket, Batch, NDArray[np.float32], int]] = deque()
         self._due = False
         self._chance = Random(0).random
         self.texts = self.nbytes = 0
 
-    def add(self, bucket: Open, batch: Batch, core: NDArray[np.float32]) -> None:
+    def add(self, bucket: OpenBucket, batch: Batch, core: NDArray[np.float32]) -> None:
         """Count these soon."""
         size = batch.nbytes
         self._rows.append((bucket, batch, core, size))

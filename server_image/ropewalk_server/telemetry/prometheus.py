@@ -40,7 +40,7 @@ def _process(predictor: Predictor, ready: bool) -> list[Family]:
         (Family(PREFIX + "queue_depth", "gauge", "Requests that no thread has taken yet."), predictor.waiting),
         (
             Family(PREFIX + "feedback_rejected_total", "counter", "Labels with an unknown id or class."),
-            predictor.monitor.feedback_rejected,
+            predictor.recorder.feedback_rejected,
         ),
     ]
     for family, value in families:
@@ -68,7 +68,7 @@ def _models(predictor: Predictor) -> list[Family]:
 
 def _totals(predictor: Predictor) -> Iterator[tuple[int, Totals]]:
     """Of each version that is loaded or has answered here."""
-    totals = predictor.monitor.totals
+    totals = predictor.recorder.totals
     held = predictor.versions.held
     for version in sorted({*totals, *(number for number, one in held.items() if one.model is not None)}):
         model = held[version].model if version in held else None
@@ -96,7 +96,7 @@ def _answers(predictor: Predictor) -> list[Family]:
         "histogram",
         f"Parts of answered requests: decode, queue, infer, encode. Measured for one request of {EVERY}.",
     )
-    predictor.monitor.settle()
+    predictor.recorder.settle()
     for version, totals in _totals(predictor):
         own = {"model": predictor.name, "version": version}
         for protocol, codes in totals.codes.items():
@@ -129,7 +129,7 @@ def _histograms(predictor: Predictor) -> list[Family]:
         PREFIX + "monitor_rows_total", "counter", "Rows by whether the histograms have them: sampled_out under load."
     )
     for version, totals in _totals(predictor):
-        counted = predictor.monitor.counted(version, totals)
+        counted = predictor.recorder.counted(version, totals)
         own = {"model": predictor.name, "version": version}
         left_out.add(own, max(0, len(counted.features) - MOST_FEATURES))
         for name, (names, counts) in islice(counted.features.items(), MOST_FEATURES):

@@ -6,7 +6,7 @@ aside and counted into the baseline's bins a thousand at a time, because a histo
 one of a thousand. When rows come faster than they can be counted without being felt, one batch of k, by chance, (or
 every k-th row of a large batch) is counted: shares stay unbiased, of clients too that come by turns.
 
-Rows with texts wait (`waiting_texts`).
+Rows with texts wait (`deferred_text`).
 """
 
 from __future__ import annotations
@@ -22,9 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.telemetry.buckets import LAG_EDGES, LATENCY_EDGES, Counted, Former, Open, Totals, Yardstick
-from ropewalk_server.telemetry.closed_windows import Closed
-from ropewalk_server.telemetry.deferred_text import WaitingTexts
+from ropewalk_server.telemetry.buckets import (
+    LAG_EDGES,
+    LATENCY_EDGES,
+    BinSource,
+    Counted,
+    OpenBucket,
+    RetiredVersion,
+    Totals,
+)
+from ropewalk_server.telemetry.closed_windows import ClosedWindows
+from ropewalk_server.telemetry.deferred_text import DeferredText
 from ropewalk_server.telemetry.stage_timing import Times
 
 if TYPE_CHECKING:
@@ -56,7 +64,7 @@ class Answered(NamedTuple):
     counts: Sequence[int] = ()
 
 
-class Monitor:
+class Recorder:
     """All versions' buckets. `clock` gives seconds since the epoch; `later` calls what is to be done when others have
     had their turn, without it all is done at once."""
 
@@ -70,11 +78,11 @@ class Monitor:
         self._rows_a_second = rows_a_second
         self.seconds = 60
         self._waiting: list[Answered] = []
-        self._texts = None if later is None else WaitingTexts(later, self._left_out)
-        self._open: dict[int, Open] = {}
+        self._texts = None if later is None else DeferredText(later, self._left_out)
+        self._open: dict[int, OpenBucket] = {}
         self._ends = 0.0
         self._finished_by = 0
-        self.closed = Closed()
+        self.closed = ClosedWindows()
         self.totals: dict[int, Totals] = {}
         self._second = 0
         self._second_rows = 0
@@ -83,7 +91,7 @@ class Monitor:
         self.feedback_rejected = 0
         self._asked = (-READ_LATELY, 0)
         """When a reader came last, and from where on it had nothing yet."""
-        self.former: OrderedDict[int, Former] = OrderedDict()
+        self.former: OrderedDict[int, RetiredVersion] = OrderedDict()
         """The last few versions that answered here, the latest last: labels come when they have been let go."""
 
     def follow(self, bucket_seconds: int) -> None:
@@ -93,7 +101,7 @@ class Monitor:
             self._close_all()
             self.seconds = bucket_seconds
 
-    def _bucket(self, version: int, model: Yardstick) -> Open:
+    def _bucket(self, version: int, model: BinSource) -> OpenBucket:
         now = self._clock()
         if now >= self._ends or now < self._ends - self.seconds:
             self._close_all()
@@ -102,10 +110,10 @@ class Monitor:
         if bucket is None or bucket.model.manifest_digest != model.manifest_digest:
             if bucket is not None:
                 self._close(bucket)
-            yardstick = Former.of(model)
-            bucket = self._open[version] = Open(int(self._ends) - self.seconds, version, yardstick)
-            self.totals.setdefault(version, Totals()).describe(yardstick)
-            self.former[version] = yardstick
+            bin_source = RetiredVersion.of(model)
+            bucket = self._open[version] = OpenBucket(int(self._ends) - self.seconds, version, bin_source)
+            self.totals.setdefault(version, Totals()).describe(bin_source)
+            self.former[version] = bin_source
             self.former.move_to_end(version)
             self._forget()
         return bucket
@@ -140,10 +148,10 @@ class Monitor:
                 loaded, bucket, totals = self._found(one.loaded)
             self._count(one, bucket, totals)
 
-    def _found(self, loaded: Loaded) -> tuple[Loaded, Open, Totals]:
+    def _found(self, loaded: Loaded) -> tuple[Loaded, OpenBucket, Totals]:
         return loaded, self._bucket(loaded.version, loaded.model), self.totals[loaded.version]
 
-    def _count(self, one: Answered, bucket: Open, totals: Totals) -> None:
+    def _count(self, one: Answered, bucket: OpenBucket, totals: Totals) -> None:
         (_, _, protocol), times, ended, batch, core, computed, counts = one
         requests = len(counts) or 1
         seconds = ended - times.began
@@ -173,7 +181,7 @@ class Monitor:
         else:
             self._keep(bucket, batch, core)
 
-    def _keep(self, bucket: Open, batch: Batch, core: NDArray[np.float32]) -> None:
+    def _keep(self, bucket: OpenBucket, batch: Batch, core: NDArray[np.float32]) -> None:
         if self._texts is None or not bucket.texts:
             bucket.keep(batch, core)
         else:
@@ -203,7 +211,7 @@ class Monitor:
         totals.latency[slot] += 1
         totals.latency_sum += seconds
 
-    def labelled(self, version: int, model: Yardstick, *, predicted: int, truth: int, lag: float) -> None:
+    def labelled(self, version: int, model: BinSource, *, predicted: int, truth: int, lag: float) -> None:
         """A label that came for an answer of this version, `lag` seconds after it; classes by index."""
         bucket = self._bucket(version, model)
         bucket.label(predicted, truth)
@@ -213,7 +221,7 @@ class Monitor:
         totals.label_lag[bisect_left(LAG_EDGES, lag)] += 1
         totals.label_lag_sum += lag
 
-    def _close(self, bucket: Open) -> None:
+    def _close(self, bucket: OpenBucket) -> None:
         self._count_texts()
         bucket.flush()
         self.closed.add(bucket.start, bucket.document(self.seconds))

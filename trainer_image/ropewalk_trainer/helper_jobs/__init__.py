@@ -1,4 +1,4 @@
 """Work on the store outside a run (D14): read what it knows, delete what is kept no longer.
 
-An errand's pod has little memory and should end in a second: nothing here imports TensorFlow, pandas or numpy.
+A helper job's pod has little memory and should end in a second: nothing here imports TensorFlow, pandas or numpy.
 """

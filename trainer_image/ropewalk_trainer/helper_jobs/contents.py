@@ -88,7 +88,7 @@ def read(directory: Path, relative: str) -> bytes:
             for folder in folders:
                 where = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=where)
                 opened.callback(os.close, where)
-            # NB: without O_NONBLOCK a named pipe would hold the errand until its deadline.
+            # NB: without O_NONBLOCK a named pipe would hold the helper job until its deadline.
             file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=where)
             with os.fdopen(file, "rb") as content:
                 if not stat.S_ISREG(os.fstat(file).st_mode):

@@ -1,4 +1,4 @@
-"""What an errand reports, within the 2,048 bytes of a termination message (D11)."""
+"""What a helper job reports, within the 2,048 bytes of a termination message (D11)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DETAILS = ("metrics", "engines", "dataFingerprint")
 
 @dataclass(frozen=True)
 class Report:
-    """How an errand ended; `failure` where it did a part and then could not go on."""
+    """How a helper job ended; `failure` where it did a part and then could not go on."""
 
     reason: str
     message: str

@@ -1,4 +1,4 @@
-"""One errand, from errand.json to the termination message."""
+"""One helper job, from errand.json to the termination message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ropewalk_trainer.helper_jobs.task import Task
 
 log = logging.getLogger(__name__)
 
-ERRANDS: Mapping[str, Callable[[Task], Report]] = {
+HELPER_JOBS: Mapping[str, Callable[[Task], Report]] = {
     "Recover": recover.run,
     "Sweep": sweep.run,
     "Import": import_model.run,
@@ -29,9 +29,9 @@ def run(path: Path) -> tuple[dict[str, Any], int]:
     try:
         found = task.load(path)
         kind = found.type
-        if kind not in ERRANDS:
-            raise InvalidSpec("type", kind, f"this trainer knows {', '.join(ERRANDS)}; use the operator's release")
-        report = ERRANDS[kind](found)
+        if kind not in HELPER_JOBS:
+            raise InvalidSpec("type", kind, f"this trainer knows {', '.join(HELPER_JOBS)}; use the operator's release")
+        report = HELPER_JOBS[kind](found)
     except RunFailure as error:
         report = Report(error.reason, error.message, failure=error)
     except OSError as error:

@@ -18,7 +18,7 @@ from ropewalk_trainer.helper_jobs import contents, retention, sweep_state
 from ropewalk_trainer.helper_jobs.contents import MODELS, RUNS, Damaged, Version
 from ropewalk_trainer.helper_jobs.failures import of_store
 from ropewalk_trainer.helper_jobs.report import Report
-from ropewalk_trainer.helper_jobs.sweep_state import Memory, Thing
+from ropewalk_trainer.helper_jobs.sweep_state import SweepState, Thing
 from ropewalk_trainer.helper_jobs.task import Retention, Task
 from ropewalk_trainer.store.layout import Store
 
@@ -52,7 +52,7 @@ def run(task: Task) -> Report:
     return sweep.report(remembered, left, rules)
 
 
-def _note(own: Store, uid: str, seen: Memory) -> None:
+def _note(own: Store, uid: str, seen: SweepState) -> None:
     """Save before anything is deleted: what is referenced again must be forgotten even if the sweep crashes."""
     try:
         sweep_state.save(own, uid, seen)
@@ -140,7 +140,7 @@ class _Sweep:
             "freedBytes": self.freed,
         }
 
-    def report(self, remembered: Memory, left: Memory, rules: Retention) -> Report:
+    def report(self, remembered: SweepState, left: SweepState, rules: Retention) -> Report:
         """The outcome in words and numbers."""
         versions = sum(folder == MODELS for folder, _ in self.deleted)
         text = f"deleted {versions} versions and {len(self.deleted) - versions} runs of {self.own.uri}"

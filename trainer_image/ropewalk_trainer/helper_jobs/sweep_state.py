@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Memory:
+class SweepState:
     """What earlier sweeps of the same Pipeline saw."""
 
     since: Mapping[Thing, datetime]
@@ -40,40 +40,40 @@ class Memory:
             return []
         return sorted(thing for thing in removable if thing in self.since and now - self.since[thing] >= grace)
 
-    def after(self, removable: Iterable[Thing], now: datetime) -> Memory:
+    def after(self, removable: Iterable[Thing], now: datetime) -> SweepState:
         """The memory of this sweep: whatever is referenced again or gone is forgotten.
 
         What is new bears the greater of `now` and `latest`, so that a clock that was wrong for an hour ages nothing.
         """
         latest = now if self.latest is None else max(now, self.latest)
-        return Memory({thing: self.since.get(thing, latest) for thing in removable}, latest)
+        return SweepState({thing: self.since.get(thing, latest) for thing in removable}, latest)
 
-    def without(self, deleted: Iterable[Thing]) -> Memory:
+    def without(self, deleted: Iterable[Thing]) -> SweepState:
         """The memory after these are gone."""
         gone = set(deleted)
-        return Memory({thing: since for thing, since in self.since.items() if thing not in gone}, self.latest)
+        return SweepState({thing: since for thing, since in self.since.items() if thing not in gone}, self.latest)
 
 
-def load(own: Store, uid: str) -> Memory:
+def load(own: Store, uid: str) -> SweepState:
     """What sweep.json says. Nothing if it is another Pipeline's (the store was adopted since) or unreadable."""
     try:
         document = json.loads(contents.read(own.directory, NAME))
         if document["formatVersion"] != 1 or document["uid"] != uid:
-            return Memory({}, None)
+            return SweepState({}, None)
         since = {
             (folder, int(number)): moment(time, NAME)
             for folder in (MODELS, RUNS)
             for number, time in document["unreferencedSince"][folder].items()
         }
-        return Memory(since, max([moment(document["sweptAt"], NAME), *since.values()]))
+        return SweepState(since, max([moment(document["sweptAt"], NAME), *since.values()]))
     except FileNotFoundError:
-        return Memory({}, None)
+        return SweepState({}, None)
     except (Damaged, InvalidSpec, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         log.warning("%s is not readable, the wait begins anew: %s", NAME, error)
-        return Memory({}, None)
+        return SweepState({}, None)
 
 
-def save(own: Store, uid: str, memory: Memory) -> None:
+def save(own: Store, uid: str, memory: SweepState) -> None:
     """Write sweep.json, all of it or nothing."""
     assert memory.latest is not None
     since: dict[str, dict[str, str]] = {MODELS: {}, RUNS: {}}

@@ -14,7 +14,7 @@ from ropewalk_trainer.errors import InvalidSpec
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 IMPORT = "Import"
-"""The one errand of a ModelDeployment: it has no Pipeline, and says all it wants in the document."""
+"""The one helper job of a ModelDeployment: it has no Pipeline, and says all it wants in the document."""
 _REMEDY = "the operator writes this file; are operator and trainer image of the same release?"
 
 
@@ -34,7 +34,7 @@ class Retention:
 
 @dataclass(frozen=True)
 class Task:
-    """One errand."""
+    """One helper job."""
 
     type: str
     namespace: str

@@ -14,7 +14,7 @@ from ropewalk_contract.api import conditions as api
 from ..conditions import find
 from ..plan import Config, Json, Observed, Peers
 from .observe.pods import Pod
-from .state import Memory
+from .state import DeploymentState
 from .target import Target
 from .versions import get
 from .wishes import Wishes
@@ -32,7 +32,7 @@ class Choice:
     waiting: str = ""
 
 
-def needs_tensorflow(wanted: Wishes, aim: Target, remembered: Memory) -> bool:
+def needs_tensorflow(wanted: Wishes, aim: Target, remembered: DeploymentState) -> bool:
     """Whether the user, the wanted version or the one that answers has no other engine than TensorFlow."""
     if wanted.engine != "Auto":
         return wanted.engine == TENSORFLOW
@@ -41,7 +41,12 @@ def needs_tensorflow(wanted: Wishes, aim: Target, remembered: Memory) -> bool:
 
 
 def choose(
-    wanted: Wishes, aim: Target, remembered: Memory, pods: Sequence[Pod], deployment: Json | None, observed: Observed
+    wanted: Wishes,
+    aim: Target,
+    remembered: DeploymentState,
+    pods: Sequence[Pod],
+    deployment: Json | None,
+    observed: Observed,
 ) -> Choice:
     """The image. A lost status is recovered from the Deployment; another flavour of today's image is no upgrade, and
     neither is a better image for pods that never answered."""
@@ -57,7 +62,7 @@ def choose(
     return Choice(today) if turn == "" else Choice(pinned, f"the server image {today} waits: {turn}")
 
 
-def held_back(aim: Target, wanted: Wishes, remembered: Memory, pods: Sequence[Pod], config: Config) -> Target:
+def held_back(aim: Target, wanted: Wishes, remembered: DeploymentState, pods: Sequence[Pod], config: Config) -> Target:
     """The target, or why it is not tried yet: no pod may load what only another flavour of the image can."""
     if not needs_tensorflow(wanted, aim, remembered):
         return aim

@@ -15,7 +15,7 @@ from ropewalk_contract.api import conditions as api
 from ..conditions import Condition, clip, find, set_conditions
 from ..names import digest
 from ..plan import Json, Observed, Plan
-from . import image, state
+from . import image
 from . import target as targets
 from . import wishes as wish
 from .children import effects as children
@@ -26,10 +26,11 @@ from .observe import pods, totals_configmap, unavailable_reason
 from .observe.pods import Pod
 from .observe.windows import observe
 from .rollout import machine, nudges, waiting
-from .state import Memory
+from .state import DeploymentState
+from .state import read as read_state
 from .status import document as status
 from .status import transitions
-from .status.inputs import View
+from .status.inputs import StatusInputs
 from .versions import Version, get
 
 MINUTE = 60.0
@@ -60,7 +61,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     if observed.unknown & NEEDED:
         return Plan(requeue_after=SLOW)
     told = routes_configmap.observed_routes(children.child(observed, "ConfigMap", workload.routes_name(wanted)))
-    remembered = state.read(owner, told)
+    remembered = read_state(owner, told)
     fleet_now = pods.pods(wanted, observed.children, observed.scrapes)
     aim = targets.wanted(wanted, observed)
     remembered = remembered.forgiving(aim.version, aim.since)
@@ -75,7 +76,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     if importing.given_up and arrived.candidate is not None and arrived.routes is not None:
         arrived = machine.without_candidate(arrived, arrived.routes, now)
     step = machine.advance(arrived, aim, fleet_now, replicas, now)
-    after = _told_anew(step.memory, remembered, wanted, told, now)
+    after = _told_anew(step.state, remembered, wanted, told, now)
     stored = totals_configmap.read(wanted.name, observed.children)
     judged = verdicts.judged(after, wanted.monitoring)
     seen = observe(fleet_now, observed.scrapes, stored, after.live, wanted.monitoring, judged, now)
@@ -83,9 +84,9 @@ def plan(observed: Observed, now: datetime) -> Plan:
     held = _held(remembered)
     one_node = _one_node(observed, wanted, held)
     blocked = _blocked(observed, held)
-    view = View(
+    inputs = StatusInputs(
         wishes=wanted,
-        memory=after,
+        state=after,
         target=aim,
         pods=fleet_now,
         problem=unavailable_reason.of(fleet_now, deployment, after),
@@ -100,14 +101,14 @@ def plan(observed: Observed, now: datetime) -> Plan:
         importing=imports.words(importing),
         scaling=unavailable_reason.of_autoscaler(observed.related.get(workload.autoscaler_ref(wanted.name)), now),
     )
-    document = status.document(owner, view, now)
+    document = status.document(owner, inputs, now)
     events = (*importing.events, *step.events, *transitions.events(owner.get("status") or {}, document))
     new_image = remembered.server_image != chosen.image
     told_anew = remembered.routes is None or after.routes is None or after.routes.revision != remembered.routes.revision
     if after.routes is None or told_anew or new_image or importing.begun:
         rest = SLOW if aim.reason == targets.UNREADABLE else MINUTE
         return Plan(status=document, events=events, requeue_after=0.0 if after.routes else rest)
-    more = totals_configmap.bodies(wanted, after.live, stored, seen.baseline_document, seen.ledger)
+    more = totals_configmap.bodies(wanted, after.live, stored, seen.baseline_document, seen.totals)
     claims = {version.claim for version in held}
     idle = importing.record is not None and after.live is None
     stood = (owner.get("status") or {}).get("conditions")
@@ -130,7 +131,7 @@ def plan(observed: Observed, now: datetime) -> Plan:
     return Plan(tuple(effects), document, events, delay, asserts_children=True)
 
 
-def _again(uid: str, after: Memory, fleet_now: Sequence[Pod], replicas: int, now: datetime) -> float | None:
+def _again(uid: str, after: DeploymentState, fleet_now: Sequence[Pod], replicas: int, now: datetime) -> float | None:
     """Often while pods change versions, less so the longer it takes; once a minute while they serve."""
     if replicas == 0 and not fleet_now:
         return None
@@ -148,7 +149,9 @@ def _again(uid: str, after: Memory, fleet_now: Sequence[Pod], replicas: int, now
     return MINUTE - now.timestamp() % MINUTE + CLOSED + spread
 
 
-def _told_anew(after: Memory, before: Memory, wanted: wish.Wishes, told: Json | None, now: datetime) -> Memory:
+def _told_anew(
+    after: DeploymentState, before: DeploymentState, wanted: wish.Wishes, told: Json | None, now: datetime
+) -> DeploymentState:
     """A revision of their own for limits, engine and bucket length where no other change is under way; and one above
     all that servers may have heard where status is older than the ConfigMap (restored from a backup, for instance)."""
     if after.routes is None or before.routes is None or told is None:
@@ -162,7 +165,7 @@ def _told_anew(after: Memory, before: Memory, wanted: wish.Wishes, told: Json | 
     return replace(after, routes=replace(after.routes, revision=heard + 1, at=now))
 
 
-def _held(remembered: Memory) -> tuple[Version, ...]:
+def _held(remembered: DeploymentState) -> tuple[Version, ...]:
     """The versions whose claims pods need, as stored: what was only just decided is not acted on yet."""
     listed = remembered.routes.versions if remembered.routes else ()
     candidate = remembered.candidate

@@ -51,7 +51,7 @@ def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...
             totals_configmap.read(wanted.name, children),
         )
         for pod in (*ready, *(pod for pod in pods if pod.leaves_by is not None)):
-            path = f"{fleet.WINDOWS_PATH}?since={window_totals.since(stored.ledger, remembered.live, pod.name)}"
+            path = f"{fleet.WINDOWS_PATH}?since={window_totals.since(stored.totals, remembered.live, pod.name)}"
             requests.append(ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, path))
         if stored.baseline_of(remembered.live) is None:
             requests += [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.BASELINE_PATH) for pod in ready[:1]]

@@ -59,7 +59,7 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class DeploymentState:
     """Everything remembered."""
 
     generation: int = 0
@@ -82,7 +82,7 @@ class Memory:
             return None
         return next((entry for entry in self.quarantined if _matches(entry, version)), None)
 
-    def forgiving(self, version: Version | None, since: datetime | None) -> Memory:
+    def forgiving(self, version: Version | None, since: datetime | None) -> DeploymentState:
         """Without what went wrong with a version before it was made the champion (again): it gets another chance."""
         entry = self.is_quarantined(version)
         at = parse_timestamp(entry.get("at")) if entry is not None else None
@@ -90,11 +90,13 @@ class Memory:
             return self
         return replace(self.without_quarantine(version), forgiven=True)
 
-    def without_quarantine(self, version: Version) -> Memory:
+    def without_quarantine(self, version: Version) -> DeploymentState:
         """Without the entry under which that version failed."""
         return replace(self, quarantined=tuple(one for one in self.quarantined if not _matches(one, version)))
 
-    def remember(self, version: Version, result: str, now: datetime, *, reason: str = "", message: str = "") -> Memory:
+    def remember(
+        self, version: Version, result: str, now: datetime, *, reason: str = "", message: str = ""
+    ) -> DeploymentState:
         """One more line of history; the oldest beyond ten are forgotten."""
         entry: dict[str, Any] = {"version": version.number, "result": result, "at": timestamp(now)}
         if version.identity:
@@ -112,7 +114,7 @@ def _matches(entry: Json, version: Version) -> bool:
     return bool(entry.get("version") == version.number)
 
 
-def read(owner: Json, routes_map: Json | None) -> Memory:
+def read(owner: Json, routes_map: Json | None) -> DeploymentState:
     """The memory in an owner's status; a lost one is recovered from the routes' ConfigMap `routes_map` (parsed)."""
     status = owner.get("status")
     status = status if isinstance(status, dict) else {}
@@ -120,7 +122,7 @@ def read(owner: Json, routes_map: Json | None) -> Memory:
     routes = _routes(status.get("routes")) or _recovered(routes_map)
     quarantined = _documents(status.get("quarantined"))
     same_spec = status.get("observedGeneration") == generation
-    return Memory(
+    return DeploymentState(
         generation=int(status.get("observedGeneration") or 0),
         routes=routes,
         live=_live(status.get("live")),

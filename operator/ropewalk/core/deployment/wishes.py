@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..names import MODEL_DEPLOYMENT_LABEL, errand_value, label_value
+from ..names import MODEL_DEPLOYMENT_LABEL, helper_job_value, label_value
 from ..plan import Json
-from ..quantities import duration, memory
+from ..quantities import duration, memory_bytes
 from .children.field_drift import amount
 from .versions import get
 
@@ -88,9 +88,9 @@ class Wishes:
         return {MODEL_DEPLOYMENT_LABEL: label_value(self.name)}
 
     @property
-    def errand_labels(self) -> dict[str, str]:
+    def helper_job_labels(self) -> dict[str, str]:
         """By these the pods of its imports are."""
-        return {MODEL_DEPLOYMENT_LABEL: errand_value(self.name)}
+        return {MODEL_DEPLOYMENT_LABEL: helper_job_value(self.name)}
 
 
 DEFAULT_RESOURCES: Json = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
@@ -197,7 +197,7 @@ def _bucket(window: int) -> int:
 def size(field_name: str, value: object) -> int:
     """`4194304` or `"4Mi"` as bytes."""
     try:
-        return memory(str(value))
+        return memory_bytes(str(value))
     except ValueError as error:
         raise InvalidSpec(f"{field_name}: {value!r} is not a size such as 4Mi") from error
 

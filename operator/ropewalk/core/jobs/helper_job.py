@@ -1,4 +1,4 @@
-"""What all errands have in common: their states, what a pod waits for, and a result that nobody has read."""
+"""What all helper jobs have in common: their states, what a pod waits for, and a result that nobody has read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from ropewalk_contract.api import conditions as api
 
 from ..conditions import clip
-from ..objects import errand_of
+from ..objects import helper_job_of
 from ..plan import Json, Ref
 from . import termination_message, waits
 from .observed import Attempt, Container
@@ -27,7 +27,7 @@ def next_id(children: Iterable[Json], last: int) -> int:
 
     Under a number that comes again, the word of the former Job would count as the new one's.
     """
-    return max([last, *map(errand_of, children)]) + 1
+    return max([last, *map(helper_job_of, children)]) + 1
 
 
 def waiting(
@@ -36,8 +36,8 @@ def waiting(
     """Why its pod does not run, in a word and in words, empty at first; None once it does. `before`: as said before."""
     if found.pod is None:
         verdict = waits.without_pod(found, now)
-    elif found.pod.errand.state == "waiting":
-        verdict = waits.waiting(found.pod, found.pod.errand, found.created_at, "")
+    elif found.pod.helper_job.state == "waiting":
+        verdict = waits.waiting(found.pod, found.pod.helper_job, found.created_at, "")
     else:
         return None
     verdict = waits.named(verdict, *before, mounted)
@@ -46,7 +46,7 @@ def waiting(
 
 def ran_late(found: Attempt, seconds: int) -> bool:
     """Whether the Job was ended after so many seconds. It says so itself, a moment after its pod was told to stop."""
-    end = found.pod.errand.finished_at if found.pod is not None else None
+    end = found.pod.helper_job.finished_at if found.pod is not None else None
     began = found.created_at
     late = end is not None and began is not None and end - began >= timedelta(seconds=seconds)
     return late or found.failure.startswith(DEADLINE)
@@ -57,7 +57,7 @@ def unread(found: Attempt, waited: tuple[str, str], seconds: int, what: str) -> 
 
     `waited` is what it waited for last, if it did.
     """
-    ended = found.pod.errand if found.pod is not None and found.pod.errand.state == "terminated" else None
+    ended = found.pod.helper_job if found.pod is not None and found.pod.helper_job.state == "terminated" else None
     if ended is None and waited[0]:  # It ran out of time; that says less than what it waited for.
         return waited
     if ran_late(found, seconds):

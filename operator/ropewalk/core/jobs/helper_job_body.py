@@ -1,4 +1,4 @@
-"""The Job of an errand of any resource: a container of the trainer's image that sees one claim and nothing else."""
+"""The Job of a helper job of any resource: a container of the trainer's image that sees one claim and nothing else."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from .. import security
 from ..plan import Json
 from .bodies import ROOT, container
-from .observed import ERRAND
+from .observed import HELPER_JOB
 
 
 def pod(image: str, *, config_map: str, claim: str, resources: Json) -> dict[str, Any]:
-    """The pod of an errand of any resource, told what to do by that ConfigMap."""
+    """The pod of a helper job of any resource, told what to do by that ConfigMap."""
     mounts: list[dict[str, Any]] = [
         {"name": "run", "mountPath": f"{ROOT}/run", "readOnly": True},
         {"name": "tmp", "mountPath": "/tmp"},
@@ -27,7 +27,7 @@ def pod(image: str, *, config_map: str, claim: str, resources: Json) -> dict[str
             {"name": "tmp", "emptyDir": {}},
             {"name": "claim-0", "persistentVolumeClaim": {"claimName": claim}},
         ],
-        "containers": [container(ERRAND, image, ["ropewalk-train", "errand"], resources, mounts)],
+        "containers": [container(HELPER_JOB, image, ["ropewalk-train", "errand"], resources, mounts)],
     }
 
 

@@ -17,7 +17,7 @@ from ..plan import Json
 
 TRAIN = "train"
 SMOKE_TEST = "smoke-test"
-ERRAND = "errand"
+HELPER_JOB = "errand"
 
 IMAGE_REASONS = frozenset(
     {
@@ -60,7 +60,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """The pod of an attempt or an errand; containers that it does not have are waiting."""
+    """The pod of an attempt or a helper job; containers that it does not have are waiting."""
 
     name: str
     ip: str
@@ -73,12 +73,12 @@ class Pod:
     """The scheduler's words while it finds no node, else empty."""
     train: Container
     smoke_test: Container
-    errand: Container
+    helper_job: Container
 
     @property
     def finished(self) -> bool:
         """All that this pod will say has been said; the Job's own condition comes a second later."""
-        ended = "terminated" in (self.smoke_test.state, self.errand.state)
+        ended = "terminated" in (self.smoke_test.state, self.helper_job.state)
         return self.phase in ("Succeeded", "Failed") or self.train.failed or ended
 
 
@@ -153,7 +153,7 @@ def _pod(pod: Json) -> Pod:
         unschedulable=clip(str(scheduled.get("message") or "no node takes it"), 300) if unschedulable else "",
         train=_container(status.get("initContainerStatuses"), TRAIN),
         smoke_test=_container(status.get("containerStatuses"), SMOKE_TEST),
-        errand=_container(status.get("containerStatuses"), ERRAND),
+        helper_job=_container(status.get("containerStatuses"), HELPER_JOB),
     )
 
 

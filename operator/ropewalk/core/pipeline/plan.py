@@ -18,17 +18,17 @@ from .. import names
 from ..conditions import clip
 from ..jobs.observed import Attempt, attempt, works
 from ..jobs.waits import Waiting, named
-from ..objects import errand_of, metadata, name_of, of_kind, owned, run_of
+from ..objects import helper_job_of, metadata, name_of, of_kind, owned, run_of
 from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
 from . import status
 from .helper_jobs import work
-from .helper_jobs.record import RECOVER, SWEEP, Errand
+from .helper_jobs.record import RECOVER, SWEEP, HelperJob
 from .parts import job, planner
 from .reads import PROGRESS
 from .run import attempts, champion, outcome, stages
 from .run.attempts import Failure, Success
 from .run.messages import train_result
-from .state import FAILED, PENDING, RETRYING, RUNNING, STARTING, Ledger, Run, read
+from .state import FAILED, PENDING, RETRYING, RUNNING, STARTING, PipelineState, Run, read
 from .triggers import chain
 
 FOLLOW = 1.0
@@ -48,16 +48,16 @@ def plan(observed: Observed, now: datetime) -> Plan:
     except ValidationError as error:
         stalled = status.of_invalid_spec(owner, error, now)
         return Plan(status=stalled if stalled != (owner.get("status") or {}) else None)
-    ledger, events = chain.settled_schedule(spec, read(owner.get("status") or {}), now)
-    ledger, more = outcome.promoted_by_hand(owner, ledger, now)
-    ledger, lost = champion.given_back(owner, ledger, observed.peers or (), now)
-    pass_ = _Pass(observed, owner, spec, ledger, now, [*events, *more, *lost])
+    state, events = chain.settled_schedule(spec, read(owner.get("status") or {}), now)
+    state, more = outcome.promoted_by_hand(owner, state, now)
+    state, lost = champion.champion_fallback(owner, state, observed.peers or (), now)
+    pass_ = _Pass(observed, owner, spec, state, now, [*events, *more, *lost])
     if observed.unknown & NEEDED:
         return Plan(requeue_after=WAIT)
-    if ledger.run is not None and ledger.run.active:
-        return pass_.follow(ledger.run)
-    if ledger.errand is not None and ledger.errand.active:
-        return pass_.do_errand(ledger.errand)
+    if state.run is not None and state.run.active:
+        return pass_.follow(state.run)
+    if state.helper_job is not None and state.helper_job.active:
+        return pass_.follow_helper_job(state.helper_job)
     return pass_.start()
 
 
@@ -65,41 +65,47 @@ class _Pass:
     """One pass over a Pipeline whose spec is sound; what its methods share."""
 
     def __init__(
-        self, observed: Observed, owner: Json, spec: PipelineSpec, ledger: Ledger, now: datetime, events: list[Event]
+        self,
+        observed: Observed,
+        owner: Json,
+        spec: PipelineSpec,
+        state: PipelineState,
+        now: datetime,
+        events: list[Event],
     ) -> None:
         self.observed, self.owner, self.spec = observed, owner, spec
-        self.ledger, self.now, self.events = ledger, now, events
+        self.state, self.now, self.events = state, now, events
         self.hash = planner.spec_hash(spec)
         self.children = owned(owner, observed.children)
 
     def plan(self, effects: tuple[Effect, ...] = (), requeue: float | None = None) -> Plan:
         """The plan with the ledger as it now stands."""
         problem = planner.problem(self.spec) or chain.schedule_problem(self.spec)
-        document = status.document(self.owner, self.spec, self.ledger, problem, self.now)
+        document = status.document(self.owner, self.spec, self.state, problem, self.now)
         changed = document != (self.owner.get("status") or {})
         return Plan(effects, document if changed else None, tuple(self.events), requeue)
 
     # --- no run in flight --------------------------------------------------------------------------------------------
 
     def start(self) -> Plan:
-        """Record the intent of an errand or a run if one is due; else rest until the clock or an event asks.
+        """Record the intent of a helper job or a run if one is due; else rest until the clock or an event asks.
 
-        What still works is stopped first: an errand may not run beside a trainer.
+        What still works is stopped first: a helper job may not run beside a trainer.
         """
         stop = self._leftovers()
         if stop:
             return self.plan(stop, 0.0)
-        if work.recover_is_due(self.owner, self.ledger, self.now):
-            self.ledger = work.begun(self.ledger, RECOVER, self.children, self.now)
+        if work.recover_is_due(self.owner, self.state, self.now):
+            self.state = work.begun(self.state, RECOVER, self.children, self.now)
             return self.plan(requeue=0.0)
-        wait = work.waits(self.owner, self.ledger, self.now)
+        wait = work.waits(self.owner, self.state, self.now)
         if wait is not None:
             return self.plan(requeue=wait)
         trigger = self._trigger()
-        if trigger is None and work.next_sweep(self.spec, self.ledger, self.now) == self.now:
+        if trigger is None and work.next_sweep(self.spec, self.state, self.now) == self.now:
             if any(run_of(pod) and works(pod) for pod in of_kind(self.children, "Pod")):
                 return self.plan(requeue=WAIT)
-            self.ledger = work.begun(self.ledger, SWEEP, self.children, self.now)
+            self.state = work.begun(self.state, SWEEP, self.children, self.now)
             return self.plan(requeue=0.0)
         if trigger is None:
             return self.plan(self._sweep(), self._rest())
@@ -111,7 +117,7 @@ class _Pass:
             reason=trigger.reason,
             started_at=self.now,
         )
-        self.ledger = replace(trigger.handled, run=run)
+        self.state = replace(trigger.handled, run=run)
         text = f"run {run.id} of {name_of(self.owner)}: {run.trigger}, {run.reason}"
         self.events.append(Event("Normal", "RunStarted", text))
         return self.plan(requeue=0.0)
@@ -119,20 +125,20 @@ class _Pass:
     def _trigger(self) -> chain.Trigger | None:
         if planner.problem(self.spec):
             return None
-        return chain.due(self.owner, self.spec, self.hash, self.ledger, self.observed.related, self.now)
+        return chain.due(self.owner, self.spec, self.hash, self.state, self.observed.related, self.now)
 
     def _next_id(self) -> int:
         """The number after every one that was ever used, even if status was lost."""
         left = (c for kind in ("Job", "ConfigMap") for c in of_kind(self.children, kind))
-        return max([self.ledger.next_run_id, *(run_of(child) + 1 for child in left)])
+        return max([self.state.next_run_id, *(run_of(child) + 1 for child in left)])
 
     def _rest(self) -> float | None:
         times = [WAIT] if self.observed.peers is None else []  # What they refuse is told by one event each.
-        if self.ledger.next_schedule is not None:
-            times.append(max(0.0, (self.ledger.next_schedule - self.now).total_seconds()))
+        if self.state.next_schedule is not None:
+            times.append(max(0.0, (self.state.next_schedule - self.now).total_seconds()))
         if self.spec.triggers.drift is not None and not self.spec.suspend:
             times.append(WATCH_DRIFT)
-        sweep = work.next_sweep(self.spec, self.ledger, self.now)
+        sweep = work.next_sweep(self.spec, self.state, self.now)
         if sweep is not None:
             times.append((sweep - self.now).total_seconds())
         return min(times, default=None)
@@ -148,38 +154,38 @@ class _Pass:
 
     def _sweep(self) -> tuple[Effect, ...]:
         """Delete the Jobs and ConfigMaps of runs that are long over; the record of them lies in the store."""
-        oldest = self.ledger.run.id - KEEP_RUNS + 1 if self.ledger.run else 0
-        last = self.ledger.errand.id if self.ledger.errand else 0
+        oldest = self.state.run.id - KEEP_RUNS + 1 if self.state.run else 0
+        last = self.state.helper_job.id if self.state.helper_job else 0
         return tuple(
             Delete(Ref(str(child["apiVersion"]), kind, name_of(child)), str(metadata(child).get("uid", "")))
             for kind in ("Job", "ConfigMap")
             for child in of_kind(self.children, kind)
-            if (0 < run_of(child) < oldest or 0 < errand_of(child) < last)
+            if (0 < run_of(child) < oldest or 0 < helper_job_of(child) < last)
             and "deletionTimestamp" not in metadata(child)
         )
 
-    # --- an errand in flight -----------------------------------------------------------------------------------------
+    # --- a helper job in flight ---------------------------------------------------------------------------------------
 
-    def do_errand(self, errand: Errand) -> Plan:
+    def follow_helper_job(self, helper_job: HelperJob) -> Plan:
         """Make its Job, which follows from the record; then wait for its word."""
         if self.observed.peers is None:
             return self.plan(requeue=WAIT)
-        name = names.job(str(metadata(self.owner).get("uid", "")), errand.id, "errand", 1)
+        name = names.job(str(metadata(self.owner).get("uid", "")), helper_job.id, "errand", 1)
         if not any(name_of(child) == name for child in of_kind(self.children, "Job")):
-            content = work.document(self.owner, self.spec, self.ledger, self.observed.peers, self.now)
-            config = job.errand_config(self.owner, errand.id, json.dumps(content, sort_keys=True, indent=1))
+            content = work.document(self.owner, self.spec, self.state, self.observed.peers, self.now)
+            config = job.helper_job_config(self.owner, helper_job.id, json.dumps(content, sort_keys=True, indent=1))
             there = any(name_of(child) == name_of(config) for child in of_kind(self.children, "ConfigMap"))
-            body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
+            body = job.helper_job(self.owner, self.spec, self.observed.config, name=name, number=helper_job.id)
             made = (Create(body),) if there else (Create(config), Create(body))
             return self.plan((*self._leftovers(name), *made), WAIT)
-        found = work.result(self.children, name, errand)
+        found = work.result(self.children, name, helper_job)
         if found is None:
-            return self._errand_works(errand, name)
-        self.ledger, events = work.settled(self.owner, self.spec, self.ledger, found, self.observed.peers, self.now)
+            return self._helper_job_works(helper_job, name)
+        self.state, events = work.settled(self.owner, self.spec, self.state, found, self.observed.peers, self.now)
         self.events += events
         return self.plan(requeue=0.0)
 
-    def _errand_works(self, errand: Errand, name: str) -> Plan:
+    def _helper_job_works(self, helper_job: HelperJob, name: str) -> Plan:
         """Say what its pod waits for. One that waits for what nobody wants any more makes way for another."""
         mounted = job.claims([self.spec.artifacts.uri])
         claims = {
@@ -187,13 +193,13 @@ class _Pass:
             for ref, found in self.observed.related.items()
             if ref.kind == "PersistentVolumeClaim" and ref.name in mounted
         }
-        wait = work.waiting(self.children, errand, name, claims, self.now)
-        body = job.errand(self.owner, self.spec, self.observed.config, name=name, number=errand.id)
+        wait = work.waiting(self.children, helper_job, name, claims, self.now)
+        body = job.helper_job(self.owner, self.spec, self.observed.config, name=name, number=helper_job.id)
         if wait is not None and not work.is_for(self.children, body):
-            self.ledger = work.begun(self.ledger, errand.type, self.children, self.now)
+            self.state = work.begun(self.state, helper_job.type, self.children, self.now)
             return self.plan(requeue=0.0)
         reason, message = wait or ("", "")
-        self.ledger = replace(self.ledger, errand=replace(errand, waiting=reason, message=message))
+        self.state = replace(self.state, helper_job=replace(helper_job, waiting=reason, message=message))
         return self.plan(requeue=WAIT)
 
     # --- a run in flight ---------------------------------------------------------------------------------------------
@@ -201,7 +207,7 @@ class _Pass:
     def follow(self, run: Run) -> Plan:
         """One step of the run."""
         if self.spec.concurrency_policy == "Forbid":
-            self.ledger, events = chain.skipped(self.owner, self.spec, self.ledger, self.now)
+            self.state, events = chain.skipped(self.owner, self.spec, self.state, self.now)
             self.events += events
         found = attempt(self.children, planner.job_name(self.owner, run))
         if found is None and run.state in (PENDING, RETRYING):
@@ -224,12 +230,12 @@ class _Pass:
             return self._failed(replace(run, state=FAILED, finished_at=self.now, message=text))
         if frozen is None and run.spec_hash != self.hash:  # Edited before anything was made of it: take the new spec.
             generation = int(metadata(self.owner).get("generation") or 0)
-            self.ledger = replace(self.ledger, run=replace(run, spec_hash=self.hash, generation=generation))
+            self.state = replace(self.state, run=replace(run, spec_hash=self.hash, generation=generation))
             return self.plan(requeue=0.0)
         effects: list[Effect] = list(stop)
         if frozen is None:
             body = job.template(self.owner, self.spec, self.observed.config, run=run.id, run_config=config)
-            document = planner.run_document(self.owner, self.spec, run, self.ledger.champion)
+            document = planner.run_document(self.owner, self.spec, run, self.state.champion)
             effects.append(Create(planner.config_map(self.owner, run, document, body)))
         else:
             body = frozen[1]
@@ -260,9 +266,9 @@ class _Pass:
             if stuck and run.spec_hash != self.hash and self._trigger() is not None:
                 return self._failed(outcome.superseded(run, verdict, self.now))
             run = replace(run, state=STARTING, waiting=verdict.reason, message=clip(verdict.message, 600))
-            self.ledger = replace(self.ledger, run=run)
+            self.state = replace(self.state, run=run)
             return self.plan(requeue=WAIT if verdict.reason else FOLLOW)
-        self.ledger = replace(self.ledger, run=replace(run, state=RUNNING, waiting="", message=""))
+        self.state = replace(self.state, run=replace(run, state=RUNNING, waiting="", message=""))
         return self.plan(requeue=FOLLOW)
 
     def _with_stages(self, run: Run, found: Attempt | None) -> Run:
@@ -277,7 +283,7 @@ class _Pass:
 
     def _succeeded(self, run: Run, success: Success) -> Plan:
         run = replace(run, stages=stages.ended(run.stages, failed=False))
-        self.ledger, events = outcome.succeeded(self.owner, self.spec, self.ledger, run, success, self.now)
+        self.state, events = outcome.succeeded(self.owner, self.spec, self.state, run, success, self.now)
         self.events += events
         return self.plan(requeue=0.0)
 
@@ -287,7 +293,7 @@ class _Pass:
         if not failure.stage and stage is not None:
             failure = replace(failure, stage=str(stage["name"]))
         if failure.train is not None:
-            self.ledger = replace(self.ledger, anomalies=failure.train.anomalies)
+            self.state = replace(self.state, anomalies=failure.train.anomalies)
         frozen = planner.frozen(self.children, planner.config_name(self.owner, run))
         limit = job.memory_limit(frozen[1], failure.container, run.memory_limit) if frozen else run.memory_limit
         other = job.tensorflow_image(frozen[1]) if frozen else ""
@@ -295,11 +301,11 @@ class _Pass:
         if after.state == FAILED:
             return self._failed(after)
         self.events.append(Event("Warning", "AttemptFailed", f"run {run.id}, attempt {run.attempt}: {after.message}"))
-        self.ledger = replace(self.ledger, run=after)
+        self.state = replace(self.state, run=after)
         return self.plan(requeue=0.0)
 
     def _failed(self, run: Run) -> Plan:
         run = replace(run, waiting="", stages=stages.ended(run.stages, failed=True))
-        self.ledger, events = outcome.failed(self.owner, self.ledger, run, self.now)
+        self.state, events = outcome.failed(self.owner, self.state, run, self.now)
         self.events += events
         return self.plan(requeue=0.0)

@@ -8,8 +8,8 @@ from ropewalk_contract.api.pipeline import PipelineSpec
 
 from ..jobs.observed import attempt
 from ..plan import Config, Json, Peers, Ref, ScrapeRequest
-from . import state
 from .parts import job, planner
+from .state import read as read_state
 from .triggers.chain import model_deployment
 
 PROGRESS = "/progress"
@@ -30,14 +30,14 @@ def related(owner: Json) -> tuple[Ref, ...]:
 
 def peers(owner: Json, config: Config) -> Peers | None:
     """The ModelDeployments of the namespace, where it counts what they follow, refuse or serve."""
-    ledger = state.read(owner.get("status") or {})
-    errand = ledger.errand is not None and ledger.errand.active
-    return Peers("ModelDeployment") if ledger.champion or errand else None
+    state = read_state(owner.get("status") or {})
+    helper_job = state.helper_job is not None and state.helper_job.active
+    return Peers("ModelDeployment") if state.champion or helper_job else None
 
 
 def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:
     """The progress of the container that is at work, if one is."""
-    run = state.read(owner.get("status") or {}).run
+    run = read_state(owner.get("status") or {}).run
     if run is None or not run.active:
         return ()
     found = attempt(children, planner.job_name(owner, run))

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..conditions import parse_timestamp, timestamp
 from ..plan import Json
-from .helper_jobs.record import Errand
+from .helper_jobs.record import HelperJob
 
 MAX_HISTORY = 10
 MAX_DRIFT_RUNS = 100
@@ -97,7 +97,7 @@ class DriftRuns:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class PipelineState:
     """Everything remembered."""
 
     run: Run | None = None
@@ -111,7 +111,7 @@ class Ledger:
     drift_runs: DriftRuns = DriftRuns()
     last_schedule: datetime | None = None
     next_schedule: datetime | None = None
-    errand: Errand | None = None
+    helper_job: HelperJob | None = None
     last_run_id: int = 0
     """The greatest number of a run that the store knew when status was recovered from it."""
     adopted: bool = False
@@ -120,7 +120,7 @@ class Ledger:
     sweep_waiting: int = 0
     """What the last sweep found unreferenced and the next one may delete."""
 
-    def with_history(self, entry: Json) -> Ledger:
+    def with_history(self, entry: Json) -> PipelineState:
         """The entry added at the end; the oldest beyond ten are forgotten."""
         return replace(self, history=(*self.history, entry)[-MAX_HISTORY:])
 
@@ -131,10 +131,10 @@ class Ledger:
         return max([self.run.id if self.run else 0, self.last_run_id, *used]) + 1
 
 
-def read(status: Json) -> Ledger:
+def read(status: Json) -> PipelineState:
     """The ledger in a status; an empty one gives an empty ledger."""
     champion = status.get("champion")
-    return Ledger(
+    return PipelineState(
         run=_run(status["run"]) if isinstance(status.get("run"), dict) and status["run"].get("id") else None,
         history=tuple(h for h in status.get("history") or () if isinstance(h, dict)),
         champion=champion if isinstance(champion, dict) and champion.get("version") else None,
@@ -146,7 +146,7 @@ def read(status: Json) -> Ledger:
         drift_runs=DriftRuns.from_document(status.get("driftRuns")),
         last_schedule=parse_timestamp(status.get("lastScheduleTime")),
         next_schedule=parse_timestamp(status.get("nextScheduleTime")),
-        errand=Errand.from_document(status.get("errand")),
+        helper_job=HelperJob.from_document(status.get("errand")),
         last_run_id=int(status.get("lastRunId") or 0),
         adopted=bool(status.get("adoptedStore")),
         swept_at=parse_timestamp(status.get("sweptAt")),
@@ -154,25 +154,25 @@ def read(status: Json) -> Ledger:
     )
 
 
-def write(ledger: Ledger, job_name: str) -> dict[str, Any]:
+def write(state: PipelineState, job_name: str) -> dict[str, Any]:
     """The ledger's part of status; empty values are left out."""
     document: dict[str, Any] = {
-        "run": _run_document(ledger.run, job_name) if ledger.run else None,
-        "history": [dict(h) for h in ledger.history],
-        "champion": dict(ledger.champion) if ledger.champion else None,
-        "anomalies": [dict(a) for a in ledger.anomalies],
-        "consecutiveFailures": ledger.consecutive_failures,
-        "handledRunRequest": ledger.handled_run_request,
-        "handledPromotion": ledger.handled_promotion,
-        "handledDrift": list(ledger.handled_drift),
-        "driftRuns": ledger.drift_runs.document(),
-        "lastScheduleTime": timestamp(ledger.last_schedule) if ledger.last_schedule else None,
-        "nextScheduleTime": timestamp(ledger.next_schedule) if ledger.next_schedule else None,
-        "errand": ledger.errand.document() if ledger.errand else None,
-        "lastRunId": ledger.last_run_id or None,
-        "adoptedStore": ledger.adopted or None,
-        "sweptAt": timestamp(ledger.swept_at) if ledger.swept_at else None,
-        "sweepWaiting": ledger.sweep_waiting or None,
+        "run": _run_document(state.run, job_name) if state.run else None,
+        "history": [dict(h) for h in state.history],
+        "champion": dict(state.champion) if state.champion else None,
+        "anomalies": [dict(a) for a in state.anomalies],
+        "consecutiveFailures": state.consecutive_failures,
+        "handledRunRequest": state.handled_run_request,
+        "handledPromotion": state.handled_promotion,
+        "handledDrift": list(state.handled_drift),
+        "driftRuns": state.drift_runs.document(),
+        "lastScheduleTime": timestamp(state.last_schedule) if state.last_schedule else None,
+        "nextScheduleTime": timestamp(state.next_schedule) if state.next_schedule else None,
+        "errand": state.helper_job.document() if state.helper_job else None,
+        "lastRunId": state.last_run_id or None,
+        "adoptedStore": state.adopted or None,
+        "sweptAt": timestamp(state.swept_at) if state.swept_at else None,
+        "sweepWaiting": state.sweep_waiting or None,
     }
     return {k: v for k, v in document.items() if v not in (None, "", [], {}) or k == "consecutiveFailures"}
 

@@ -14,31 +14,30 @@ from ..conditions import Condition, clip, set_conditions, timestamp
 from ..jobs.termination_message import DATA_ERROR
 from ..objects import metadata, name_of
 from ..plan import Json
-from . import state
 from .parts import planner
 from .run.outcome import awaiting
 from .run.stages import current
-from .state import FAILED, NOT_BLESSED, SUCCEEDED, Ledger, Run
+from .state import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, PipelineState, Run, write
 from .triggers import chain
 
 LAST_RUN = (api.DATA_VALID, api.BLESSED)
 """Conditions about the last run that has ended: they stay while the next one is in flight."""
 
 
-def document(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str, now: datetime) -> dict[str, Any]:
+def document(owner: Json, spec: PipelineSpec, state: PipelineState, problem: str, now: datetime) -> dict[str, Any]:
     """The whole status. `problem` is what is wrong with the spec beyond what the schema could tell."""
-    run = ledger.run
+    run = state.run
     job_name = planner.job_name(owner, run) if run else ""
     generation = int(metadata(owner).get("generation") or 0)
-    found = _conditions(owner, spec, ledger, problem)
+    found = _conditions(owner, spec, state, problem)
     previous = (owner.get("status") or {}).get("conditions") or ()
     conditions = set_conditions(previous, found, generation=generation, now=now)
     if run is not None and run.active:
         conditions += [dict(c) for c in previous if c.get("type") in LAST_RUN]
     return {
         "observedGeneration": generation,
-        **state.write(ledger, job_name),
-        "summary": _summary(owner, spec, ledger, problem),
+        **write(state, job_name),
+        "summary": _summary(owner, spec, state, problem),
         "conditions": conditions,
     }
 
@@ -57,8 +56,8 @@ def of_invalid_spec(owner: Json, error: ValidationError, now: datetime) -> dict[
     return {**before, "conditions": kept + new, "summary": summary, "observedGeneration": generation}
 
 
-def _summary(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> dict[str, str]:
-    run = ledger.run
+def _summary(owner: Json, spec: PipelineSpec, state: PipelineState, problem: str) -> dict[str, str]:
+    run = state.run
     stage = current(run.stages) if run else None
     metrics = run.metrics if run else ()
     summary = {
@@ -66,10 +65,10 @@ def _summary(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> d
         "stage": str(stage["name"]) if stage else "",
         "progress": _progress(run, stage),
         "result": run.state if run else "",
-        "champion": str(ledger.champion["version"]) if ledger.champion else "",
+        "champion": str(state.champion["version"]) if state.champion else "",
         "metric": f"{metrics[0][0]} {metrics[0][1]}" if metrics else "",
-        "next": timestamp(ledger.next_schedule) if ledger.next_schedule else "",
-        "message": clip(_message(owner, spec, ledger, problem), 512),
+        "next": timestamp(state.next_schedule) if state.next_schedule else "",
+        "message": clip(_message(owner, spec, state, problem), 512),
     }
     return {k: v for k, v in summary.items() if v}
 
@@ -81,72 +80,72 @@ def _progress(run: Run | None, stage: Json | None) -> str:
     return str(stage.get("progress") or f"stage {min(done + 1, len(api.STAGES))}/{len(api.STAGES)}")
 
 
-def _message(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> str:
-    run = ledger.run
+def _message(owner: Json, spec: PipelineSpec, state: PipelineState, problem: str) -> str:
+    run = state.run
     if problem:
         return problem
     if run is not None and run.active:
         return f"{run.waiting}: {run.message}" if run.waiting else run.message
-    if ledger.errand is not None and ledger.errand.obstacle:
-        return ledger.errand.obstacle
-    if chain.halted(spec, ledger):
-        return f"halted: {_halted(owner, spec, ledger)}. {run.message if run else ''}".rstrip()
+    if state.helper_job is not None and state.helper_job.obstacle:
+        return state.helper_job.obstacle
+    if chain.halted(spec, state):
+        return f"halted: {_halted(owner, spec, state)}. {run.message if run else ''}".rstrip()
     if run is not None and run.state == SUCCEEDED:
-        version = _version_of(ledger, run)
-        if version and (ledger.champion is None or int(ledger.champion["version"]) < version):
+        version = _version_of(state, run)
+        if version and (state.champion is None or int(state.champion["version"]) < version):
             return awaiting(owner, version)
     if run is None and spec.suspend:
         return "suspended: no run starts while spec.suspend is true"
     return run.message if run else ""
 
 
-def _halted(owner: Json, spec: PipelineSpec, ledger: Ledger) -> str:
+def _halted(owner: Json, spec: PipelineSpec, state: PipelineState) -> str:
     edit = "a change of the spec or " if spec.triggers.on_spec_change else ""
     command = f'kubectl annotate --overwrite pipeline {name_of(owner)} {chain.RUN_REQUESTED_AT}="$(date -Iseconds)"'
-    return f"{ledger.consecutive_failures} runs in a row have failed; {edit}a person starts another: {command}"
+    return f"{state.consecutive_failures} runs in a row have failed; {edit}a person starts another: {command}"
 
 
-def _version_of(ledger: Ledger, run: Run) -> int:
-    entry = next((h for h in reversed(ledger.history) if h.get("id") == run.id), {})
+def _version_of(state: PipelineState, run: Run) -> int:
+    entry = next((h for h in reversed(state.history) if h.get("id") == run.id), {})
     return int(entry.get("version") or 0)
 
 
-def _conditions(owner: Json, spec: PipelineSpec, ledger: Ledger, problem: str) -> list[Condition]:
-    run, champion = ledger.run, ledger.champion
-    obstacle = ledger.errand.obstacle if ledger.errand else ""
+def _conditions(owner: Json, spec: PipelineSpec, state: PipelineState, problem: str) -> list[Condition]:
+    run, champion = state.run, state.champion
+    obstacle = state.helper_job.obstacle if state.helper_job else ""
     if champion:
         text = f"version {champion['version']} of run {champion.get('runId', '?')}"
         text += f"; {champion['reason']}" if champion.get("reason") else ""
         found = [Condition(api.READY, "True", api.CHAMPION_READY, text)]
     else:
         found = [Condition(api.READY, "False", api.NO_CHAMPION, obstacle or "no run has given a champion yet")]
-    if obstacle and ledger.errand is not None:
-        found.append(Condition(api.RECONCILING, "True", ledger.errand.waiting or api.PROGRESSING, obstacle))
+    if obstacle and state.helper_job is not None:
+        found.append(Condition(api.RECONCILING, "True", state.helper_job.waiting or api.PROGRESSING, obstacle))
     else:
         found.append(Condition(api.RECONCILING, "False", api.RECONCILED))
     if problem:
         found.append(Condition(api.STALLED, "True", api.INVALID_SPEC, problem))
     if run is not None:
-        found += _of_run(run, ledger)
-    if chain.halted(spec, ledger):
-        found.append(Condition(api.HALTED, "True", api.TOO_MANY_FAILURES, _halted(owner, spec, ledger)))
+        found += _of_run(run, state)
+    if chain.halted(spec, state):
+        found.append(Condition(api.HALTED, "True", api.TOO_MANY_FAILURES, _halted(owner, spec, state)))
     return found
 
 
-def _of_run(run: Run, ledger: Ledger) -> list[Condition]:
+def _of_run(run: Run, state: PipelineState) -> list[Condition]:
     failure = run.failure or {}
     reason = str(failure.get("reason") or run.state)
     if run.active:
         text = f"run {run.id} is in progress" + (f": {run.waiting}: {run.message}" if run.waiting else "")
         found = [Condition(api.SUCCEEDED, "Unknown", run.waiting or api.RUNNING, text)]
-    elif run.state in (SUCCEEDED, NOT_BLESSED, state.SKIPPED):
+    elif run.state in (SUCCEEDED, NOT_BLESSED, SKIPPED):
         found = [Condition(api.SUCCEEDED, "True", api.RUN_SUCCEEDED, f"run {run.id}: {run.state}")]
     else:
         found = [Condition(api.SUCCEEDED, "False", reason, f"run {run.id}: {run.message}")]
     if run.state == FAILED and failure.get("exitCode") == DATA_ERROR:
         found.append(Condition(api.DATA_VALID, "False", reason, run.message))
-    elif run.blessing and ledger.anomalies:
-        first = ledger.anomalies[0]
+    elif run.blessing and state.anomalies:
+        first = state.anomalies[0]
         text = (
             f"{first.get('feature', 'the data')}: {first.get('reason')} in {first.get('count', '?')} rows (tolerated)"
         )

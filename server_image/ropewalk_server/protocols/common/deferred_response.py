@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from ropewalk_server.protocols.common.must_offload import MANY
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused, Unwritten
+from ropewalk_server.serving.predictor import Core, DeferredResponse, Loaded, Predictor, Refused
 from ropewalk_server.telemetry.receipts import Issued
 
 T = TypeVar("T")
@@ -33,11 +33,11 @@ def predicted(
     if found.model.signature.task != "Tensors":
         return predictor.predict(found, batch, began, write, each=each)
 
-    def write_few(core: Core, issued: Issued) -> T | Unwritten:
-        return Unwritten(partial(write, core, issued)) if many(core) else write(core, issued)
+    def write_few(core: Core, issued: Issued) -> T | DeferredResponse:
+        return DeferredResponse(partial(write, core, issued)) if many(core) else write(core, issued)
 
     answer = predictor.predict(found, batch, began, write_few, each=each)
-    if isinstance(answer, (asyncio.Future, Unwritten)):
+    if isinstance(answer, (asyncio.Future, DeferredResponse)):
         return asyncio.ensure_future(_later(predictor, found, began, answer))
     return answer
 
@@ -48,15 +48,15 @@ def many(core: Any) -> bool:
 
 
 async def _later(
-    predictor: Predictor, found: Loaded, began: float, answer: asyncio.Future[T | Unwritten] | Unwritten
+    predictor: Predictor, found: Loaded, began: float, answer: asyncio.Future[T | DeferredResponse] | DeferredResponse
 ) -> T:
     done = await answer if isinstance(answer, asyncio.Future) else answer
-    if not isinstance(done, Unwritten):
+    if not isinstance(done, DeferredResponse):
         return done
     seconds = predictor.limits.deadline_seconds
     predictor.in_flight += 1  # it has been computed and is never refused: others are, who come meanwhile
     try:
-        written = await asyncio.wait_for(predictor.aside.run(done.write), began + seconds - time.perf_counter())
+        written = await asyncio.wait_for(predictor.offload.run(done.write), began + seconds - time.perf_counter())
     except TimeoutError:
         predictor.reject("deadline")
         message = f"Computing and writing the prediction took longer than {seconds:g} s"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model import jpeg
-from ropewalk_server.protocols.common.must_offload import Costly, on_event_loop
+from ropewalk_server.protocols.common.must_offload import MustOffload, on_event_loop
 from ropewalk_server.protocols.common.unfilter import unfilter
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -38,7 +38,7 @@ def decode_images(files: Sequence[bytes], shape: tuple[int, ...]) -> NDArray[np.
     size = math.prod(shape)
     costly = sum(len(data) + size for data in files if data.startswith((_MAGIC, jpeg.MAGIC)))
     if costly > AT_ONCE and on_event_loop():
-        raise Costly
+        raise MustOffload
     found = np.empty((len(files), *shape), dtype=np.uint8)
     for row, data in enumerate(files):
         if data.startswith(_MAGIC):

@@ -12,7 +12,7 @@ MANY_TEXTS = 1000
 """The same of texts, of which each is looked at several times, and a model may have several inputs."""
 
 
-class Costly(Exception):
+class MustOffload(Exception):
     """Read the request again in another thread."""
 
 
@@ -28,10 +28,10 @@ def on_event_loop() -> bool:
 def not_on_the_loop(size: int) -> None:
     """Raise Costly where so many bytes of JSON are to become objects on an event loop."""
     if size > LARGE and on_event_loop():
-        raise Costly
+        raise MustOffload
 
 
 def few_on_the_loop(count: int, most: int = MANY) -> None:
     """Raise Costly where so many values are to be handed over one by one on an event loop."""
     if count > most and on_event_loop():
-        raise Costly
+        raise MustOffload

@@ -17,12 +17,12 @@ T = TypeVar("T")
 async def read(predictor: Predictor, loaded: Loaded | None, began: float, size: int, decode: Callable[[], T]) -> T:
     """What `decode` makes of a body of `size` bytes, for this version if it is for one. Raises its BadRequest, and
     Refused where as many wait as may for an engine, or as many bytes, and at the deadline."""
-    limits, aside = predictor.limits, predictor.aside
-    if aside.reading >= limits.max_concurrency or aside.reading_bytes + size > limits.max_buffered_bytes:
+    limits, offload = predictor.limits, predictor.offload
+    if offload.reading >= limits.max_concurrency or offload.reading_bytes + size > limits.max_buffered_bytes:
         predictor.reject("concurrency")
-        message = f"{aside.reading} large requests are waiting or being read already; try again later"
+        message = f"{offload.reading} large requests are waiting or being read already; try again later"
         raise _refused(predictor, loaded, began, Refused(429, message))
-    decoding = aside.read(partial(_made, decode), size)
+    decoding = offload.read(partial(_made, decode), size)
     try:
         made = await asyncio.wait_for(decoding, began + limits.deadline_seconds - time.perf_counter())
     except TimeoutError:

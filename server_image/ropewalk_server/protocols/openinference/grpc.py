@@ -12,7 +12,7 @@ from ropewalk_server.protocols.common import packed
 from ropewalk_server.protocols.common.column_conversion import DATATYPE_OF
 from ropewalk_server.protocols.common.deferred_response import predicted
 from ropewalk_server.protocols.common.jsonbody import BadRequest
-from ropewalk_server.protocols.common.must_offload import Costly
+from ropewalk_server.protocols.common.must_offload import MustOffload
 from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
 from ropewalk_server.protocols.common.rest_errors import mistaken
 from ropewalk_server.protocols.openinference.grpc_messages import Asked, read_infer, write_infer
@@ -110,7 +110,7 @@ class OpenInference:
             asked = read_infer(found.model, request, predictor.most_rows(found.model))
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
-        except Costly:
+        except MustOffload:
             return asyncio.ensure_future(self._unpacked(request, len(body), found, began))
         return self._ask(found, began, asked)
 

@@ -17,7 +17,7 @@ from ropewalk_model.signature import TensorSpec
 from ropewalk_server.protocols.common.column_conversion import DATATYPE_OF
 from ropewalk_server.protocols.common.deferred_response import predicted
 from ropewalk_server.protocols.common.jsonbody import BadRequest
-from ropewalk_server.protocols.common.must_offload import Costly
+from ropewalk_server.protocols.common.must_offload import MustOffload
 from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
 from ropewalk_server.protocols.common.rest_errors import error, later, mistaken, not_allowed, wants_receipts
 from ropewalk_server.protocols.openinference.rest_messages import HEADER_LENGTH, Asked, read_infer, write_infer
@@ -114,7 +114,7 @@ class OpenInference:
             asked = read_infer(found.model, request.body, length, predictor.most_rows(found.model))
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
-        except Costly:
+        except MustOffload:
             return asyncio.ensure_future(self._unpacked(request, found, began))
         return self._ask(found, began, asked, wants_receipts(request))
 

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 
 from ropewalk_server.protocols.common.jsonbody import BadRequest, parse
-from ropewalk_server.protocols.common.must_offload import Costly, not_on_the_loop
+from ropewalk_server.protocols.common.must_offload import MustOffload, not_on_the_loop
 from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
 from ropewalk_server.protocols.common.rest_errors import error, not_allowed
 from ropewalk_server.serving.predictor import Predictor, Refused, digest_bytes
-from ropewalk_server.telemetry.buckets import Yardstick
+from ropewalk_server.telemetry.buckets import BinSource
 from ropewalk_server.telemetry.receipts import InvalidReceipt
 from ropewalk_server.transport.http1.types import Answer, Request, Response
 
@@ -22,7 +22,7 @@ MAX_LABELS = 1000
 """Labels of one request: they are checked on the event loop, 10 us each."""
 
 
-class Labels:
+class FeedbackEndpoint:
     """The handler of `:feedback`."""
 
     def __init__(self, predictor: Predictor) -> None:
@@ -36,7 +36,7 @@ class Labels:
             return self._counted(*read(request.body))
         except BadRequest as why:
             return self._mistaken(why)
-        except Costly:
+        except MustOffload:
             return asyncio.ensure_future(self._unpacked(request.body))
 
     async def _unpacked(self, body: bytes) -> Response:
@@ -49,11 +49,11 @@ class Labels:
         return self._counted(*found)
 
     def _mistaken(self, why: BadRequest) -> Response:
-        self._predictor.monitor.feedback_rejected += 1
+        self._predictor.recorder.feedback_rejected += 1
         return error(why.status, str(why))
 
     def _counted(self, labels: list[tuple[str, str]], many: bool) -> Response:
-        monitor = self._predictor.monitor
+        recorder = self._predictor.recorder
         yardsticks = self._yardsticks()
         digests = {version: digest_bytes(one) for version, one in yardsticks.items()}
         refused: list[dict[str, Any]] = []
@@ -61,18 +61,18 @@ class Labels:
             try:
                 self._count(ident, label, yardsticks, digests)
             except (BadRequest, InvalidReceipt) as why:
-                monitor.feedback_rejected += 1
+                recorder.feedback_rejected += 1
                 refused.append({"index": index, "error": str(why)})
         if many:
             return Response(200, orjson.dumps({"accepted": len(labels) - len(refused), "refused": refused}))
         return error(400, refused[0]["error"]) if refused else Response(200, b"{}")
 
-    def _yardsticks(self) -> dict[int, Yardstick]:
+    def _yardsticks(self) -> dict[int, BinSource]:
         """What is loaded, and what answered here before."""
         loaded = {number: one.model for number, one in self._predictor.versions.held.items() if one.model is not None}
-        return {**self._predictor.monitor.former, **loaded}
+        return {**self._predictor.recorder.former, **loaded}
 
-    def _count(self, ident: str, label: str, yardsticks: Mapping[int, Yardstick], digests: dict[int, bytes]) -> None:
+    def _count(self, ident: str, label: str, yardsticks: Mapping[int, BinSource], digests: dict[int, bytes]) -> None:
         """Count one label, once. Raises BadRequest or InvalidReceipt."""
         predictor = self._predictor
         receipt = predictor.receipts.read(ident, digests)
@@ -83,7 +83,7 @@ class Labels:
         if predictor.receipts.first_label(ident):
             truth = model.classes.index(label)
             lag = predictor.receipts.lag(receipt)
-            predictor.monitor.labelled(receipt.version, model, predicted=receipt.predicted, truth=truth, lag=lag)
+            predictor.recorder.labelled(receipt.version, model, predicted=receipt.predicted, truth=truth, lag=lag)
 
 
 def read(body: bytes) -> tuple[list[tuple[str, str]], bool]:

@@ -17,7 +17,7 @@ from ropewalk_model.signature import METHOD, Signature, TensorSpec
 from ropewalk_server.protocols.common import packed
 from ropewalk_server.protocols.common.deferred_response import predicted
 from ropewalk_server.protocols.common.jsonbody import BadRequest
-from ropewalk_server.protocols.common.must_offload import Costly
+from ropewalk_server.protocols.common.must_offload import MustOffload
 from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
 from ropewalk_server.protocols.common.oip_tensors import batch_of, check_names, check_words, names_of_outputs
 from ropewalk_server.protocols.common.rest_errors import mistaken
@@ -102,7 +102,7 @@ class TensorFlowServing:
             return failure(why.code, str(why))
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
-        except Costly:
+        except MustOffload:
             return asyncio.ensure_future(self._unpacked(request, len(body), outputs, found, began))
         return self._ask(found, began, batch, outputs)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ropewalk_server.protocols.common.decode import Decoder
 from ropewalk_server.protocols.common.jsonbody import BadRequest, parse_object
-from ropewalk_server.protocols.common.must_offload import Costly
+from ropewalk_server.protocols.common.must_offload import MustOffload
 from ropewalk_server.serving.batch import Batch
 
 ROWS = "instances"
@@ -44,7 +44,7 @@ def read(decoder: Decoder, bodies: Sequence[bytes], most_each: int, most: int) -
         if batch is None:  # the rows of some are wrong, and theirs alone are left out
             found = [own if _batch(decoder, [own]) is not None else [] for own in found]
             batch = _batch(decoder, found)
-    except Costly:
+    except MustOffload:
         if len(found) > 1:
             return read(decoder, bodies[: len(found) // 2], most_each, most)
         batch = None

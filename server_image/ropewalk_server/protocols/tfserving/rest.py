@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ropewalk_server.protocols.common.rest_errors import error, not_allowed, wants_receipts
 from ropewalk_server.protocols.tfserving import classify_regress
-from ropewalk_server.protocols.tfserving.feedback_endpoint import Labels
+from ropewalk_server.protocols.tfserving.feedback_endpoint import FeedbackEndpoint
 from ropewalk_server.protocols.tfserving.rest_answers import write_metadata, write_status
 from ropewalk_server.protocols.tfserving.rest_examples import Examples
 from ropewalk_server.protocols.tfserving.rest_paths import Target, absent, labelled, malformed, not_found, route
@@ -26,7 +26,7 @@ class TensorFlowServing:
         # As they are: a method around each would be one more call for every request.
         self._predict, self.together = predict.handle, predict.together
         self._examples = Examples(predictor).handle
-        self._labels = Labels(predictor).handle
+        self._labels = FeedbackEndpoint(predictor).handle
         self._predict_path = f"/v1/models/{predictor.name}:predict".encode()
         self._latest = Target(predictor.name, None, "predict")
 

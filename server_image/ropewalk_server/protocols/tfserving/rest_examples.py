@@ -12,7 +12,7 @@ from typing import cast
 from ropewalk_model.signature import METHOD
 from ropewalk_server.protocols.common.deferred_response import predicted
 from ropewalk_server.protocols.common.jsonbody import BadRequest, parse_object, refuse_depth
-from ropewalk_server.protocols.common.must_offload import Costly, not_on_the_loop
+from ropewalk_server.protocols.common.must_offload import MustOffload, not_on_the_loop
 from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
 from ropewalk_server.protocols.common.rest_errors import error, later, mistaken, not_allowed
 from ropewalk_server.protocols.tfserving import classify_regress
@@ -49,7 +49,7 @@ class Examples:
             found, batch = self._read(found, request.body, verb)
         except BadRequest as why:
             return error(*mistaken(self._predictor, found, began, why))
-        except Costly:
+        except MustOffload:
             return asyncio.ensure_future(self._unpacked(request.body, found, verb, began))
         return self._ask(found, batch, verb, began)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ropewalk_server.protocols.common.deferred_response import predicted
 from ropewalk_server.protocols.common.jsonbody import BadRequest, parse_object, refuse_depth, shown
-from ropewalk_server.protocols.common.must_offload import Costly, not_on_the_loop
+from ropewalk_server.protocols.common.must_offload import MustOffload, not_on_the_loop
 from ropewalk_server.protocols.common.named_tensors import written
 from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
 from ropewalk_server.protocols.common.rest_errors import error, later, mistaken, not_allowed, wants_receipts
@@ -29,7 +29,7 @@ from ropewalk_server.telemetry.stage_timing import REST_V1
 from ropewalk_server.transport.http1.types import JSON, Answer, Request, Response
 
 
-class Elsewhere(Exception):
+class OtherSignature(Exception):
     """A request names another signature than the default one, which is for `model`."""
 
     def __init__(self, model: Model) -> None:
@@ -94,7 +94,7 @@ class Predict:
             found, batch, row_form = self._read(found, request.body)
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
-        except Costly:
+        except MustOffload:
             return asyncio.ensure_future(self._unpacked(request, found, began))
         return self._ask(found, began, batch, row_form, wants_receipts(request))
 
@@ -102,7 +102,7 @@ class Predict:
         """The rows, for the signature that the request names, and whether they came in row form."""
         try:
             batch, row_form = read_predict(found.model, body, self._predictor.most_rows(found.model))
-        except Elsewhere as other:
+        except OtherSignature as other:
             return self._read(found._replace(model=other.model), body)
         return found, batch, row_form
 
@@ -151,7 +151,7 @@ def read_predict(model: Model, body: bytes, max_rows: int) -> tuple[Batch, bool]
     document = parse_object(body)
     name = document.get("signature_name", "")
     if name not in ("", model.signature.name):
-        raise Elsewhere(named(model, name))
+        raise OtherSignature(named(model, name))
     try:
         found = model.decoder.decode(document, max_rows)
     except BadRequest:

@@ -31,7 +31,7 @@ class Asking(Protocol):
         """Close at once."""
 
 
-class Turn:
+class LoopTurn:
     """The requests of this turn."""
 
     def __init__(self, handler: Together, error: ErrorForm) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ropewalk_server.transport.http1.connection import Connection
 from ropewalk_server.transport.http1.header_cache import Heads
-from ropewalk_server.transport.http1.loop_turn import Together, Turn
+from ropewalk_server.transport.http1.loop_turn import LoopTurn, Together
 from ropewalk_server.transport.http1.message import READ_SIZES
 from ropewalk_server.transport.http1.types import ErrorForm, Handler, Response
 from ropewalk_server.transport.limits import Limits
@@ -35,7 +35,7 @@ class HttpServer:
         handler wants to see; `admit` answers those already that do not let a client in, before a large body is read;
         `rejected` hears the reason of every request that a limit turned away."""
         self.handler = handler
-        self.turn = Turn(together, error) if together is not None else None
+        self.turn = LoopTurn(together, error) if together is not None else None
         self.error = error
         self.admit = admit
         self.rejected = rejected

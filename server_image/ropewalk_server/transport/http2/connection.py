@@ -16,7 +16,7 @@ from ropewalk_server.transport.http2.frame_reader import FRAME_BYTES, FrameReade
 from ropewalk_server.transport.http2.frames import ConnectionFault, Fault
 from ropewalk_server.transport.http2.header_cache import Heads
 from ropewalk_server.transport.http2.rpc import Head
-from ropewalk_server.transport.http2.streams import Calls
+from ropewalk_server.transport.http2.streams import Streams
 
 if TYPE_CHECKING:
     from ropewalk_server.transport.http2.server import GrpcServer
@@ -45,7 +45,7 @@ class Connection(asyncio.Protocol):
         self.seen = self.clock()
         self._transport: asyncio.Transport
         self._sender = Sender()
-        self._calls = Calls(self, self._sender)
+        self._calls = Streams(self, self._sender)
         self._reader = FrameReader(self._on_data, self._on_frame)
         self._heads = Heads(server.limits.max_header_bytes, server.rejected)
         self._block: tuple[int, int, bytes] | None = None

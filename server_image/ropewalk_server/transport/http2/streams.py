@@ -47,7 +47,7 @@ class Stream:
         self.timer: asyncio.TimerHandle | None = None
 
 
-class Calls:
+class Streams:
     """The streams of `connection` that are not answered yet. All its methods may raise ConnectionFault."""
 
     __slots__ = ("_connection", "_dropped", "_received", "_sender", "_server", "_share", "last", "streams")

@@ -69,7 +69,7 @@ def import_policy(wishes: Wishes) -> dict[str, Any]:
         "kind": "NetworkPolicy",
         "metadata": metadata(wishes, bounded(wishes.name, "-import")),
         "spec": {
-            "podSelector": {"matchLabels": wishes.errand_labels},
+            "podSelector": {"matchLabels": wishes.helper_job_labels},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [],
             "egress": [],

@@ -11,7 +11,7 @@ from typing import Any
 
 from ropewalk.core.names import GROUP, digest
 from ropewalk.core.plan import Json
-from ropewalk.core.quantities import memory
+from ropewalk.core.quantities import memory_bytes
 
 HASH_ANNOTATION = f"{GROUP}/applied-hash"
 
@@ -56,7 +56,7 @@ def amount(value: object) -> float | None:
         return None
     text = str(value)
     try:
-        return float(text[:-1]) / 1000 if text.endswith("m") else float(memory(text))
+        return float(text[:-1]) / 1000 if text.endswith("m") else float(memory_bytes(text))
     except ValueError:
         return None
 

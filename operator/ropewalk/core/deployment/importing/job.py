@@ -10,7 +10,7 @@ from ropewalk.core import names
 from ropewalk.core.jobs import helper_job_body
 from ropewalk.core.objects import name_of, of_kind
 from ropewalk.core.plan import Config, Json
-from ropewalk.core.quantities import memory
+from ropewalk.core.quantities import memory_bytes
 
 from ..children.field_drift import HASH_ANNOTATION, stamped
 from ..children.workload import NAME_LABEL, metadata
@@ -54,7 +54,7 @@ def body(wanted: Wishes, record: Import, config: Config, *, one_node: bool) -> d
     meta = _metadata(wanted, record)
     resources = {"requests": dict(REQUESTS), "limits": {"memory": _memory(wanted)}}
     pod = helper_job_body.pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=resources)
-    apart = wanted.errand_labels
+    apart = wanted.helper_job_labels
     if wanted.image_pull_secrets:
         pod["imagePullSecrets"] = list(wanted.image_pull_secrets)
     if wanted.node_selector:
@@ -81,18 +81,18 @@ def is_outdated(children: Iterable[Json], wanted: Json) -> bool:
 
 def is_of_one(child: Json) -> bool:
     """Whether a child belongs to an import, by its label."""
-    return bool(get(child, "metadata", "labels", names.ERRAND_LABEL))
+    return bool(get(child, "metadata", "labels", names.HELPER_JOB_LABEL))
 
 
 def _metadata(wanted: Wishes, record: Import) -> dict[str, Any]:
     found = metadata(wanted, name(wanted, record))
-    labels = {**found["labels"], NAME_LABEL: "ropewalk-import", names.ERRAND_LABEL: str(record.id)}
+    labels = {**found["labels"], NAME_LABEL: "ropewalk-import", names.HELPER_JOB_LABEL: str(record.id)}
     return {**found, "labels": labels}
 
 
 def _memory(wanted: Wishes) -> str:
     asked = str((wanted.resources.get("limits") or {}).get("memory") or "")
     try:
-        return asked if asked and memory(asked) > memory(LEAST_MEMORY) else LEAST_MEMORY
+        return asked if asked and memory_bytes(asked) > memory_bytes(LEAST_MEMORY) else LEAST_MEMORY
     except ValueError:
         return LEAST_MEMORY

@@ -21,7 +21,7 @@ from ropewalk.core.plan import Create, Delete, Effect, Event, Json, Observed, Re
 from ropewalk_contract.api import conditions as api
 
 from ..observe.pods import Pod
-from ..state import LOADING, Candidate, Memory, Routes
+from ..state import LOADING, Candidate, DeploymentState, Routes
 from ..target import Target, claim_ref
 from ..versions import Version, get
 from ..wishes import Wishes
@@ -75,20 +75,22 @@ def step(
     return Step(record, _target(record, aim), stale)
 
 
-def arrived(memory: Memory, aim: Target, record: Import | None, pods: Sequence[Pod], now: datetime) -> Memory:
+def arrived(
+    state: DeploymentState, aim: Target, record: Import | None, pods: Sequence[Pod], now: datetime
+) -> DeploymentState:
     """The memory in which the version takes the place of the directory that it was made of, where nothing answers yet.
 
     Servers were told to load that directory first, under the same number, and none of them could.
     """
-    version, routes = aim.version, memory.routes
+    version, routes = aim.version, state.routes
     if record is None or record.state != SUCCEEDED or version is None or routes is None:
-        return memory
+        return state
     told = routes.version(routes.live)
-    answers = memory.live is not None or any(pod.report is not None and pod.report.live is not None for pod in pods)
+    answers = state.live is not None or any(pod.report is not None and pod.report.live is not None for pod in pods)
     if answers or told is None or told.uri != record.uri.rstrip("/"):
-        return memory
+        return state
     anew = Routes(routes.revision + 1, version.served, None, (version,), now, routes.retry)
-    return replace(memory, routes=anew, candidate=Candidate(version, LOADING, now))
+    return replace(state, routes=anew, candidate=Candidate(version, LOADING, now))
 
 
 def _is_spent(record: Import, status: Json) -> bool:
@@ -164,7 +166,7 @@ def _running(
 
 def _ended(record: Import, found: Attempt, now: datetime) -> Import | None:
     """The record with the Job's result; None while it works."""
-    ended = found.pod.errand if found.pod is not None and found.pod.errand.state == "terminated" else None
+    ended = found.pod.helper_job if found.pod is not None and found.pod.helper_job.state == "terminated" else None
     if ended is None:
         if found.active:
             return None

@@ -19,7 +19,7 @@ from ropewalk_model.windows import Bucket, add, windows
 
 from ..observe import window_totals as ledgers
 from ..observe.windows import Observation
-from ..state import Live, Memory
+from ..state import DeploymentState, Live
 from ..wishes import Monitoring
 
 TRAFFIC_SECONDS = 60
@@ -28,24 +28,24 @@ STANDS = 3
 """Windows without a verdict after which the last one says nothing any more."""
 
 
-def remember(memory: Memory, seen: Observation, settings: Monitoring, now: datetime) -> Memory:
+def remember(state: DeploymentState, seen: Observation, settings: Monitoring, now: datetime) -> DeploymentState:
     """The memory with what the windows say; unchanged where nothing can be concluded."""
-    live = memory.live
+    live = state.live
     if live is None or not seen.complete:
-        return memory
-    drift_before = _current(memory.drift, live, settings)
+        return state
+    drift_before = _current(state.drift, live, settings)
     known = (*(seen.stored.windows if seen.stored is not None else ()), *seen.buckets)
     return replace(
-        memory,
-        traffic=_traffic(memory.traffic, seen.buckets, seen.closed_by),
+        state,
+        traffic=_traffic(state.traffic, seen.buckets, seen.closed_by),
         drift=_drift(drift_before, known, seen.baseline, settings, seen.closed_by),
-        performance=_performance(memory.performance, seen, live, settings, now),
+        performance=_performance(state.performance, seen, live, settings, now),
     )
 
 
-def judged(memory: Memory, settings: Monitoring) -> float:
+def judged(state: DeploymentState, settings: Monitoring) -> float:
     """Up to when windows have a verdict by today's yardstick."""
-    found = _current(memory.drift, memory.live, settings) if memory.live is not None else None
+    found = _current(state.drift, state.live, settings) if state.live is not None else None
     at = parse_timestamp((found or {}).get("at"))
     return at.timestamp() if at is not None else 0.0
 

@@ -61,7 +61,7 @@ class Report:
     revision: int
     live: int | None
     versions: tuple[Held, ...]
-    trouble: str = ""
+    unavailable_reason: str = ""
     """What keeps it from answering whatever it has loaded."""
 
 
@@ -211,5 +211,5 @@ def report(body: Any) -> Report | None:
         revision=revision if isinstance(revision, int) else 0,
         live=live if isinstance(live, int) else None,
         versions=tuple(versions),
-        trouble=clip(str(body.get("trouble") or ""), 500),
+        unavailable_reason=clip(str(body.get("trouble") or ""), 500),
     )

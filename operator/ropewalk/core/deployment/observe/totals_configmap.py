@@ -17,19 +17,19 @@ from ..children.workload import metadata
 from ..state import Live
 from ..versions import get
 from ..wishes import Wishes
-from .window_totals import LARGEST, Ledger
+from .window_totals import LARGEST, WindowTotals
 
 BASELINE_KEY = "baseline.json"
 LEDGER_KEY = "labels.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredTotals:
     """What the ConfigMaps hold now."""
 
     baseline: Json | None = None
     """With the version and digest that it belongs to."""
-    ledger: Ledger | None = None
+    totals: WindowTotals | None = None
 
     def baseline_of(self, live: Live | None) -> Json | None:
         """The baseline of what is live, if it is that one's."""
@@ -51,17 +51,19 @@ def labels_name(name: str) -> str:
     return bounded(name, "-labels")
 
 
-def read(name: str, children: Iterable[Json]) -> Kept:
+def read(name: str, children: Iterable[Json]) -> StoredTotals:
     """What is kept; what cannot be read is not there."""
     maps = {get(c, "metadata", "name"): c for c in children if c.get("kind") == "ConfigMap"}
     baseline = _parsed(maps.get(baseline_name(name)), BASELINE_KEY)
-    return Kept(
+    return StoredTotals(
         baseline if isinstance(baseline, dict) else None,
-        Ledger.from_document(_parsed(maps.get(labels_name(name)), LEDGER_KEY)),
+        WindowTotals.from_document(_parsed(maps.get(labels_name(name)), LEDGER_KEY)),
     )
 
 
-def bodies(wishes: Wishes, live: Live | None, before: Kept, baseline: Json | None, ledger: Ledger | None) -> list[Any]:
+def bodies(
+    wishes: Wishes, live: Live | None, before: StoredTotals, baseline: Json | None, totals: WindowTotals | None
+) -> list[Any]:
     """The ConfigMaps that have to be written: a baseline read just now, sums that have grown.
 
     A baseline that no ConfigMap holds is read from a pod each time.
@@ -72,8 +74,8 @@ def bodies(wishes: Wishes, live: Live | None, before: Kept, baseline: Json | Non
         text = json.dumps(document, sort_keys=True)
         if len(text) <= LARGEST:
             found.append(_config_map(wishes, baseline_name(wishes.name), BASELINE_KEY, text))
-    if ledger is not None and ledger.up_to and ledger != before.ledger:
-        text = json.dumps(ledger.document(), sort_keys=True)
+    if totals is not None and totals.up_to and totals != before.totals:
+        text = json.dumps(totals.document(), sort_keys=True)
         if len(text) <= LARGEST:
             found.append(_config_map(wishes, labels_name(wishes.name), LEDGER_KEY, text))
     return found

@@ -12,7 +12,7 @@ from ropewalk.core.jobs import termination_message
 from ropewalk.core.plan import Json
 from ropewalk_contract.api import conditions as api
 
-from ..state import Memory
+from ..state import DeploymentState
 from ..versions import get
 from .pods import Pod, container_status
 
@@ -55,11 +55,11 @@ class Problem:
         return {**body, "at": before["at"] if same and before.get("at") else at}
 
 
-def of(pods: Sequence[Pod], deployment: Json | None, memory: Memory) -> Problem | None:
+def of(pods: Sequence[Pod], deployment: Json | None, state: DeploymentState) -> Problem | None:
     """The first problem of the newest pod that has one, else why there are no pods; a ready pod has none."""
     for pod in reversed(pods):
         if not pod.ready and not pod.deleting:
-            found = _of_pod(pod, memory.last_failure) or _of_model(pod, memory)
+            found = _of_pod(pod, state.last_failure) or _of_model(pod, state)
             if found is not None:
                 return found
     for condition in get(deployment, "status", "conditions") or ():
@@ -82,11 +82,11 @@ def of_autoscaler(autoscaler: Json | None, now: datetime) -> str:
     return ""
 
 
-def _of_model(pod: Pod, memory: Memory) -> Problem | None:
+def _of_model(pod: Pod, state: DeploymentState) -> Problem | None:
     """A pod that will not load what is live in others, in its own words."""
-    if pod.report is not None and pod.report.trouble:
-        return Problem(api.NOT_READY, pod.report.trouble, pod.name)
-    live = memory.routes.version(memory.routes.live) if memory.routes else None
+    if pod.report is not None and pod.report.unavailable_reason:
+        return Problem(api.NOT_READY, pod.report.unavailable_reason, pod.name)
+    live = state.routes.version(state.routes.live) if state.routes else None
     held = pod.holds(live)
     if held is None or not held.refused or held.reason == api.NOT_IMPORTED:  # that is being done
         return None

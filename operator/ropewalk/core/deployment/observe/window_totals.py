@@ -57,7 +57,7 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class WindowTotals:
     """The sums for one version. Of each pod, the buckets that start before `up_to` are in them."""
 
     version: int
@@ -91,7 +91,7 @@ class Ledger:
         }
 
     @staticmethod
-    def from_document(document: object) -> Ledger | None:
+    def from_document(document: object) -> WindowTotals | None:
         """Inverse of `document`; None for anything else, from which a new one is begun."""
         if not isinstance(document, Mapping) or document.get("formatVersion") != 2:
             return None
@@ -104,32 +104,34 @@ class Ledger:
             return None
         if chunk <= 0 or window <= 0:
             return None
-        return Ledger(version, str(document["digest"]), chunk, window, up_to, sums, kept, bool(document["tooLarge"]))
+        return WindowTotals(
+            version, str(document["digest"]), chunk, window, up_to, sums, kept, bool(document["tooLarge"])
+        )
 
     def is_of(self, live: Live) -> bool:
         """Whether it is about the version that is live."""
         return (self.version, self.digest) == (live.version.number, live.version.key)
 
 
-def since(ledger: Ledger | None, live: Live, pod: str) -> int:
+def since(totals: WindowTotals | None, live: Live, pod: str) -> int:
     """From which start on a pod's buckets are not in the sums: since the version is live, or since the last fold."""
     live_since = int(live.since.timestamp())
     begin = max(0, live_since - live_since % 60)
-    return ledger.up_to.get(pod, begin) if ledger is not None and ledger.is_of(live) else begin
+    return totals.up_to.get(pod, begin) if totals is not None and totals.is_of(live) else begin
 
 
-def current(ledger: Ledger | None, live: Live, window: int, label_window: int) -> Ledger:
+def current(totals: WindowTotals | None, live: Live, window: int, label_window: int) -> WindowTotals:
     """The ledger of what is live by the yardstick of the spec: without what another version or window left."""
     chunk = _chunk(label_window)
-    if ledger is None or not ledger.is_of(live):
-        return Ledger(live.version.number, live.version.key, chunk, window)
-    if ledger.window != window:
-        ledger = replace(ledger, window=window, windows=(), too_large=False)
-    return ledger
+    if totals is None or not totals.is_of(live):
+        return WindowTotals(live.version.number, live.version.key, chunk, window)
+    if totals.window != window:
+        totals = replace(totals, window=window, windows=(), too_large=False)
+    return totals
 
 
 def fold(
-    ledger: Ledger,
+    totals: WindowTotals,
     pages: Mapping[str, Page],
     pods: Iterable[str],
     live: Live,
@@ -139,7 +141,7 @@ def fold(
     closed_by: float,
     features: Collection[str] = (),
     leaving: Collection[str] = (),
-) -> Ledger:
+) -> WindowTotals:
     """The ledger with what pods have counted up to the latest round ten minutes; the same one if that is nothing.
 
     `pages` hold the live version's buckets from `since` on, by pod; of those that are `leaving` all are taken. Windows
@@ -147,32 +149,32 @@ def fold(
     """
     latest = int(closed_by - LAG)
     fresh: list[Bucket] = []
-    up_to = {pod: ledger.up_to[pod] for pod in pods if pod in ledger.up_to}
+    up_to = {pod: totals.up_to[pod] for pod in pods if pod in totals.up_to}
     due = False
     for pod, page in pages.items():
         # A pod with more than one answer holds is read on at once, else the next answer would be the same.
         edge = latest if page.more else latest - latest % STEP
-        begin, until = since(ledger, live, pod), page.through if pod in leaving else min(page.through, edge)
+        begin, until = since(totals, live, pod), page.through if pod in leaving else min(page.through, edge)
         mine = [b for b in page.buckets if begin <= b.start < until]
         if until > begin and (mine or page.more):
             up_to[pod], due = until, True
             fresh += mine
     if not due:
-        return ledger
-    chunk = max(ledger.chunk, _chunk(label_window))
-    labels = [(start, one) for start, one in ledger.sums if start + ledger.chunk > closed_by - label_window]
+        return totals
+    chunk = max(totals.chunk, _chunk(label_window))
+    labels = [(start, one) for start, one in totals.sums if start + totals.chunk > closed_by - label_window]
     labels += [(b.start, Labels.of(b)) for b in fresh if b.label_count]
-    rows = windows([*ledger.windows, *(_histograms(b, features) for b in fresh)], ledger.window, float("inf"))
+    rows = windows([*totals.windows, *(_histograms(b, features) for b in fresh)], totals.window, float("inf"))
     kept = tuple(one for one in rows if one.end > judged)[-MOST_WINDOWS:]
     sums = _by_chunk(labels, chunk)
-    return _fitted(replace(ledger, up_to=up_to, chunk=chunk, sums=sums, windows=kept, too_large=False))
+    return _fitted(replace(totals, up_to=up_to, chunk=chunk, sums=sums, windows=kept, too_large=False))
 
 
-def total(ledger: Ledger, buckets: Iterable[Bucket], since: float) -> Labels:
+def total(totals: WindowTotals, buckets: Iterable[Bucket], since: float) -> Labels:
     """All labels since then: what is in the ledger, and what only pods know yet."""
     found = Labels()
-    for start, one in ledger.sums:
-        if start + ledger.chunk > since:
+    for start, one in totals.sums:
+        if start + totals.chunk > since:
             found = found.plus(one)
     for bucket in buckets:
         if bucket.label_count and bucket.start >= since:
@@ -212,23 +214,23 @@ def _histograms(bucket: Bucket, features: Collection[str]) -> Bucket:
     )
 
 
-def _fitted(ledger: Ledger) -> Ledger:
+def _fitted(totals: WindowTotals) -> WindowTotals:
     """The ledger in a ConfigMap's size: older windows go first, histograms that fill it alone next, and then labels get
     longer chunks.
 
     A sum without its histograms would seem to rest on rows that are not in it, so rows go with them.
     """
-    while len(json.dumps(ledger.document())) > LARGEST:
-        if len(ledger.windows) > 1:
-            ledger = replace(ledger, windows=ledger.windows[1:])
-        elif ledger.windows and len(json.dumps(ledger.windows[0].document())) > LARGEST * 2 // 3:
-            ledger = replace(ledger, windows=(), too_large=True)
-        elif len(ledger.sums) > 1:
-            chunk = ledger.chunk * 2
-            ledger = replace(ledger, chunk=chunk, sums=_by_chunk(ledger.sums, chunk))
+    while len(json.dumps(totals.document())) > LARGEST:
+        if len(totals.windows) > 1:
+            totals = replace(totals, windows=totals.windows[1:])
+        elif totals.windows and len(json.dumps(totals.windows[0].document())) > LARGEST * 2 // 3:
+            totals = replace(totals, windows=(), too_large=True)
+        elif len(totals.sums) > 1:
+            chunk = totals.chunk * 2
+            totals = replace(totals, chunk=chunk, sums=_by_chunk(totals.sums, chunk))
         else:
             break
-    return ledger
+    return totals
 
 
 def _labels(one: Json) -> Labels:

@@ -14,8 +14,8 @@ from ..state import Live
 from ..wishes import Monitoring
 from . import window_totals as ledgers
 from .pods import BASELINE_PATH, WINDOWS_PATH, Pod
-from .totals_configmap import Kept
-from .window_totals import Ledger
+from .totals_configmap import StoredTotals
+from .window_totals import WindowTotals
 
 CLOSING_SECONDS = 2
 """A pod closes a bucket within this time of its end."""
@@ -32,9 +32,9 @@ class Observation:
     """Of all pods, what is not in the ledger yet."""
     baseline_document: Json | None
     baseline: Baseline | None
-    stored: Ledger | None
+    stored: WindowTotals | None
     """What the ledger held before this look: with `buckets` it is everything, once."""
-    ledger: Ledger | None
+    totals: WindowTotals | None
     """What it is to hold from now on."""
     complete: bool
     closed_by: float
@@ -48,7 +48,7 @@ class Observation:
 def observe(
     pods: Sequence[Pod],
     scrapes: Mapping[tuple[str, str], Scraped],
-    kept: Kept,
+    kept: StoredTotals,
     live: Live | None,
     settings: Monitoring,
     judged: float,
@@ -81,7 +81,7 @@ def observe(
     buckets: list[Bucket] = []
     lost = []
     if live is not None:
-        stored = ledgers.current(kept.ledger, live, settings.window, settings.performance_window)
+        stored = ledgers.current(kept.totals, live, settings.window, settings.performance_window)
         for name, page in pages.items():
             begin = ledgers.since(stored, live, name)
             mine = tuple(b for b in page.buckets if b.start >= begin and _is_of(live, b))
@@ -105,7 +105,7 @@ def observe(
         baseline_document=document,
         baseline=baseline,
         stored=stored,
-        ledger=after,
+        totals=after,
         complete=complete,
         closed_by=closed_by,
         unreachable=tuple(failed),
@@ -123,7 +123,7 @@ def _closed_by(now: datetime) -> float:
 
 
 def _baseline(
-    scrapes: Mapping[tuple[str, str], Scraped], kept: Kept, live: Live | None
+    scrapes: Mapping[tuple[str, str], Scraped], kept: StoredTotals, live: Live | None
 ) -> tuple[Json | None, Baseline | None]:
     """The live version's baseline: the one kept, else what a pod says; no pod's word is believed unparsed."""
     said = [scraped.body for (_, path), scraped in scrapes.items() if path == BASELINE_PATH and scraped.body]

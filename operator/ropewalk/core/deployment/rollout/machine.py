@@ -16,7 +16,7 @@ from ropewalk.core.conditions import timestamp
 from ropewalk.core.plan import Event
 
 from ..observe.pods import Held, Pod
-from ..state import LOADING, MAX_QUARANTINED, PENDING, SPREADING, SWITCHING, Candidate, Live, Memory, Routes
+from ..state import LOADING, MAX_QUARANTINED, PENDING, SPREADING, SWITCHING, Candidate, DeploymentState, Live, Routes
 from ..target import Target
 from ..versions import Version
 
@@ -28,75 +28,75 @@ PATIENCE = 60.0
 class Step:
     """What is remembered after this look, and what happened."""
 
-    memory: Memory
+    state: DeploymentState
     events: tuple[Event, ...] = ()
 
 
-def advance(memory: Memory, target: Target, pods: Sequence[Pod], replicas: int, now: datetime) -> Step:
+def advance(state: DeploymentState, target: Target, pods: Sequence[Pod], replicas: int, now: datetime) -> Step:
     """One step of the rollout. `memory.routes` has a higher revision afterwards if the servers must be told anew."""
     version = target.version
-    memory = _observed_live(memory, pods, now)
-    routes = memory.routes
-    if memory.forgiven and routes is not None:
+    state = _observed_live(state, pods, now)
+    routes = state.routes
+    if state.forgiven and routes is not None:
         again = replace(routes, revision=routes.revision + 1, retry=routes.retry + 1, at=now)
-        return Step(replace(memory, routes=again))
+        return Step(replace(state, routes=again))
     if version is None:
-        return Step(memory)
+        return Step(state)
     if routes is None:
         first = Routes(1, version.served, None, (version,), now)
-        return Step(replace(memory, routes=first, candidate=Candidate(version, LOADING, now)))
-    quarantined = memory.is_quarantined(version)
+        return Step(replace(state, routes=first, candidate=Candidate(version, LOADING, now)))
+    quarantined = state.is_quarantined(version)
     listed = routes.listed(version)
     if listed is not None:
         # What was known of it when it was listed stays known, though its Pipeline may have forgotten it since.
         digests = version.digest or listed.digest, version.manifest_digest or listed.manifest_digest
         version = Version(version.number, version.uri, *digests, listed.served_as)
     if listed is not None and listed is routes.version(routes.live):
-        return _settle(memory, routes, version, pods, now)
+        return _settle(state, routes, version, pods, now)
     if quarantined is not None:
-        return Step(without_candidate(memory, routes, now))
+        return Step(without_candidate(state, routes, now))
     if replicas == 0 and not pods:
-        return Step(_told(memory, now, live=version.served, versions=(version,), step=SWITCHING, version=version))
+        return Step(_told(state, now, live=version.served, versions=(version,), step=SWITCHING, version=version))
     if listed is None:
-        return Step(_try_on_pilot(memory, routes, version, pods, now))
+        return Step(_try_on_pilot(state, routes, version, pods, now))
     if routes.pilot is not None:
-        return _with_pilot(memory, routes, version, pods, now)
-    return _spread(memory, routes, version, pods, now)
+        return _with_pilot(state, routes, version, pods, now)
+    return _spread(state, routes, version, pods, now)
 
 
-def _observed_live(memory: Memory, pods: Sequence[Pod], now: datetime) -> Memory:
+def _observed_live(state: DeploymentState, pods: Sequence[Pod], now: datetime) -> DeploymentState:
     """Live is what the pods say they answer with, never what they were told."""
-    routes = memory.routes
+    routes = state.routes
     told = routes.version(routes.live) if routes else None
     serving = next((pod.holds(told) for pod in pods if pod.ready and pod.serves(told)), None)
     if told is None or serving is None:
-        return memory
-    if memory.live is not None and told.same(memory.live.version):
-        return replace(memory, live=replace(memory.live, version=told, engine=serving.engine))
-    if memory.live is not None:
+        return state
+    if state.live is not None and told.same(state.live.version):
+        return replace(state, live=replace(state.live, version=told, engine=serving.engine))
+    if state.live is not None:
         replaced = f"by version {told.number} of {told.uri}"
-        memory = memory.remember(memory.live.version, "Replaced", now, message=replaced)
-    return replace(memory.remember(told, "Live", now), live=Live(told, serving.engine, now))
+        state = state.remember(state.live.version, "Replaced", now, message=replaced)
+    return replace(state.remember(told, "Live", now), live=Live(told, serving.engine, now))
 
 
-def _settle(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
+def _settle(state: DeploymentState, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
     """The wanted version is what servers were told to answer with: let the old one go once all have switched."""
     ready = [pod for pod in pods if pod.ready]
     # A store that cannot be read for a while is no fault of a version that has answered before.
-    answered = memory.live is not None and version.same(memory.live.version)
+    answered = state.live is not None and version.same(state.live.version)
     refused = _refusal(pods, routes, version, routes.at, now, patience=inf if answered else PATIENCE)
-    if refused is not None and not ready and memory.is_quarantined(version) is None:
-        return _failed(replace(memory, candidate=None), version, *refused, now, keep=True)
+    if refused is not None and not ready and state.is_quarantined(version) is None:
+        return _failed(replace(state, candidate=None), version, *refused, now, keep=True)
     if any(pod.serves(version) for pod in ready):
-        memory = memory.without_quarantine(version)
+        state = state.without_quarantine(version)
     if not ready or not all(pod.serves(version) for pod in ready):
-        return Step(memory)
-    if memory.candidate is not None and memory.live is not None:
-        memory = replace(memory, live=replace(memory.live, since=now))
-    memory = replace(memory, candidate=None)
+        return Step(state)
+    if state.candidate is not None and state.live is not None:
+        state = replace(state, live=replace(state.live, since=now))
+    state = replace(state, candidate=None)
     if routes.versions != (version,) or routes.pilot is not None:
-        memory = _told(memory, now, live=version.served, versions=(version,))
-    return Step(memory)
+        state = _told(state, now, live=version.served, versions=(version,))
+    return Step(state)
 
 
 def _numbered(version: Version, live: Version | None, pods: Sequence[Pod]) -> Version:
@@ -115,51 +115,53 @@ def _numbered(version: Version, live: Version | None, pods: Sequence[Pod]) -> Ve
     return replace(version, served_as=None if number == version.number else number)
 
 
-def _try_on_pilot(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Memory:
+def _try_on_pilot(
+    state: DeploymentState, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime
+) -> DeploymentState:
     pilot = _choose_pilot(pods, version)
     if pilot is None:
-        if memory.candidate is not None and memory.candidate.version.same(version):
-            return memory
-        return replace(memory, candidate=Candidate(version, PENDING, now))
+        if state.candidate is not None and state.candidate.version.same(version):
+            return state
+        return replace(state, candidate=Candidate(version, PENDING, now))
     live = routes.version(routes.live)
     version = _numbered(version, live, pods)
     versions = (live, version) if live is not None else (version,)
-    return _told(memory, now, live=routes.live, versions=versions, pilot=pilot.name, step=LOADING, version=version)
+    return _told(state, now, live=routes.live, versions=versions, pilot=pilot.name, step=LOADING, version=version)
 
 
-def _with_pilot(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
+def _with_pilot(state: DeploymentState, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
     pilot = next((pod for pod in pods if pod.name == routes.pilot and not pod.deleting), None)
     if pilot is None:
-        return Step(_try_on_pilot(memory, routes, version, pods, now))
-    refused = _refusal([pilot], routes, version, _since(memory, routes), now)
+        return Step(_try_on_pilot(state, routes, version, pods, now))
+    refused = _refusal([pilot], routes, version, _since(state, routes), now)
     if refused is not None:
-        return _failed(memory, version, *refused, now)
+        return _failed(state, version, *refused, now)
     if not pilot.proved(version):
-        return Step(memory)
+        return Step(state)
     ready = [pod for pod in pods if pod.ready]
     if all(pod.name == pilot.name for pod in ready):
-        return Step(_switch(memory, routes, version, now))
-    told = _told(memory, now, live=routes.live, versions=routes.versions, step=SPREADING, version=version)
+        return Step(_switch(state, routes, version, now))
+    told = _told(state, now, live=routes.live, versions=routes.versions, step=SPREADING, version=version)
     return Step(told)
 
 
-def _spread(memory: Memory, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
-    refused = _refusal(pods, routes, version, _since(memory, routes), now)
+def _spread(state: DeploymentState, routes: Routes, version: Version, pods: Sequence[Pod], now: datetime) -> Step:
+    refused = _refusal(pods, routes, version, _since(state, routes), now)
     if refused is not None:
-        return _failed(memory, version, *refused, now)
+        return _failed(state, version, *refused, now)
     ready = [pod for pod in pods if pod.ready] or [pod for pod in pods if pod.running]
     if ready and all(pod.proved(version) for pod in ready):
-        return Step(_switch(memory, routes, version, now))
-    return Step(memory)
+        return Step(_switch(state, routes, version, now))
+    return Step(state)
 
 
-def _switch(memory: Memory, routes: Routes, version: Version, now: datetime) -> Memory:
+def _switch(state: DeploymentState, routes: Routes, version: Version, now: datetime) -> DeploymentState:
     """The old version stays loaded until all have switched, so that no request falls between the two."""
-    return _told(memory, now, live=version.served, versions=routes.versions, step=SWITCHING, version=version)
+    return _told(state, now, live=version.served, versions=routes.versions, step=SWITCHING, version=version)
 
 
 def _told(
-    memory: Memory,
+    state: DeploymentState,
     now: datetime,
     *,
     live: int | None,
@@ -167,42 +169,44 @@ def _told(
     pilot: str | None = None,
     step: str = "",
     version: Version | None = None,
-) -> Memory:
+) -> DeploymentState:
     """The memory with the next revision of the routes reserved."""
-    before = memory.routes
+    before = state.routes
     revision, retry = (before.revision + 1, before.retry) if before else (1, 0)
-    memory = replace(memory, routes=Routes(revision, live, pilot, versions, now, retry))
+    state = replace(state, routes=Routes(revision, live, pilot, versions, now, retry))
     if version is not None:
-        memory = replace(memory, candidate=Candidate(version, step, now))
-    return memory
+        state = replace(state, candidate=Candidate(version, step, now))
+    return state
 
 
-def without_candidate(memory: Memory, routes: Routes, now: datetime) -> Memory:
+def without_candidate(state: DeploymentState, routes: Routes, now: datetime) -> DeploymentState:
     """A version that failed is neither loaded nor tried: servers are told of the live one alone."""
-    memory = replace(memory, candidate=None)
+    state = replace(state, candidate=None)
     live = routes.version(routes.live)
     if live is None or (routes.versions == (live,) and routes.pilot is None):
-        return memory
-    return _told(memory, now, live=routes.live, versions=(live,))
+        return state
+    return _told(state, now, live=routes.live, versions=(live,))
 
 
-def _failed(memory: Memory, version: Version, pod: Pod, held: Held, now: datetime, *, keep: bool = False) -> Step:
+def _failed(
+    state: DeploymentState, version: Version, pod: Pod, held: Held, now: datetime, *, keep: bool = False
+) -> Step:
     """Quarantine: this digest is not tried again until the spec or the champion changes. What is live stays live."""
     reason, text = held.reason or "LoadFailed", held.message or "it could not be loaded"
     entry = {"version": version.number, "reason": reason, "message": text, "at": timestamp(now)}
     if version.identity:
         entry["digest"] = version.identity
     failure = {"location": "Model", "reason": reason, "message": text, "pod": pod.name, "at": timestamp(now)}
-    memory = memory.remember(version, "Failed", now, reason=reason, message=text)
-    memory = replace(memory, quarantined=(*memory.quarantined, entry)[-MAX_QUARANTINED:], last_failure=failure)
-    if not keep and memory.routes is not None:
-        memory = without_candidate(memory, memory.routes, now)
+    state = state.remember(version, "Failed", now, reason=reason, message=text)
+    state = replace(state, quarantined=(*state.quarantined, entry)[-MAX_QUARANTINED:], last_failure=failure)
+    if not keep and state.routes is not None:
+        state = without_candidate(state, state.routes, now)
     event = Event("Warning", reason, f"version {version.number} is not served: {text}")
-    return Step(memory, (event,))
+    return Step(state, (event,))
 
 
-def _since(memory: Memory, routes: Routes) -> datetime:
-    return memory.candidate.since if memory.candidate is not None else routes.at
+def _since(state: DeploymentState, routes: Routes) -> datetime:
+    return state.candidate.since if state.candidate is not None else routes.at
 
 
 def _refusal(

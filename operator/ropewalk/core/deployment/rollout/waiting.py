@@ -15,7 +15,7 @@ from ropewalk_contract.api import conditions as api
 
 from ..children.workload import MONITORING_PORT
 from ..observe.pods import PROVED, Pod
-from ..state import PENDING, Memory
+from ..state import PENDING, DeploymentState
 from ..versions import Version
 
 UNUSUAL = 10.0
@@ -24,9 +24,9 @@ SILENT = 60.0
 """Seconds without an answer after which a pod is given up."""
 
 
-def words(memory: Memory, pods: Sequence[Pod], blocked: tuple[str, str] | None, now: datetime) -> str:
+def words(state: DeploymentState, pods: Sequence[Pod], blocked: tuple[str, str] | None, now: datetime) -> str:
     """What the candidate waits for; empty where it is not unusual, or where no pod runs and the pods tell why."""
-    candidate, routes = memory.candidate, memory.routes
+    candidate, routes = state.candidate, state.routes
     if candidate is None or routes is None or (now - candidate.since).total_seconds() < UNUSUAL:
         return ""
     if blocked is not None:

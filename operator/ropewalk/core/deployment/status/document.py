@@ -16,108 +16,116 @@ from ..children.workload import HTTP_PORT, server_name
 from ..image import moving
 from ..state import routes_document
 from . import summary
-from .inputs import View
+from .inputs import StatusInputs
 
 
-def document(owner: Json, view: View, now: datetime) -> dict[str, Any]:
+def document(owner: Json, inputs: StatusInputs, now: datetime) -> dict[str, Any]:
     """The whole status."""
-    wishes, memory = view.wishes, view.memory
+    wishes, state = inputs.wishes, inputs.state
     before = (owner.get("status") or {}).get("conditions") or ()
-    found = _conditions(view, before)
-    ready = sum(pod.ready for pod in view.pods)
+    found = _conditions(inputs, before)
+    ready = sum(pod.ready for pod in inputs.pods)
     status: dict[str, Any] = {
         "observedGeneration": wishes.generation,
         "conditions": set_conditions(before, found, generation=wishes.generation, now=now),
-        "summary": summary.of(view, found),
-        "replicas": sum(not pod.deleting for pod in view.pods),
+        "summary": summary.of(inputs, found),
+        "replicas": sum(not pod.deleting for pod in inputs.pods),
         "readyReplicas": ready,
         "selector": f"{MODEL_DEPLOYMENT_LABEL}={label_value(wishes.name)}",
         "url": f"{'https' if wishes.tls_secret else 'http'}://{wishes.name}.{wishes.namespace}.svc:{HTTP_PORT}/v1/models/{wishes.name}",
-        "serverImage": view.image.image,
-        "routes": routes_document(memory.routes) if memory.routes else None,
-        "quarantined": list(memory.quarantined),
-        "history": list(memory.history),
-        "traffic": memory.traffic,
-        "drift": memory.drift,
-        "performance": memory.performance,
-        "lastFailure": _failure(view, now),
-        "imported": view.imported.document() if view.imported else None,
+        "serverImage": inputs.image.image,
+        "routes": routes_document(state.routes) if state.routes else None,
+        "quarantined": list(state.quarantined),
+        "history": list(state.history),
+        "traffic": state.traffic,
+        "drift": state.drift,
+        "performance": state.performance,
+        "lastFailure": _failure(inputs, now),
+        "imported": inputs.imported.document() if inputs.imported else None,
     }
-    if memory.live is not None:
-        live = memory.live
+    if state.live is not None:
+        live = state.live
         status["live"] = {
             **live.version.document(),
             "engine": live.engine,
             "since": timestamp(live.since),
             "weight": 100,
         }
-    if memory.candidate is not None:
-        candidate = memory.candidate
+    if state.candidate is not None:
+        candidate = state.candidate
         body = {**candidate.version.document(), "step": candidate.step, "since": timestamp(candidate.since)}
-        status["candidate"] = body | ({"message": view.waits_for} if view.waits_for else {})
+        status["candidate"] = body | ({"message": inputs.waits_for} if inputs.waits_for else {})
     return {k: v for k, v in status.items() if v not in (None, [], "")}
 
 
-def _failure(view: View, now: datetime) -> Json | None:
-    if view.imported is not None and view.imported.state == FAILED:
-        found = view.imported
+def _failure(inputs: StatusInputs, now: datetime) -> Json | None:
+    if inputs.imported is not None and inputs.imported.state == FAILED:
+        found = inputs.imported
         at = timestamp(found.finished_at or now)
         return {"location": "Import", "reason": found.reason, "message": found.message, "at": at}
-    if view.problem is None:
-        return view.memory.last_failure
-    return view.problem.document(timestamp(now), view.memory.last_failure)
+    if inputs.problem is None:
+        return inputs.state.last_failure
+    return inputs.problem.document(timestamp(now), inputs.state.last_failure)
 
 
-def _conditions(view: View, before: Sequence[Json]) -> list[Condition]:
-    found = [_ready(view), _available(view), _reconciling(view), _observed(view, before), _data_drift(view, before)]
-    if view.target.final:
-        found.append(Condition(api.STALLED, "True", view.target.reason, view.target.message))
-    quarantined = view.memory.is_quarantined(view.target.version)
+def _conditions(inputs: StatusInputs, before: Sequence[Json]) -> list[Condition]:
+    found = [
+        _ready(inputs),
+        _available(inputs),
+        _reconciling(inputs),
+        _observed(inputs, before),
+        _data_drift(inputs, before),
+    ]
+    if inputs.target.final:
+        found.append(Condition(api.STALLED, "True", inputs.target.reason, inputs.target.message))
+    quarantined = inputs.state.is_quarantined(inputs.target.version)
     if quarantined is not None:
         text = f"version {quarantined.get('version')} is not served: {quarantined.get('message', '')}"
         found.append(Condition(api.ROLLED_BACK, "True", str(quarantined.get("reason") or api.QUARANTINED), text))
     return found
 
 
-def _ready(view: View) -> Condition:
+def _ready(inputs: StatusInputs) -> Condition:
     """True only while predictions are answered; else the most telling of all reasons why not."""
-    ready = sum(pod.ready for pod in view.pods)
-    answering = _answering(view)
+    ready = sum(pod.ready for pod in inputs.pods)
+    answering = _answering(inputs)
     if ready and not answering:
-        text = f"{ready} of {view.replicas} pods are ready by kubelet's word and do not answer the operator"
+        text = f"{ready} of {inputs.replicas} pods are ready by kubelet's word and do not answer the operator"
         return Condition(api.READY, "Unknown", api.UNREACHABLE, text)
     if ready:
-        where = "; all pods on one node: the claim is ReadWriteOnce" if view.one_node and view.replicas > 1 else ""
+        where = "; all pods on one node: the claim is ReadWriteOnce" if inputs.one_node and inputs.replicas > 1 else ""
         return Condition(
-            api.READY, "True", api.SERVING, f"version {answering} answers in {_share(ready, view.replicas)}{where}"
+            api.READY, "True", api.SERVING, f"version {answering} answers in {_share(ready, inputs.replicas)}{where}"
         )
-    for reason, message in _reasons(view):
+    for reason, message in _reasons(inputs):
         if reason:
             return Condition(api.READY, "False", reason, message)
     return Condition(api.READY, "False", api.LOADING, "pods are starting")
 
 
-def _answering(view: View) -> str:
+def _answering(inputs: StatusInputs) -> str:
     """The version that answers, by the pods' word; empty where no pod has said so yet."""
-    live = view.memory.live
+    live = inputs.state.live
     if live is not None:
         other = live.version.served_as
         return f"{live.version.number}" + (f" (under the number {other})" if other is not None else "")
-    said = (pod.report.live for pod in view.pods if pod.ready and pod.report is not None)
+    said = (pod.report.live for pod in inputs.pods if pod.ready and pod.report is not None)
     return next((str(number) for number in said if number is not None), "")
 
 
-def _available(view: View) -> Condition:
+def _available(inputs: StatusInputs) -> Condition:
     """Whether there is all the capacity that was asked for, and what it waits for where there is none."""
-    ready = sum(pod.ready for pod in view.pods)
-    if view.replicas == 0:
-        return Condition(api.AVAILABLE, "False", api.SCALED_TO_ZERO, _at_zero(view))
-    if ready >= view.replicas:
-        return Condition(api.AVAILABLE, "True", api.ALL_READY, view.scaling)
-    text = f"{ready} of {view.replicas} pods answer" if view.pods else f"no pod exists, of {view.replicas} asked for"
-    why = next((message for _, message in _reasons(view) if message), "") if not ready else ""
+    ready = sum(pod.ready for pod in inputs.pods)
+    if inputs.replicas == 0:
+        return Condition(api.AVAILABLE, "False", api.SCALED_TO_ZERO, _at_zero(inputs))
+    if ready >= inputs.replicas:
+        return Condition(api.AVAILABLE, "True", api.ALL_READY, inputs.scaling)
+    text = (
+        f"{ready} of {inputs.replicas} pods answer" if inputs.pods else f"no pod exists, of {inputs.replicas} asked for"
+    )
+    why = next((message for _, message in _reasons(inputs) if message), "") if not ready else ""
     text += f": {why}" if why else ""
-    text += f"; {view.scaling}" if view.scaling else ""
+    text += f"; {inputs.scaling}" if inputs.scaling else ""
     return Condition(api.AVAILABLE, "False", api.PODS_MISSING, text)
 
 
@@ -128,70 +136,70 @@ def _share(ready: int, asked: int) -> str:
     return f"{ready} {'pod' if ready == 1 else 'pods'}, {asked} asked for"
 
 
-def _at_zero(view: View) -> str:
-    if view.wishes.autoscaling is None:
+def _at_zero(inputs: StatusInputs) -> str:
+    if inputs.wishes.autoscaling is None:
         return "spec.replicas is 0"
-    return f"Deployment {server_name(view.wishes)} is scaled to 0, where its autoscaler leaves it: scale it up once"
+    return f"Deployment {server_name(inputs.wishes)} is scaled to 0, where its autoscaler leaves it: scale it up once"
 
 
-def _reasons(view: View) -> list[tuple[str, str]]:
-    quarantined = view.memory.is_quarantined(view.target.version)
+def _reasons(inputs: StatusInputs) -> list[tuple[str, str]]:
+    quarantined = inputs.state.is_quarantined(inputs.target.version)
     found = []
-    if view.replicas == 0:
-        found.append((api.SCALED_TO_ZERO, _at_zero(view)))
-    if view.memory.routes is None:
-        found.append((view.target.reason, view.target.message))
-    elif view.importing is not None:
-        found.append(view.importing)
-    if view.blocked is not None:
-        found.append(view.blocked)
-    if view.problem is not None:
-        found.append((view.problem.reason, view.problem.words))
+    if inputs.replicas == 0:
+        found.append((api.SCALED_TO_ZERO, _at_zero(inputs)))
+    if inputs.state.routes is None:
+        found.append((inputs.target.reason, inputs.target.message))
+    elif inputs.importing is not None:
+        found.append(inputs.importing)
+    if inputs.blocked is not None:
+        found.append(inputs.blocked)
+    if inputs.problem is not None:
+        found.append((inputs.problem.reason, inputs.problem.words))
     if quarantined is not None:
         text = f"version {quarantined.get('version')}: {quarantined.get('message', '')}"
         found.append((str(quarantined.get("reason") or api.QUARANTINED), text))
     return found
 
 
-def _reconciling(view: View) -> Condition:
-    candidate = view.memory.candidate
-    if view.importing is not None:
-        trying = not view.target.final
-        return Condition(api.RECONCILING, "True" if trying else "False", *view.importing)
-    if candidate is not None and (view.replicas or view.pods):  # Else it waits for a person to ask for pods.
+def _reconciling(inputs: StatusInputs) -> Condition:
+    candidate = inputs.state.candidate
+    if inputs.importing is not None:
+        trying = not inputs.target.final
+        return Condition(api.RECONCILING, "True" if trying else "False", *inputs.importing)
+    if candidate is not None and (inputs.replicas or inputs.pods):  # Else it waits for a person to ask for pods.
         text = f"version {candidate.version.number}: {candidate.step}"
-        text += f": {view.waits_for}" if view.waits_for else ""
+        text += f": {inputs.waits_for}" if inputs.waits_for else ""
         return Condition(api.RECONCILING, "True", api.PROGRESSING, text)
-    if moving(view.pods, view.image.image):
-        return Condition(api.RECONCILING, "True", api.UPGRADING, f"pods move to the image {view.image.image}")
-    if view.image.waiting:
-        return Condition(api.RECONCILING, "True", api.UPGRADE_PENDING, view.image.waiting)
-    if view.memory.routes is None and view.target.reason:
-        return Condition(api.RECONCILING, "True", view.target.reason, view.target.message)
+    if moving(inputs.pods, inputs.image.image):
+        return Condition(api.RECONCILING, "True", api.UPGRADING, f"pods move to the image {inputs.image.image}")
+    if inputs.image.waiting:
+        return Condition(api.RECONCILING, "True", api.UPGRADE_PENDING, inputs.image.waiting)
+    if inputs.state.routes is None and inputs.target.reason:
+        return Condition(api.RECONCILING, "True", inputs.target.reason, inputs.target.message)
     return Condition(api.RECONCILING, "False", api.RECONCILED, "")
 
 
-def _observed(view: View, before: Sequence[Json]) -> Condition:
-    seen = view.seen
-    unreachable = sorted({*view.silent, *seen.unreachable})
+def _observed(inputs: StatusInputs, before: Sequence[Json]) -> Condition:
+    seen = inputs.seen
+    unreachable = sorted({*inputs.silent, *seen.unreachable})
     if unreachable:
         why = f" ({seen.why})" if seen.why else ""
         text = f"no answer from {', '.join(unreachable[:5])}{why}: numbers stand as they were"
         return Condition(api.OBSERVED, "False", api.UNREACHABLE, text)
     if seen.complete:
-        return Condition(api.OBSERVED, "True", api.WINDOW_CLOSED, _left_out(view))
+        return Condition(api.OBSERVED, "True", api.WINDOW_CLOSED, _left_out(inputs))
     known = find(before, api.OBSERVED)
     if known is not None:
         return Condition(api.OBSERVED, known["status"], str(known["reason"]), str(known.get("message") or ""))
     return Condition(api.OBSERVED, "Unknown", api.PENDING, "no pod has been asked yet")
 
 
-def _left_out(view: View) -> str:
+def _left_out(inputs: StatusInputs) -> str:
     """What numbers do not rest on although it was counted."""
-    seen = view.seen
+    seen = inputs.seen
     if seen.lost:
         return f"{', '.join(seen.lost[:5])} had no room for all counts until they were read: the oldest are lost"
-    if seen.ledger is not None and seen.ledger.too_large:
+    if seen.totals is not None and seen.totals.too_large:
         return (
             "the histograms of a window are more than a ConfigMap holds: drift is judged on the last minutes of a "
             "window; name fewer features in spec.monitor.drift.features"
@@ -199,9 +207,9 @@ def _left_out(view: View) -> str:
     return ""
 
 
-def _data_drift(view: View, before: Sequence[Json]) -> Condition:
-    found, needed = view.memory.drift, view.wishes.monitoring.consecutive_windows
-    unknown = view.unknown_features
+def _data_drift(inputs: StatusInputs, before: Sequence[Json]) -> Condition:
+    found, needed = inputs.state.drift, inputs.wishes.monitoring.consecutive_windows
+    unknown = inputs.unknown_features
     if unknown and (found is None or found.get("state") == "Inconclusive"):
         return Condition(api.DATA_DRIFT, "Unknown", api.UNKNOWN_FEATURE, unknown)
     if found is None:
@@ -219,7 +227,7 @@ def _data_drift(view: View, before: Sequence[Json]) -> Condition:
         return Condition(api.DATA_DRIFT, status, api.DRIFTED, f"{text}; {run} of {needed} windows in a row")
     if found.get("state") == "Stable":
         return Condition(api.DATA_DRIFT, "False", api.STABLE, text)
-    gates = view.wishes.monitoring
+    gates = inputs.wishes.monitoring
     text = (
         f"{found.get('samples')} rows in the last window of {found.get('window')}; spec.monitor asks for minSamples "
         f"{gates.min_samples} in minRequests {gates.min_requests}: it takes more traffic, smaller numbers or a longer "

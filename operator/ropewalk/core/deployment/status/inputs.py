@@ -10,17 +10,17 @@ from ..importing.record import Import
 from ..observe.pods import Pod
 from ..observe.unavailable_reason import Problem
 from ..observe.windows import Observation
-from ..state import Memory
+from ..state import DeploymentState
 from ..target import Target
 from ..wishes import Wishes
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class StatusInputs:
     """Everything that status is made of, the time and what it said before apart."""
 
     wishes: Wishes
-    memory: Memory
+    state: DeploymentState
     target: Target
     pods: Sequence[Pod]
     problem: Problem | None
@@ -43,7 +43,7 @@ class View:
     @property
     def unknown_features(self) -> str:
         """What spec.monitor.drift.features names and the live version does not have, in words."""
-        baseline, live = self.seen.baseline, self.memory.live
+        baseline, live = self.seen.baseline, self.state.live
         asked = self.wishes.monitoring.features
         unknown = [name for name in asked if baseline is not None and name not in baseline.bins]
         if not unknown or baseline is None or live is None:

@@ -1,4 +1,4 @@
-"""What is remembered of the latest errand."""
+"""What is remembered of the latest helper job."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ RECOVER, SWEEP = "Recover", "Sweep"
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
-    """One errand, from its intent to its result."""
+class HelperJob:
+    """One helper job, from its intent to its result."""
 
     id: int
     type: str
@@ -55,14 +55,14 @@ class Errand:
         return {key: value for key, value in found.items() if value}
 
     @staticmethod
-    def from_document(found: object) -> Errand | None:
+    def from_document(found: object) -> HelperJob | None:
         """Inverse of `document`; None for anything else."""
         if not isinstance(found, dict):
             return None
         started = parse_timestamp(found.get("startedAt"))
         if started is None or found.get("type") not in (RECOVER, SWEEP):
             return None
-        return Errand(
+        return HelperJob(
             id=int(found.get("id") or 1),
             type=found["type"],
             state=str(found.get("state") or RUNNING),

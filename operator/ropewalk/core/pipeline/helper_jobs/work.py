@@ -1,6 +1,6 @@
 """Work on the store outside a run (D14): Recover, what an empty status forgot, and Sweep, what is kept no longer.
 
-An errand is one small Job of the trainer's image that never imports TensorFlow, one at a time, and never beside a run.
+A helper job is one small Job of the trainer's image that never imports TensorFlow, one at a time, never beside a run.
 Doing one twice is doing it once, so a Job that is gone is simply made again.
 """
 
@@ -20,81 +20,83 @@ from ropewalk.core.objects import metadata, name_of, of_kind
 from ropewalk.core.plan import Event, Json, Ref
 from ropewalk_contract.api.pipeline import PipelineSpec
 
-from ..parts.job import ERRAND_SECONDS
+from ..parts.job import HELPER_JOB_SECONDS
 from ..parts.planner import ADOPT_STORE
-from ..run.messages import BLESSED, ErrandResult, errand_result
-from ..state import Ledger
+from ..run.messages import BLESSED, HelperJobResult, helper_job_result
+from ..state import PipelineState
 from ..triggers.chain import annotation
-from .record import RECOVER, SWEEP, Errand
+from .record import RECOVER, SWEEP, HelperJob
 
 LOST_AFTER = timedelta(minutes=1)
 """A Pipeline that is younger has had no status to lose: its first run need not wait for a look at the store."""
 SWEEP_EVERY = timedelta(days=1)
 
 
-def waits(owner: Json, ledger: Ledger, now: datetime) -> float | None:
+def waits(owner: Json, state: PipelineState, now: datetime) -> float | None:
     """Seconds until a failed Recover is tried again; nothing is trained over a store that could not be read."""
-    last = ledger.errand
+    last = state.helper_job
     if last is None or last.type != RECOVER or last.state != FAILED or last.finished_at is None:
         return None
     return max(0.0, (last.finished_at + AGAIN_AFTER - now).total_seconds()) or None
 
 
-def recover_is_due(owner: Json, ledger: Ledger, now: datetime) -> bool:
+def recover_is_due(owner: Json, state: PipelineState, now: datetime) -> bool:
     """Whether status knows of no version although it may once have: lost, or of a store that is to be adopted."""
-    if ledger.champion or any(entry.get("version") for entry in ledger.history):
+    if state.champion or any(entry.get("version") for entry in state.history):
         return False
-    last = ledger.errand
+    last = state.helper_job
     if last is not None and last.type == RECOVER and last.state == FAILED:
-        return waits(owner, ledger, now) is None
+        return waits(owner, state, now) is None
     if annotation(owner, ADOPT_STORE) == "true":
-        return not ledger.adopted
+        return not state.adopted
     born = parse_timestamp(metadata(owner).get("creationTimestamp"))
     return not owner.get("status") and born is not None and now - born > LOST_AFTER
 
 
-def next_sweep(spec: PipelineSpec, ledger: Ledger, now: datetime) -> datetime | None:
+def next_sweep(spec: PipelineSpec, state: PipelineState, now: datetime) -> datetime | None:
     """When the store is to be swept next, `now` if it is time; None while there is no more than is kept."""
     keep = spec.artifacts.keep
-    newest = max([int(entry.get("version") or 0) for entry in ledger.history], default=0)
-    if ledger.next_run_id - 1 <= keep.runs and newest <= keep.versions:
+    newest = max([int(entry.get("version") or 0) for entry in state.history], default=0)
+    if state.next_run_id - 1 <= keep.runs and newest <= keep.versions:
         return None
-    if ledger.swept_at is None:
+    if state.swept_at is None:
         return now
-    ended = ledger.run.finished_at if ledger.run else None
-    if not ledger.sweep_waiting and (ended is None or ended < ledger.swept_at):
+    ended = state.run.finished_at if state.run else None
+    if not state.sweep_waiting and (ended is None or ended < state.swept_at):
         return None
-    return max(now, ledger.swept_at + SWEEP_EVERY)
+    return max(now, state.swept_at + SWEEP_EVERY)
 
 
-def begun(ledger: Ledger, kind: str, children: Iterable[Json], now: datetime) -> Ledger:
+def begun(state: PipelineState, kind: str, children: Iterable[Json], now: datetime) -> PipelineState:
     """The ledger with the intent of one."""
-    number = jobs.next_id(children, ledger.errand.id if ledger.errand else 0)
-    return replace(ledger, errand=Errand(number, kind, RUNNING, now))
+    number = jobs.next_id(children, state.helper_job.id if state.helper_job else 0)
+    return replace(state, helper_job=HelperJob(number, kind, RUNNING, now))
 
 
-def document(owner: Json, spec: PipelineSpec, ledger: Ledger, peers: Iterable[Json], now: datetime) -> dict[str, Any]:
+def document(
+    owner: Json, spec: PipelineSpec, state: PipelineState, peers: Iterable[Json], now: datetime
+) -> dict[str, Any]:
     """`errand.json`: what the Job is to do, and everything in the store that somebody refers to."""
-    assert ledger.errand is not None
+    assert state.helper_job is not None
     meta, keep = metadata(owner), spec.artifacts.keep
-    runs = {int(entry["id"]) for entry in ledger.history if entry.get("id")}
+    runs = {int(entry["id"]) for entry in state.history if entry.get("id")}
     return {
         "formatVersion": 1,
-        "type": ledger.errand.type,
+        "type": state.helper_job.type,
         "namespace": meta.get("namespace", ""),
         "pipeline": meta.get("name", ""),
         "pipelineUid": meta.get("uid", ""),
         "artifacts": spec.artifacts.uri,
         "adoptStore": annotation(owner, ADOPT_STORE) == "true",
         "keep": {"runs": keep.runs, "versions": keep.versions},
-        "inUse": {"versions": sorted(_versions_in_use(owner, ledger, peers)), "runs": sorted(runs)},
+        "inUse": {"versions": sorted(_versions_in_use(owner, state, peers)), "runs": sorted(runs)},
         "now": timestamp(now),
         "graceSeconds": int(SWEEP_EVERY.total_seconds()) - 3600,
     }
 
 
-def _versions_in_use(owner: Json, ledger: Ledger, peers: Iterable[Json]) -> set[int]:
-    champion = ledger.champion or {}
+def _versions_in_use(owner: Json, state: PipelineState, peers: Iterable[Json]) -> set[int]:
+    champion = state.champion or {}
     found = [champion, champion.get("replaced")]
     for peer in peers:
         model, status = (peer.get("spec") or {}).get("model") or {}, peer.get("status") or {}
@@ -105,11 +107,11 @@ def _versions_in_use(owner: Json, ledger: Ledger, peers: Iterable[Json]) -> set[
 
 
 def waiting(
-    children: Iterable[Json], errand: Errand, name: str, mounted: Mapping[Ref, Json | None], now: datetime
+    children: Iterable[Json], helper_job: HelperJob, name: str, mounted: Mapping[Ref, Json | None], now: datetime
 ) -> tuple[str, str] | None:
     """Why the pod of the Job of that name does not run, in a word and in words, empty at first; None once it does."""
     found = attempt(children, name)
-    return jobs.waiting(found, (errand.waiting, errand.message), mounted, now) if found is not None else None
+    return jobs.waiting(found, (helper_job.waiting, helper_job.message), mounted, now) if found is not None else None
 
 
 def is_for(children: Iterable[Json], body: Json) -> bool:
@@ -124,65 +126,65 @@ def _asked_of(body: Json) -> tuple[list[str], list[str]]:
     return volumes, [container["image"] for container in pod["containers"]]
 
 
-def result(children: Iterable[Json], name: str, errand: Errand) -> ErrandResult | None:
+def result(children: Iterable[Json], name: str, helper_job: HelperJob) -> HelperJobResult | None:
     """What became of the Job of that name; None while it works."""
     found = attempt(children, name)
     if found is None:
         return None
-    ended = found.pod.errand if found.pod else None
+    ended = found.pod.helper_job if found.pod else None
     if ended is not None and ended.state == "terminated":
-        said = errand_result(ended.message)
-        stopped = said is not None and said.reason == jobs.TOLD_TO_STOP and jobs.ran_late(found, ERRAND_SECONDS)
+        said = helper_job_result(ended.message)
+        stopped = said is not None and said.reason == jobs.TOLD_TO_STOP and jobs.ran_late(found, HELPER_JOB_SECONDS)
         if said is not None and not stopped and (ended.exit_code == 0) == (said.outcome == SUCCEEDED):
             return replace(said, exit_code=ended.exit_code or 0)
     elif found.active:
         return None
-    why = jobs.unread(found, (errand.waiting, errand.message), ERRAND_SECONDS, errand.type)
-    return ErrandResult.failed(*why, (ended.exit_code if ended else None) or 1)
+    why = jobs.unread(found, (helper_job.waiting, helper_job.message), HELPER_JOB_SECONDS, helper_job.type)
+    return HelperJobResult.failed(*why, (ended.exit_code if ended else None) or 1)
 
 
 def settled(
-    owner: Json, spec: PipelineSpec, ledger: Ledger, found: ErrandResult, peers: Iterable[Json], now: datetime
-) -> tuple[Ledger, tuple[Event, ...]]:
-    """The ledger after an errand has ended."""
-    errand = ledger.errand
-    assert errand is not None
+    owner: Json, spec: PipelineSpec, state: PipelineState, found: HelperJobResult, peers: Iterable[Json], now: datetime
+) -> tuple[PipelineState, tuple[Event, ...]]:
+    """The ledger after a helper job has ended."""
+    helper_job = state.helper_job
+    assert helper_job is not None
     failed = found.outcome != SUCCEEDED
     ended = replace(
-        errand,
+        helper_job,
         state=FAILED if failed else SUCCEEDED,
         finished_at=now,
         waiting="",
         message=clip(f"{found.reason}: {found.message}" if failed else found.message, 600),
     )
-    if errand.type == SWEEP:
-        ledger = replace(ledger, errand=ended, swept_at=now, sweep_waiting=found.waiting)
+    if helper_job.type == SWEEP:
+        state = replace(state, helper_job=ended, swept_at=now, sweep_waiting=found.waiting)
     elif failed and found.exit_code == USER_ERROR:
         # The run that follows finds the same and says it in its own words.
-        ledger = replace(ledger, errand=replace(ended, state=SUCCEEDED), adopted=True)
+        state = replace(state, helper_job=replace(ended, state=SUCCEEDED), adopted=True)
     elif failed:
-        ledger = replace(ledger, errand=ended)
+        state = replace(state, helper_job=ended)
     else:
-        ledger = replace(_recovered(owner, spec, ledger, found, peers, now), errand=ended)
+        state = replace(_recovered(owner, spec, state, found, peers, now), helper_job=ended)
     if failed:
-        return ledger, (Event("Warning", f"{errand.type}Failed", ended.message),)
-    text = found.message or f"{errand.type} of the store of {name_of(owner)} has ended"
-    return ledger, (Event("Normal", f"{errand.type}Ended", clip(text, 600)),)
+        return state, (Event("Warning", f"{helper_job.type}Failed", ended.message),)
+    text = found.message or f"{helper_job.type} of the store of {name_of(owner)} has ended"
+    return state, (Event("Normal", f"{helper_job.type}Ended", clip(text, 600)),)
 
 
 def _recovered(
-    owner: Json, spec: PipelineSpec, ledger: Ledger, found: ErrandResult, peers: Iterable[Json], now: datetime
-) -> Ledger:
+    owner: Json, spec: PipelineSpec, state: PipelineState, found: HelperJobResult, peers: Iterable[Json], now: datetime
+) -> PipelineState:
     """Run ids go on where they were; the champion is the version that followers serve, else the newest blessed one."""
-    adopted = ledger.adopted or annotation(owner, ADOPT_STORE) == "true"
-    ledger = replace(ledger, adopted=adopted, last_run_id=max(ledger.last_run_id, found.last_run))
+    adopted = state.adopted or annotation(owner, ADOPT_STORE) == "true"
+    state = replace(state, adopted=adopted, last_run_id=max(state.last_run_id, found.last_run))
     if found.store != "Mine" or not found.versions:
-        return ledger
-    known = {int(entry.get("id") or 0) for entry in ledger.history}
+        return state
+    known = {int(entry.get("id") or 0) for entry in state.history}
     for version in reversed(found.versions):
         if version["runId"] not in known:  # Ids are the keys of history, and a store may say one twice.
             known.add(version["runId"])
-            ledger = ledger.with_history(_entry(version))
+            state = state.with_history(_entry(version))
     served = {str((peer.get("status") or {}).get("live", {}).get("digest")) for peer in peers if _follows(peer, owner)}
     mine = [v for v in found.versions if v.get("digest") in served]
     blessed = [v for v in found.versions if v.get("blessing") == BLESSED and spec.promotion == "Automatic"]
@@ -190,8 +192,8 @@ def _recovered(
         fields = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines", "runId")
         champion = {key: version[key] for key in fields if version.get(key)}
         champion |= {"promotedAt": timestamp(now), "reason": "recovered from the store"}
-        ledger = replace(ledger, champion=champion)
-    return ledger
+        state = replace(state, champion=champion)
+    return state
 
 
 def _follows(peer: Json, owner: Json) -> bool:

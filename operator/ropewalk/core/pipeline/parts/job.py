@@ -16,7 +16,7 @@ from ropewalk.core.jobs.bodies import ROOT
 from ropewalk.core.jobs.observed import SMOKE_TEST, TRAIN
 from ropewalk.core.objects import metadata, name_of
 from ropewalk.core.plan import Config, Json
-from ropewalk.core.quantities import memory
+from ropewalk.core.quantities import memory_bytes
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from ..state import PART
@@ -24,8 +24,8 @@ from ..state import PART
 PROGRESS_PORT = 8090
 TRAIN_RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
 SMOKE_TEST_RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
-ERRAND_RESOURCES = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
-ERRAND_SECONDS = 900
+HELPER_JOB_RESOURCES = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+HELPER_JOB_SECONDS = 900
 TENSORFLOW_IMAGE = f"{names.GROUP}/server-tf-image"
 """Annotation of a Job: the smoke test's other image, for a model that no compiled engine takes."""
 _URI = re.compile(r"(pvc|configmap)://([^/]+)(?:/(.*))?")
@@ -122,18 +122,18 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
     }
 
 
-def errand(owner: Json, spec: PipelineSpec, config: Config, *, name: str, number: int) -> dict[str, Any]:
-    """The Job of an errand: a container of the trainer's image that sees the store and nothing else."""
-    meta = errand_config(owner, number, "")["metadata"]
+def helper_job(owner: Json, spec: PipelineSpec, config: Config, *, name: str, number: int) -> dict[str, Any]:
+    """The Job of a helper job: a container of the trainer's image that sees the store and nothing else."""
+    meta = helper_job_config(owner, number, "")["metadata"]
     claim = claims([spec.artifacts.uri])[0]
     pod = helper_job_body.pod(
-        config.trainer_image, config_map=meta["name"], claim=claim, resources=dict(ERRAND_RESOURCES)
+        config.trainer_image, config_map=meta["name"], claim=claim, resources=dict(HELPER_JOB_RESOURCES)
     )
-    return helper_job_body.job({**meta, "name": name}, pod, seconds=ERRAND_SECONDS)
+    return helper_job_body.job({**meta, "name": name}, pod, seconds=HELPER_JOB_SECONDS)
 
 
-def errand_config(owner: Json, number: int, content: str) -> dict[str, Any]:
-    """The immutable ConfigMap with an errand's `errand.json`."""
+def helper_job_config(owner: Json, number: int, content: str) -> dict[str, Any]:
+    """The immutable ConfigMap with a helper job's `errand.json`."""
     suffix = f"-errand-{number}-{names.digest(metadata(owner).get('uid', ''), 6)}"
     return {
         "apiVersion": "v1",
@@ -143,7 +143,7 @@ def errand_config(owner: Json, number: int, content: str) -> dict[str, Any]:
             "namespace": metadata(owner).get("namespace", ""),
             "labels": {
                 names.PIPELINE_LABEL: names.label_value(name_of(owner)),
-                names.ERRAND_LABEL: str(number),
+                names.HELPER_JOB_LABEL: str(number),
                 names.MANAGED_BY_LABEL: "ropewalk",
             },
             "ownerReferences": [owner_reference(owner)],
@@ -170,7 +170,7 @@ def for_attempt(
     for container in (*pod["initContainers"], *pod["containers"]):
         container["env"] = [*container["env"], {"name": "ROPEWALK_ATTEMPT", "value": str(attempt)}]
         limits = container["resources"].get("limits") or {}
-        if memory_limit and "memory" in limits and memory(limits["memory"]) < memory(memory_limit):
+        if memory_limit and "memory" in limits and memory_bytes(limits["memory"]) < memory_bytes(memory_limit):
             container["resources"]["limits"] = {**limits, "memory": memory_limit}
     return result
 
@@ -186,7 +186,7 @@ def memory_limit(body: Json, container: str, raised: str = "") -> str:
     containers = (*pod["initContainers"], *pod["containers"])
     found: Json = next((c for c in containers if c["name"] == container), {})
     own = str((found.get("resources", {}).get("limits") or {}).get("memory", ""))
-    return raised if own and raised and memory(raised) > memory(own) else own
+    return raised if own and raised and memory_bytes(raised) > memory_bytes(own) else own
 
 
 def _volumes(

@@ -13,25 +13,27 @@ from ropewalk.core.conditions import clip, parse_timestamp, timestamp
 from ropewalk.core.objects import name_of
 from ropewalk.core.plan import Event, Json
 
-from ..state import Ledger
+from ..state import PipelineState
 from .outcome import promotion
 
 
-def given_back(owner: Json, ledger: Ledger, peers: Iterable[Json], now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
+def champion_fallback(
+    owner: Json, state: PipelineState, peers: Iterable[Json], now: datetime
+) -> tuple[PipelineState, tuple[Event, ...]]:
     """The ledger after followers' refusals. Without a former champion the title stays: there is nothing better.
 
     What a follower said before the promotion does not count: a person may have promoted the version once more.
     """
-    champion = ledger.champion
+    champion = state.champion
     former = champion.get("replaced") if champion else None
     if champion is None or not isinstance(former, dict) or not former.get("version"):
-        return ledger, ()
+        return state, ()
     for peer in peers:
         refusal = _refusal(owner, peer, champion)
         if refusal is not None:
             break
     else:
-        return ledger, ()
+        return state, ()
     why = f"{refusal.get('reason') or 'Quarantined'}: {refusal.get('message') or ''}".rstrip(": ")
     why = clip(why, 400)
     lost = f"version {champion['version']} could not be served by ModelDeployment {name_of(peer)} ({why})"
@@ -40,7 +42,7 @@ def given_back(owner: Json, ledger: Ledger, peers: Iterable[Json], now: datetime
         f"{lost}; version {former['version']} of {name_of(owner)} is the champion again; "
         f"to try version {champion['version']} once more: {promotion(owner, str(champion['version']))}"
     )
-    return replace(ledger, champion=regained), (Event("Warning", "TitleLost", clip(text, 900)),)
+    return replace(state, champion=regained), (Event("Warning", "TitleLost", clip(text, 900)),)
 
 
 def _refusal(owner: Json, peer: Json, champion: Json) -> Json | None:

@@ -53,8 +53,8 @@ class SmokeResult:
 
 
 @dataclass(frozen=True, slots=True)
-class ErrandResult:
-    """What an errand reported. `versions`, newest first, and `last_run` are of Recover, the rest of Sweep."""
+class HelperJobResult:
+    """What a helper job reported. `versions`, newest first, and `last_run` are of Recover, the rest of Sweep."""
 
     outcome: str
     reason: str
@@ -67,9 +67,9 @@ class ErrandResult:
     waiting: int = 0
 
     @staticmethod
-    def failed(reason: str, message: str, exit_code: int) -> ErrandResult:
+    def failed(reason: str, message: str, exit_code: int) -> HelperJobResult:
         """One that could not say so itself."""
-        return ErrandResult("Failed", word(reason) or "Failed", _text(message, 600), exit_code)
+        return HelperJobResult("Failed", word(reason) or "Failed", _text(message, 600), exit_code)
 
 
 def train_result(text: str) -> TrainResult | None:
@@ -114,13 +114,13 @@ def smoke_result(text: str) -> SmokeResult | None:
     )
 
 
-def errand_result(text: str) -> ErrandResult | None:
-    """An errand's message, or None when it is unreadable."""
+def helper_job_result(text: str) -> HelperJobResult | None:
+    """A helper job's message, or None when it is unreadable."""
     doc = document(text)
     if doc is None or doc.get("outcome") not in ("Succeeded", "Failed"):
         return None
     versions = (_version(one) for one in _list(doc.get("versions"))[:MAX_VERSIONS] if isinstance(one, dict))
-    return ErrandResult(
+    return HelperJobResult(
         outcome=str(doc["outcome"]),
         reason=word(doc.get("reason")),
         message=_text(doc.get("message"), 600),

@@ -15,7 +15,7 @@ from ropewalk.core.quantities import words
 from ropewalk_contract.api import conditions as api
 from ropewalk_contract.api.pipeline import PipelineSpec
 
-from ..state import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, Ledger, Run, metric_list
+from ..state import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, PipelineState, Run, metric_list
 from ..triggers.chain import DRIFT, annotation
 from .attempts import Success
 from .messages import BLESSED
@@ -26,21 +26,21 @@ COPIED = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metr
 
 
 def succeeded(
-    owner: Json, spec: PipelineSpec, ledger: Ledger, run: Run, success: Success, now: datetime
-) -> tuple[Ledger, tuple[Event, ...]]:
+    owner: Json, spec: PipelineSpec, state: PipelineState, run: Run, success: Success, now: datetime
+) -> tuple[PipelineState, tuple[Event, ...]]:
     """The ledger after a run that came to its end: Succeeded, NotBlessed or Skipped."""
     train, smoke = success.train, success.smoke
-    state, reason, message = SUCCEEDED, "RunSucceeded", ""
+    result, reason, message = SUCCEEDED, "RunSucceeded", ""
     if train.blessing == UNBLESSED:
-        state, reason = NOT_BLESSED, train.reason or "NotBlessed"
+        result, reason = NOT_BLESSED, train.reason or "NotBlessed"
         message = "; ".join(train.reasons) or train.message
     elif smoke.outcome == "Skipped":
-        state, reason, message = SKIPPED, smoke.reason or train.reason or "Skipped", smoke.message or train.message
+        result, reason, message = SKIPPED, smoke.reason or train.reason or "Skipped", smoke.message or train.message
     elif train.reasons:
         message = "; ".join(train.reasons)
     ended = replace(
         run,
-        state=state,
+        state=result,
         message=clip(message, 600),
         waiting="",
         finished_at=now,
@@ -57,17 +57,17 @@ def succeeded(
         version = {"uri": smoke.uri, "digest": smoke.digest, "manifestDigest": smoke.manifest_digest}
         entry |= {"version": smoke.version, **{k: v for k, v in version.items() if v}}
         entry["engines"] = list(smoke.engines)
-    ledger = replace(ledger, run=ended, anomalies=train.anomalies, consecutive_failures=0).with_history(entry)
-    ledger = _drift_answered(ledger, run, int(entry.get("version") or 0), now)
-    text = f"run {run.id} of {name_of(owner)}: {state}" + (f" ({message})" if message else "")
-    events = [Event("Normal" if state == SUCCEEDED else "Warning", reason, text)]
-    if state == SUCCEEDED and smoke.version:
+    state = replace(state, run=ended, anomalies=train.anomalies, consecutive_failures=0).with_history(entry)
+    state = _drift_answered(state, run, int(entry.get("version") or 0), now)
+    text = f"run {run.id} of {name_of(owner)}: {result}" + (f" ({message})" if message else "")
+    events = [Event("Normal" if result == SUCCEEDED else "Warning", reason, text)]
+    if result == SUCCEEDED and smoke.version:
         if train.blessing == BLESSED and _automatic(spec, run):
-            ledger, promoted = _promoted(owner, ledger, entry, now)
+            state, promoted = _promoted(owner, state, entry, now)
             events.append(promoted)
         else:
             events.append(Event("Normal", "AwaitingPromotion", awaiting(owner, smoke.version)))
-    return ledger, tuple(events)
+    return state, tuple(events)
 
 
 def superseded(run: Run, wait: Waiting, now: datetime) -> Run:
@@ -77,27 +77,27 @@ def superseded(run: Run, wait: Waiting, now: datetime) -> Run:
     return replace(run, state=FAILED, finished_at=now, message=text, failure=failure)
 
 
-def failed(owner: Json, ledger: Ledger, run: Run, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
+def failed(owner: Json, state: PipelineState, run: Run, now: datetime) -> tuple[PipelineState, tuple[Event, ...]]:
     """The ledger after a run whose last attempt failed, or that was given up."""
     failure = run.failure or {}
     reason = str(failure.get("reason") or run.state)
-    failures = ledger.consecutive_failures + (run.state == FAILED and reason != api.SUPERSEDED)
-    ledger = replace(ledger, run=run, consecutive_failures=failures).with_history(_entry(run, reason, now))
-    ledger = _drift_answered(ledger, run, 0, now)
-    return ledger, (Event("Warning", "RunFailed", f"run {run.id} of {name_of(owner)}: {run.message}"),)
+    failures = state.consecutive_failures + (run.state == FAILED and reason != api.SUPERSEDED)
+    state = replace(state, run=run, consecutive_failures=failures).with_history(_entry(run, reason, now))
+    state = _drift_answered(state, run, 0, now)
+    return state, (Event("Warning", "RunFailed", f"run {run.id} of {name_of(owner)}: {run.message}"),)
 
 
-def _drift_answered(ledger: Ledger, run: Run, version: int, now: datetime) -> Ledger:
+def _drift_answered(state: PipelineState, run: Run, version: int, now: datetime) -> PipelineState:
     """What came of the last run that drift started; a version that another run gave since answers that drift too."""
-    runs = ledger.drift_runs
+    runs = state.drift_runs
     if run.trigger == DRIFT:
         runs = replace(runs, finished_at=now, version=version)
     elif version and runs.finished_at is not None:
         runs = replace(runs, version=version)
-    return replace(ledger, drift_runs=runs)
+    return replace(state, drift_runs=runs)
 
 
-def promoted_by_hand(owner: Json, ledger: Ledger, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
+def promoted_by_hand(owner: Json, state: PipelineState, now: datetime) -> tuple[PipelineState, tuple[Event, ...]]:
     """Act on the annotation `ropewalk.dev/promote: "VERSION"`, once for each value it is given.
 
     To set it to the value that it has changes nothing that anybody could see, so a version that is promoted once more
@@ -105,25 +105,25 @@ def promoted_by_hand(owner: Json, ledger: Ledger, now: datetime) -> tuple[Ledger
     has made it.
     """
     wanted = annotation(owner, PROMOTE)
-    refused, before = clip(f"unknown: {wanted}", 256), ledger.handled_promotion
+    refused, before = clip(f"unknown: {wanted}", 256), state.handled_promotion
     if wanted == before:
-        return ledger, ()
-    ledger = replace(ledger, handled_promotion=wanted)
+        return state, ()
+    state = replace(state, handled_promotion=wanted)
     version = wanted.partition("@")[0]
-    if not wanted or (ledger.champion and str(ledger.champion.get("version")) == version):
-        return ledger, ()
-    entry = next((h for h in reversed(ledger.history) if h.get("uri") and str(h.get("version")) == version), None)
+    if not wanted or (state.champion and str(state.champion.get("version")) == version):
+        return state, ()
+    entry = next((h for h in reversed(state.history) if h.get("uri") and str(h.get("version")) == version), None)
     if entry is None:
-        ledger = replace(ledger, handled_promotion=refused)
+        state = replace(state, handled_promotion=refused)
         if before == refused:
-            return ledger, ()
-        known = sorted({str(h["version"]) for h in ledger.history if h.get("version")}, key=int)
+            return state, ()
+        known = sorted({str(h["version"]) for h in state.history if h.get("version")}, key=int)
         text = (
             f"{PROMOTE}={wanted!r} names no version of this Pipeline's history; there are {', '.join(known) or 'none'}"
         )
-        return ledger, (Event("Warning", "PromotionRefused", text),)
-    ledger, event = _promoted(owner, ledger, entry, now)
-    return ledger, (event,)
+        return state, (Event("Warning", "PromotionRefused", text),)
+    state, event = _promoted(owner, state, entry, now)
+    return state, (event,)
 
 
 def awaiting(owner: Json, version: int) -> str:
@@ -138,16 +138,16 @@ def promotion(owner: Json, version: str) -> str:
     return f"kubectl annotate --overwrite pipeline {name_of(owner)} {PROMOTE}={version}{again}"
 
 
-def _promoted(owner: Json, ledger: Ledger, entry: Json, now: datetime) -> tuple[Ledger, Event]:
+def _promoted(owner: Json, state: PipelineState, entry: Json, now: datetime) -> tuple[PipelineState, Event]:
     champion = {k: entry[k] for k in COPIED if entry.get(k)}
     champion |= {"promotedAt": timestamp(now), "runId": entry["id"]}
-    if ledger.champion:
-        champion["replaced"] = {k: v for k, v in ledger.champion.items() if k not in ("replaced", "reason")}
+    if state.champion:
+        champion["replaced"] = {k: v for k, v in state.champion.items() if k not in ("replaced", "reason")}
     text = f"version {entry['version']} of {name_of(owner)} is the champion"
     named = annotation(owner, PROMOTE).partition("@")[0]
-    if ledger.champion and named == str(ledger.champion.get("version")) != str(entry["version"]):
+    if state.champion and named == str(state.champion.get("version")) != str(entry["version"]):
         text += f"; to have version {named} back: {promotion(owner, named)}"
-    return replace(ledger, champion=champion), Event("Normal", "Promoted", text)
+    return replace(state, champion=champion), Event("Normal", "Promoted", text)
 
 
 def _automatic(spec: PipelineSpec, run: Run) -> bool:

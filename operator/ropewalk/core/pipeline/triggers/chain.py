@@ -20,7 +20,7 @@ from ropewalk.core.plan import Event, Json, Ref
 from ropewalk.core.quantities import duration, words
 from ropewalk_contract.api.pipeline import PipelineSpec
 
-from ..state import DAY, Ledger
+from ..state import DAY, PipelineState
 
 RUN_REQUESTED_AT = f"{names.GROUP}/run-requested-at"
 API_VERSION = f"{names.GROUP}/v1alpha1"
@@ -37,7 +37,7 @@ class Trigger:
 
     type: str
     reason: str
-    handled: Ledger
+    handled: PipelineState
 
 
 def annotation(owner: Json, key: str) -> str:
@@ -51,44 +51,51 @@ def model_deployment(name: str) -> Ref:
     return Ref(API_VERSION, "ModelDeployment", name)
 
 
-def halted(spec: PipelineSpec, ledger: Ledger) -> bool:
+def halted(spec: PipelineSpec, state: PipelineState) -> bool:
     """So many runs have failed in a row that only a person starts another one."""
-    return ledger.consecutive_failures >= spec.stop_after_failures
+    return state.consecutive_failures >= spec.stop_after_failures
 
 
 def due(
-    owner: Json, spec: PipelineSpec, spec_hash: str, ledger: Ledger, related: Mapping[Ref, Json | None], now: datetime
+    owner: Json,
+    spec: PipelineSpec,
+    spec_hash: str,
+    state: PipelineState,
+    related: Mapping[Ref, Json | None],
+    now: datetime,
 ) -> Trigger | None:
     """The first trigger that asks for a run now: a person, the spec, drift, the clock. Suspended: none."""
     if spec.suspend:
         return None
-    stopped = halted(spec, ledger)
+    stopped = halted(spec, state)
     return (
-        _manual(owner, ledger)
-        or _spec_change(spec, spec_hash, ledger)
-        or (None if stopped else _drift(spec, ledger, related, now))
-        or (None if stopped else _schedule(spec, ledger, now))
+        _manual(owner, state)
+        or _spec_change(spec, spec_hash, state)
+        or (None if stopped else _drift(spec, state, related, now))
+        or (None if stopped else _schedule(spec, state, now))
     )
 
 
-def _manual(owner: Json, ledger: Ledger) -> Trigger | None:
+def _manual(owner: Json, state: PipelineState) -> Trigger | None:
     wanted = annotation(owner, RUN_REQUESTED_AT)
-    if not wanted or wanted == ledger.handled_run_request:
+    if not wanted or wanted == state.handled_run_request:
         return None
-    return Trigger(MANUAL, f"requested at {clip(wanted, 64)}", replace(ledger, handled_run_request=wanted))
+    return Trigger(MANUAL, f"requested at {clip(wanted, 64)}", replace(state, handled_run_request=wanted))
 
 
-def _spec_change(spec: PipelineSpec, spec_hash: str, ledger: Ledger) -> Trigger | None:
-    if not spec.triggers.on_spec_change or (ledger.run and ledger.run.spec_hash == spec_hash):
+def _spec_change(spec: PipelineSpec, spec_hash: str, state: PipelineState) -> Trigger | None:
+    if not spec.triggers.on_spec_change or (state.run and state.run.spec_hash == spec_hash):
         return None
-    return Trigger(SPEC_CHANGE, "the spec changed" if ledger.run else "first run", ledger)
+    return Trigger(SPEC_CHANGE, "the spec changed" if state.run else "first run", state)
 
 
-def _drift(spec: PipelineSpec, ledger: Ledger, related: Mapping[Ref, Json | None], now: datetime) -> Trigger | None:
+def _drift(
+    spec: PipelineSpec, state: PipelineState, related: Mapping[Ref, Json | None], now: datetime
+) -> Trigger | None:
     policy = spec.triggers.drift
     if policy is None:
         return None
-    runs = ledger.drift_runs
+    runs = state.drift_runs
     if runs.finished_at is not None and now - runs.finished_at < duration(policy.cooldown):
         return None
     if sum(now - moment < DAY for moment in runs.started) >= policy.max_per_day:
@@ -101,11 +108,11 @@ def _drift(spec: PipelineSpec, ledger: Ledger, related: Mapping[Ref, Json | None
         if condition is None or condition.get("status") != "True":
             continue
         this = f"{name}/{metadata(found or {}).get('uid', '')}/{condition.get('lastTransitionTime', '')}"
-        if this in ledger.handled_drift and not unanswered:
+        if this in state.handled_drift and not unanswered:
             continue
-        others = tuple(h for h in ledger.handled_drift if not h.startswith(f"{name}/"))
+        others = tuple(h for h in state.handled_drift if not h.startswith(f"{name}/"))
         message = clip(f"{name}: {condition.get('message') or condition.get('reason') or 'drifted'}", 256)
-        handled = replace(ledger, handled_drift=(*others, this)[-MAX_DRIFTS:], drift_runs=runs.with_start(now))
+        handled = replace(state, handled_drift=(*others, this)[-MAX_DRIFTS:], drift_runs=runs.with_start(now))
         return Trigger(DRIFT, message, handled)
     return None
 
@@ -152,7 +159,9 @@ def _last_tick(spec: PipelineSpec, now: datetime) -> datetime | None:
         return None
 
 
-def settled_schedule(spec: PipelineSpec, ledger: Ledger, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
+def settled_schedule(
+    spec: PipelineSpec, state: PipelineState, now: datetime
+) -> tuple[PipelineState, tuple[Event, ...]]:
     """The ledger with the schedule's next time as it should stand; what was missed by too much is passed over.
 
     There is no backfill: of several missed times the latest counts, and one missed while suspended or halted
@@ -160,42 +169,44 @@ def settled_schedule(spec: PipelineSpec, ledger: Ledger, now: datetime) -> tuple
     """
     upcoming = next_tick(spec, now)
     if upcoming is None or spec.suspend:
-        return replace(ledger, next_schedule=None), ()
-    stored = ledger.next_schedule
+        return replace(state, next_schedule=None), ()
+    stored = state.next_schedule
     rewritten = stored is None or next_tick(spec, stored - timedelta(seconds=1)) != stored
-    if stored is None or rewritten or stored > now or halted(spec, ledger):
-        return replace(ledger, next_schedule=upcoming), ()
+    if stored is None or rewritten or stored > now or halted(spec, state):
+        return replace(state, next_schedule=upcoming), ()
     latest = max(stored, _last_tick(spec, now) or stored)
     schedule = spec.triggers.schedule
     deadline = duration(schedule.starting_deadline) if schedule and schedule.starting_deadline else None
     if deadline is not None and now - latest > deadline:
         text = f"scheduled for {latest:%Y-%m-%dT%H:%M:%SZ}, missed by more than {words(deadline)}"
-        return replace(ledger, next_schedule=upcoming), (Event("Warning", "ScheduleMissed", text),)
-    return ledger, ()
+        return replace(state, next_schedule=upcoming), (Event("Warning", "ScheduleMissed", text),)
+    return state, ()
 
 
-def _schedule(spec: PipelineSpec, ledger: Ledger, now: datetime) -> Trigger | None:
+def _schedule(spec: PipelineSpec, state: PipelineState, now: datetime) -> Trigger | None:
     """Expects a settled ledger."""
-    stored = ledger.next_schedule
+    stored = state.next_schedule
     if stored is None or stored > now:
         return None
     latest = max(stored, _last_tick(spec, now) or stored)
-    handled = replace(ledger, last_schedule=latest, next_schedule=next_tick(spec, now))
+    handled = replace(state, last_schedule=latest, next_schedule=next_tick(spec, now))
     return Trigger(SCHEDULE, f"scheduled for {latest:%Y-%m-%dT%H:%M:%SZ}", handled)
 
 
-def skipped(owner: Json, spec: PipelineSpec, ledger: Ledger, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
+def skipped(
+    owner: Json, spec: PipelineSpec, state: PipelineState, now: datetime
+) -> tuple[PipelineState, tuple[Event, ...]]:
     """Forbid: what a person or the clock asks for during a run is passed over, and said so."""
     events: list[Event] = []
-    for trigger in (_manual(owner, ledger), _schedule(spec, ledger, now)):
+    for trigger in (_manual(owner, state), _schedule(spec, state, now)):
         if trigger is not None and not spec.suspend:
-            last = ledger.last_schedule
-            ledger = replace(
-                ledger,
+            last = state.last_schedule
+            state = replace(
+                state,
                 handled_run_request=trigger.handled.handled_run_request,
                 next_schedule=trigger.handled.next_schedule,
                 last_schedule=last,
             )
             text = f"{trigger.type} run of {name_of(owner)} not started: one is in progress (concurrencyPolicy: Forbid)"
             events.append(Event("Warning", "RunSkipped", text))
-    return ledger, tuple(events)
+    return state, tuple(events)
