@@ -11,13 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from ropewalk_contract.api import conditions as api
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..conditions import Condition, clip, find, set_conditions
 from ..names import digest
 from ..plan import Json, Observed, Plan
 from . import image
+from . import spec as specs
 from . import target as targets
-from . import wishes as wish
 from .children import effects as children
 from .children import routes_configmap, workload
 from .importing import step as imports
@@ -55,37 +56,37 @@ def plan(observed: Observed, now: datetime) -> Plan:
     """The plan for a ModelDeployment. A spec that cannot be honoured stalls it; what serves goes on serving."""
     owner = observed.owner
     try:
-        wanted = wish.read(owner)
+        resource = specs.read(owner)
     except (ValueError, TypeError, AttributeError) as error:
         return _invalid(owner, str(error), now)
     if observed.unknown & NEEDED:
         return Plan(requeue_after=SLOW)
-    told = routes_configmap.observed_routes(children.child(observed, "ConfigMap", workload.routes_name(wanted)))
+    told = routes_configmap.observed_routes(children.child(observed, "ConfigMap", workload.routes_name(resource)))
     remembered = read_state(owner, told)
-    fleet_now = pods.pods(wanted, observed.children, observed.scrapes)
-    aim = targets.wanted(wanted, observed)
+    fleet_now = pods.pods(resource, observed.children, observed.scrapes)
+    aim = targets.wanted(resource, observed)
     remembered = remembered.forgiving(aim.version, aim.since)
-    on_one_node = _one_node(observed, wanted, _held(remembered))
-    importing = imports.step(wanted, aim, observed, fleet_now, one_node=on_one_node, now=now)
+    on_one_node = _one_node(observed, resource, _held(remembered))
+    importing = imports.step(resource, aim, observed, fleet_now, one_node=on_one_node, now=now)
     aim = importing.target
-    deployment = children.child(observed, "Deployment", workload.server_name(wanted))
-    chosen = image.choose(wanted, aim, remembered, fleet_now, deployment, observed)
-    aim = image.held_back(aim, wanted, remembered, fleet_now, observed.config)
-    replicas = children.replicas(observed, wanted)
+    deployment = children.child(observed, "Deployment", workload.server_name(resource))
+    chosen = image.choose(resource, aim, remembered, fleet_now, deployment, observed)
+    aim = image.held_back(aim, resource, remembered, fleet_now, observed.config)
+    replicas = children.replicas(observed, resource)
     arrived = imports.arrived(remembered, aim, importing.record, fleet_now, now)
     if importing.given_up and arrived.candidate is not None and arrived.routes is not None:
         arrived = machine.without_candidate(arrived, arrived.routes, now)
     step = machine.advance(arrived, aim, fleet_now, replicas, now)
-    after = _told_anew(step.state, remembered, wanted, told, now)
-    stored = totals_configmap.read(wanted.name, observed.children)
-    judged = verdicts.judged(after, wanted.monitoring)
-    seen = observe(fleet_now, observed.scrapes, stored, after.live, wanted.monitoring, judged, now)
-    after = verdicts.remember(after, seen, wanted.monitoring, now)
+    after = _told_anew(step.state, remembered, resource, told, now)
+    stored = totals_configmap.read(resource.metadata.name, observed.children)
+    judged = verdicts.judged(after, resource.spec.monitor)
+    seen = observe(fleet_now, observed.scrapes, stored, after.live, resource.spec.monitor, judged, now)
+    after = verdicts.remember(after, seen, resource.spec.monitor, now)
     held = _held(remembered)
-    one_node = _one_node(observed, wanted, held)
+    one_node = _one_node(observed, resource, held)
     blocked = _blocked(observed, held)
     inputs = StatusInputs(
-        wishes=wanted,
+        resource=resource,
         state=after,
         target=aim,
         pods=fleet_now,
@@ -99,7 +100,9 @@ def plan(observed: Observed, now: datetime) -> Plan:
         silent=waiting.silent(fleet_now, now),
         imported=importing.record,
         importing=imports.words(importing),
-        scaling=unavailable_reason.of_autoscaler(observed.related.get(workload.autoscaler_ref(wanted.name)), now),
+        scaling=unavailable_reason.of_autoscaler(
+            observed.related.get(workload.autoscaler_ref(resource.metadata.name)), now
+        ),
     )
     document = status.document(owner, inputs, now)
     events = (*importing.events, *step.events, *transitions.events(owner.get("status") or {}, document))
@@ -108,17 +111,17 @@ def plan(observed: Observed, now: datetime) -> Plan:
     if after.routes is None or told_anew or new_image or importing.begun:
         rest = SLOW if aim.reason == targets.UNREADABLE else MINUTE
         return Plan(status=document, events=events, requeue_after=0.0 if after.routes else rest)
-    more = totals_configmap.bodies(wanted, after.live, stored, seen.baseline_document, seen.totals)
+    more = totals_configmap.bodies(resource, after.live, stored, seen.baseline_document, seen.totals)
     claims = {version.claim for version in held}
     idle = importing.record is not None and after.live is None
     stood = (owner.get("status") or {}).get("conditions")
     given_up = waiting.given_up(stood, fleet_now, now) if after.candidate is not None else frozenset()
     effects = [
-        *children.effects(observed, wanted, after.routes, chosen.image, claims, one_node, more, idle=idle),
+        *children.effects(observed, resource, after.routes, chosen.image, claims, one_node, more, idle=idle),
         *nudges.effects(fleet_now, after.routes, told, replicas, now, given_up),
         *importing.effects,
     ]
-    delays = [_again(wanted.uid, after, fleet_now, replicas, now), imports.requeue(importing, now)]
+    delays = [_again(resource.metadata.uid, after, fleet_now, replicas, now), imports.requeue(importing, now)]
     if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in fleet_now):
         delays.append(LEAVING)
     if {version.claim for version in _held(after)} != claims:
@@ -150,7 +153,7 @@ def _again(uid: str, after: DeploymentState, fleet_now: Sequence[Pod], replicas:
 
 
 def _told_anew(
-    after: DeploymentState, before: DeploymentState, wanted: wish.Wishes, told: Json | None, now: datetime
+    after: DeploymentState, before: DeploymentState, resource: ModelDeployment, told: Json | None, now: datetime
 ) -> DeploymentState:
     """A revision of their own for limits, engine and bucket length where no other change is under way; and one above
     all that servers may have heard where status is older than the ConfigMap (restored from a backup, for instance)."""
@@ -160,7 +163,7 @@ def _told_anew(
     if heard > before.routes.revision:
         return replace(after, routes=replace(after.routes, revision=heard + 1, at=now))
     settled = after.routes.revision == before.routes.revision == heard
-    if not settled or all(told.get(key) == value for key, value in routes_configmap.settings(wanted).items()):
+    if not settled or all(told.get(key) == value for key, value in routes_configmap.settings(resource).items()):
         return after
     return replace(after, routes=replace(after.routes, revision=heard + 1, at=now))
 
@@ -172,8 +175,8 @@ def _held(remembered: DeploymentState) -> tuple[Version, ...]:
     return (*listed, candidate.version) if candidate is not None else listed
 
 
-def _one_node(observed: Observed, wanted: wish.Wishes, held: Sequence[Version]) -> bool:
-    deployment = children.child(observed, "Deployment", workload.server_name(wanted))
+def _one_node(observed: Observed, resource: ModelDeployment, held: Sequence[Version]) -> bool:
+    deployment = children.child(observed, "Deployment", workload.server_name(resource))
     before = get(deployment, "spec", "template", "spec", "affinity", "podAffinity") is not None
     return targets.one_node({version.claim for version in held}, observed, before)
 

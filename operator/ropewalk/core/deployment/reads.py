@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..plan import Json, Ref, ScrapeRequest
-from . import state, wishes
+from . import spec as specs
+from . import state
 from .children.workload import MONITORING_PORT, autoscaler_ref
 from .image import peers
 from .observe import pods as fleet
@@ -37,10 +38,10 @@ def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...
     version changes. One that waits (it has a message then) is no reason to look away from what is live. A pod that is
     being deleted tells its last windows now or never."""
     try:
-        wanted = wishes.read(owner)
+        resource = specs.read(owner)
     except (ValueError, TypeError, AttributeError):
         return ()
-    pods = [pod for pod in fleet.pods(wanted, children, {}) if pod.ip]
+    pods = [pod for pod in fleet.pods(resource, children, {}) if pod.ip]
     asked = [pod for pod in pods if pod.running]
     requests = [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.STATUS_PATH) for pod in asked]
     remembered = state.read(owner, None)
@@ -48,7 +49,7 @@ def scrapes(owner: Json, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...
     if remembered.live is not None:
         ready, stored = (
             [pod for pod in asked if pod.ready and not in_a_hurry],
-            totals_configmap.read(wanted.name, children),
+            totals_configmap.read(resource.metadata.name, children),
         )
         for pod in (*ready, *(pod for pod in pods if pod.leaves_by is not None)):
             path = f"{fleet.WINDOWS_PATH}?since={window_totals.since(stored.totals, remembered.live, pod.name)}"
