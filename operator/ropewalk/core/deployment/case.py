@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ropewalk_contract.api.modeldeployment import ModelDeployment
+
 from ..kinds import AUTOSCALER, CLAIM, PIPELINE
 from ..plan import Config, Json, Observed, Peers, Plan, Ref, ScrapeRequest
-from . import image, state, wishes
+from . import image, state
+from . import spec as specs
 from .children.workload import MONITORING_PORT, server_name
 from .observe import pods as fleet
 from .observe import totals_configmap, window_totals
 from .observe.totals_configmap import StoredTotals
 from .plan import invalid, plan
 from .versions import Version, get
-from .wishes import Wishes
 
 
 class Case:
@@ -21,11 +23,11 @@ class Case:
 
     def __init__(self, owner: Json, config: Config) -> None:
         self._owner, self._config = owner, config
-        self._wanted: Wishes | Exception
+        self._resource: ModelDeployment | Exception
         try:
-            self._wanted = wishes.read(owner)
+            self._resource = specs.read(owner)
         except (ValueError, TypeError, AttributeError) as error:
-            self._wanted = error
+            self._resource = error
         self._state = state.read(owner)
         self._stored: tuple[tuple[Json, ...], StoredTotals] | None = None
 
@@ -41,8 +43,8 @@ class Case:
         stated = Version.from_document({"version": 1, "uri": get(self._owner, "spec", "model", "uri")})
         for version in [*versions, *([stated] if stated else [])]:
             refs[CLAIM.ref(version.claim)] = None
-        if not isinstance(self._wanted, Exception) and self._wanted.autoscaling is not None:
-            refs[AUTOSCALER.ref(server_name(self._wanted))] = None
+        if not isinstance(self._resource, Exception) and self._resource.spec.autoscaling is not None:
+            refs[AUTOSCALER.ref(server_name(self._resource))] = None
         return tuple(refs)
 
     def peers(self) -> Peers | None:
@@ -53,9 +55,9 @@ class Case:
         """Every pod's status; its windows too and once the baseline from one of them, but not in the quick looks while
         a version changes. One that waits (it has a message then) is no reason to look away from what is live. A pod
         that is being deleted reports its last windows now or never."""
-        if isinstance(self._wanted, Exception):
+        if isinstance(self._resource, Exception):
             return ()
-        pods = [pod for pod in fleet.pods(self._wanted, children, {}) if pod.ip]
+        pods = [pod for pod in fleet.pods(self._resource, children, {}) if pod.ip]
         asked = [pod for pod in pods if pod.running]
         requests = [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.STATUS_PATH) for pod in asked]
         live = self._state.live
@@ -63,7 +65,7 @@ class Case:
             return tuple(requests)
         in_a_hurry = self._state.candidate is not None and not get(self._owner, "status", "candidate", "message")
         ready = [pod for pod in asked if pod.ready and not in_a_hurry]
-        stored = self._totals(self._wanted, children)
+        stored = self._totals(self._resource, children)
         for pod in (*ready, *(pod for pod in pods if pod.leaves_by is not None)):
             path = f"{fleet.WINDOWS_PATH}?since={window_totals.since(stored.totals, live, pod.name)}"
             requests.append(ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, path))
@@ -73,12 +75,12 @@ class Case:
 
     def plan(self, observed: Observed, now: datetime) -> Plan:
         """The decision."""
-        if isinstance(self._wanted, Exception):
-            return invalid(self._owner, str(self._wanted), now)
-        return plan(self._wanted, self._state, self._totals(self._wanted, observed.children), observed, now)
+        if isinstance(self._resource, Exception):
+            return invalid(self._owner, str(self._resource), now)
+        return plan(self._resource, self._state, self._totals(self._resource, observed.children), observed, now)
 
-    def _totals(self, wanted: Wishes, children: tuple[Json, ...]) -> StoredTotals:
+    def _totals(self, resource: ModelDeployment, children: tuple[Json, ...]) -> StoredTotals:
         """Baseline and totals in the ConfigMaps of `children`, up to 900 KB of JSON each: parsed once a pass."""
         if self._stored is None or self._stored[0] is not children:
-            self._stored = children, totals_configmap.read(wanted.name, children)
+            self._stored = children, totals_configmap.read(resource.metadata.name, children)
         return self._stored[1]

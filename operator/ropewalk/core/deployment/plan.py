@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from ropewalk_contract.api import conditions as api
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..conditions import Condition, clip, find, set_conditions
 from ..names import digest
 from ..plan import Json, Observed, Plan, Requeue
 from . import image
 from . import target as targets
-from . import wishes as wish
 from .children import effects as children
 from .children import routes_configmap, workload
 from .importing import step as imports
@@ -52,37 +52,37 @@ NEEDED = frozenset({"Pod", "ConfigMap", "Deployment"})
 
 
 def plan(
-    wanted: wish.Wishes, remembered: DeploymentState, stored: StoredTotals, observed: Observed, now: datetime
+    resource: ModelDeployment, remembered: DeploymentState, stored: StoredTotals, observed: Observed, now: datetime
 ) -> Plan:
     """The plan for a ModelDeployment; `remembered` is what its status holds, `stored` what its ConfigMaps hold."""
     owner = observed.owner
     if observed.unknown & NEEDED:
         return Plan(requeue=(Requeue(SLOW, "children could not be listed"),))
-    told = routes_configmap.observed_routes(children.child(observed, "ConfigMap", workload.routes_name(wanted)))
+    told = routes_configmap.observed_routes(children.child(observed, "ConfigMap", workload.routes_name(resource)))
     remembered = remembered.recovered(told)
-    fleet_now = pods.pods(wanted, observed.children, observed.scrapes)
-    aim = targets.wanted(wanted, observed)
+    fleet_now = pods.pods(resource, observed.children, observed.scrapes)
+    aim = targets.wanted(resource, observed)
     remembered = remembered.forgiving(aim.version, aim.since)
-    on_one_node = _one_node(observed, wanted, _held(remembered))
-    importing = imports.step(wanted, aim, observed, fleet_now, one_node=on_one_node, now=now)
+    on_one_node = _one_node(observed, resource, _held(remembered))
+    importing = imports.step(resource, aim, observed, fleet_now, one_node=on_one_node, now=now)
     aim = importing.target
-    deployment = children.child(observed, "Deployment", workload.server_name(wanted))
-    chosen = image.choose(wanted, aim, remembered, fleet_now, deployment, observed)
-    aim = image.held_back(aim, wanted, remembered, fleet_now, observed.config)
-    replicas = children.replicas(observed, wanted)
+    deployment = children.child(observed, "Deployment", workload.server_name(resource))
+    chosen = image.choose(resource, aim, remembered, fleet_now, deployment, observed)
+    aim = image.held_back(aim, resource, remembered, fleet_now, observed.config)
+    replicas = children.replicas(observed, resource)
     arrived = imports.arrived(remembered, aim, importing.record, fleet_now, now)
     if importing.given_up and arrived.candidate is not None and arrived.routes is not None:
         arrived = machine.without_candidate(arrived, arrived.routes, now)
     step = machine.advance(arrived, aim, fleet_now, replicas, now)
-    after = _told_anew(step.state, remembered, wanted, told, now)
-    judged = verdicts.judged(after, wanted.monitoring)
-    seen = observe(fleet_now, observed.scrapes, stored, after.live, wanted.monitoring, judged, now)
-    after = verdicts.remember(after, seen, wanted.monitoring, now)
+    after = _told_anew(step.state, remembered, resource, told, now)
+    judged = verdicts.judged(after, resource.spec.monitor)
+    seen = observe(fleet_now, observed.scrapes, stored, after.live, resource.spec.monitor, judged, now)
+    after = verdicts.remember(after, seen, resource.spec.monitor, now)
     held = _held(remembered)
-    one_node = _one_node(observed, wanted, held)
+    one_node = _one_node(observed, resource, held)
     blocked = _blocked(observed, held)
     inputs = StatusInputs(
-        wishes=wanted,
+        resource=resource,
         state=after,
         target=aim,
         pods=fleet_now,
@@ -96,7 +96,9 @@ def plan(
         silent=waiting.silent(fleet_now, now),
         imported=importing.record,
         importing=imports.words(importing),
-        scaling=unavailable_reason.of_autoscaler(observed.related.get(workload.autoscaler_ref(wanted.name)), now),
+        scaling=unavailable_reason.of_autoscaler(
+            observed.related.get(workload.autoscaler_ref(resource.metadata.name)), now
+        ),
     )
     document = status.document(owner, inputs, now)
     events = (*importing.events, *step.events, *transitions.events(owner.get("status") or {}, document))
@@ -106,17 +108,17 @@ def plan(
         rest = SLOW if aim.reason == targets.UNREADABLE else MINUTE
         again = Requeue(0.0, "a decision was recorded") if after.routes else Requeue(rest, "there is no version yet")
         return Plan(status=document, events=events, requeue=(again,))
-    more = totals_configmap.bodies(wanted, after.live, stored, seen.baseline_document, seen.totals)
+    more = totals_configmap.bodies(resource, after.live, stored, seen.baseline_document, seen.totals)
     claims = {version.claim for version in held}
     idle = importing.record is not None and after.live is None
     stood = (owner.get("status") or {}).get("conditions")
     given_up = waiting.given_up(stood, fleet_now, now) if after.candidate is not None else frozenset()
     effects = [
-        *children.effects(observed, wanted, after.routes, chosen.image, claims, one_node, more, idle=idle),
+        *children.effects(observed, resource, after.routes, chosen.image, claims, one_node, more, idle=idle),
         *nudges.effects(fleet_now, after.routes, told, replicas, now, given_up),
         *importing.effects,
     ]
-    requeue = [*_again(wanted.uid, after, fleet_now, replicas, now), *imports.requeue(importing, now)]
+    requeue = [*_again(resource.metadata.uid, after, fleet_now, replicas, now), *imports.requeue(importing, now)]
     if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in fleet_now):
         requeue.append(Requeue(LEAVING, "a pod that is deleted reports its last counts"))
     if {version.claim for version in _held(after)} != claims:
@@ -151,7 +153,7 @@ def _again(
 
 
 def _told_anew(
-    after: DeploymentState, before: DeploymentState, wanted: wish.Wishes, told: Json | None, now: datetime
+    after: DeploymentState, before: DeploymentState, resource: ModelDeployment, told: Json | None, now: datetime
 ) -> DeploymentState:
     """A revision of their own for limits, engine and bucket length where no other change is under way; and one above
     all that servers may have heard where status is older than the ConfigMap (restored from a backup, for instance)."""
@@ -161,7 +163,7 @@ def _told_anew(
     if heard > before.routes.revision:
         return replace(after, routes=replace(after.routes, revision=heard + 1, at=now))
     settled = after.routes.revision == before.routes.revision == heard
-    if not settled or all(told.get(key) == value for key, value in routes_configmap.settings(wanted).items()):
+    if not settled or all(told.get(key) == value for key, value in routes_configmap.settings(resource).items()):
         return after
     return replace(after, routes=replace(after.routes, revision=heard + 1, at=now))
 
@@ -173,8 +175,8 @@ def _held(remembered: DeploymentState) -> tuple[Version, ...]:
     return (*listed, candidate.version) if candidate is not None else listed
 
 
-def _one_node(observed: Observed, wanted: wish.Wishes, held: Sequence[Version]) -> bool:
-    deployment = children.child(observed, "Deployment", workload.server_name(wanted))
+def _one_node(observed: Observed, resource: ModelDeployment, held: Sequence[Version]) -> bool:
+    deployment = children.child(observed, "Deployment", workload.server_name(resource))
     before = get(deployment, "spec", "template", "spec", "affinity", "podAffinity") is not None
     return targets.one_node({version.claim for version in held}, observed, before)
 

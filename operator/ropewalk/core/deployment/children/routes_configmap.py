@@ -6,21 +6,22 @@ import json
 from typing import Any
 
 from ropewalk.core.plan import Json
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 
+from .. import spec as specs
 from ..state import Routes
 from ..versions import get, number_in, uri_of
-from ..wishes import Wishes
 from .workload import metadata, routes_name
 
 KEY = "routes.json"
 
 
-def config_map(wishes: Wishes, routes: Routes) -> dict[str, Any]:
+def config_map(resource: ModelDeployment, routes: Routes) -> dict[str, Any]:
     """The body for a revision: the same bytes from every operator that read the same status."""
     document = {
         "formatVersion": 1,
         "revision": routes.revision,
-        "model": wishes.name,
+        "model": resource.metadata.name,
         "pilot": routes.pilot,
         "live": routes.live,
         "versions": [
@@ -33,23 +34,24 @@ def config_map(wishes: Wishes, routes: Routes) -> dict[str, Any]:
             for version in routes.versions
         ],
         **({"retry": routes.retry} if routes.retry else {}),
-        **settings(wishes),
+        **settings(resource),
     }
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(wishes, routes_name(wishes)),
+        "metadata": metadata(resource, routes_name(resource)),
         "data": {KEY: json.dumps(document, sort_keys=True)},
     }
 
 
-def settings(wishes: Wishes) -> dict[str, Any]:
+def settings(resource: ModelDeployment) -> dict[str, Any]:
     """The part of the routes that is the spec's; a change of it takes a new revision too."""
+    batching = specs.batching_document(resource.spec.serving)
     return {
-        "bucketSeconds": wishes.monitoring.bucket_seconds,
-        "engine": wishes.engine,
-        "limits": dict(wishes.limits),
-        **({"batching": dict(wishes.batching)} if wishes.batching else {}),
+        "bucketSeconds": specs.bucket_seconds(resource.spec.monitor),
+        "engine": resource.spec.serving.engine,
+        "limits": specs.limits_document(resource.spec.serving.limits),
+        **({"batching": batching} if batching else {}),
     }
 
 
