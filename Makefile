@@ -77,7 +77,7 @@ check: .venv/ready  ## format, lint, types, layers, generated files, fast tests
 	$(BIN)/mypy contract/ropewalk_contract operator/ropewalk model/ropewalk_model trainer_image/ropewalk_trainer server_image/ropewalk_server tools/localcluster
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/lint-imports
 	$(BIN)/python -m ropewalk_contract.api.crd --check
-	$(BIN)/pytest -q tests/core tests/model tests/shell
+	$(BIN)/pytest -q tests/contract tests/core tests/model tests/shell
 
 test: check install  ## everything: `check`, then the same again with TensorFlow, an API server and real pods
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/pytest --cov --cov-report=term:skip-covered tests
