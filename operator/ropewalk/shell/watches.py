@@ -1,4 +1,4 @@
-"""What the operator hears of the cluster: kopf's watches, each event a key in our queue. Only here is kopf imported."""
+"""kopf's watches: each event becomes a key in the queue. The only file that imports kopf."""
 
 from __future__ import annotations
 
