@@ -19,7 +19,7 @@ from benchmarks.cluster import Api, OperatorFigures, is_true, wait
 from benchmarks.report import emit
 from benchmarks.rest import canned
 from benchmarks.rest.node import SELECTOR, Node, answering
-from tests.cluster.conftest import CLAIM
+from tests.cluster.resources import CLAIM
 from tests.support import Namespace, kubectl
 
 NUMBERS = (0, 50, 100, 200)
