@@ -9,7 +9,6 @@ import errno
 import io
 import json
 import os
-import re
 import sys
 import time
 import traceback
@@ -20,13 +19,13 @@ from typing import Any, TextIO
 import numpy as np
 
 from ropewalk_contract import reasons, wire
+from ropewalk_contract.values import Duration
 from ropewalk_model import examples, manifest, termination_message
 from ropewalk_server.log import log
 from ropewalk_server.serving.engines import ENGINES, TENSORFLOW
 from ropewalk_server.serving.model import LoadError, Model, Parts, load_engine, offered, read_parts
 
 TIMED = 100
-_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class SmokeTestFailed(Exception):
@@ -165,14 +164,9 @@ def check_latency(model: Model, parts: Parts, limit: str) -> None:
         model.predict(batch)
         times.append(time.perf_counter() - began)
     found = float(np.quantile(times, 0.95))
-    if found > seconds(limit):
+    if found > Duration.parse(limit).seconds:
         text = f"one row takes {found * 1000:.3g} ms at the 95th percentile, spec.smokeTest.maxLatencyP95 is {limit}"
         raise SmokeTestFailed(reasons.TOO_SLOW, text, exit_code=wire.EXIT_USER)
-
-
-def seconds(text: str) -> float:
-    """Seconds of a duration such as 20ms."""
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9]+)(ms|s|m|h)", text))
 
 
 def _published(models: Path, parts: Parts) -> int | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import re
 import shutil
 import time
 import uuid
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ropewalk_contract import reasons, wire
-from ropewalk_model import digests, manifest, tree
+from ropewalk_contract.values import Digest, StoreUri
+from ropewalk_model import manifest, tree
 from ropewalk_trainer.errors import InvalidSpec, RunFailure, UserError
 from ropewalk_trainer.helper_jobs.report import Report
 from ropewalk_trainer.helper_jobs.task import Task
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 PLACE = ".ropewalk/imported"
 """Below the root of the claim. No namespace or Pipeline can have this name."""
 LEFT_SECONDS = 2 * 3600
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _STAGED = ".staged-"
 _DAMAGED = ".damaged-"
 
@@ -38,14 +37,16 @@ _DAMAGED = ".damaged-"
 def run(task: Task) -> Report:
     """Import the model at `uri` if its digest is the one that is expected. RunFailure or OSError."""
     uri, expected, number = str(task.raw.get("uri")), str(task.raw.get("digest")), task.raw.get("number")
-    if not _DIGEST.fullmatch(expected):
-        raise InvalidSpec("digest", expected, "sha256: and 64 hexadecimal digits are expected")
+    try:
+        digest = Digest.parse(expected)
+    except ValueError as error:
+        raise InvalidSpec("digest", expected, str(error)) from None
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 10**9:
         raise InvalidSpec("number", number, "a version's number is expected")
     directory = layout.local(uri, "spec.model.uri")
-    claim = uri.removeprefix("pvc://").split("/")[0]
-    mount = wire.root() / wire.CLAIMS_FOLDER / claim
-    home = mount / PLACE / expected.removeprefix(digests.PREFIX)
+    place = StoreUri.parse(uri)
+    mount = wire.root() / place.mount
+    home = mount / PLACE / digest.hex
     target = home / str(number)
     found = _standing(target)
     if found is None:
@@ -59,7 +60,7 @@ def run(task: Task) -> Report:
         reasons.IMPORTED,
         _words(uri, found, made),
         {
-            "uri": f"pvc://{claim}/{PLACE}/{home.name}/{number}",
+            "uri": str(StoreUri(place.scheme, place.name, f"{PLACE}/{home.name}/{number}")),
             "digest": found.model_digest,
             "manifestDigest": found.digest,
             "engines": [one.name for one in found.engines],
