@@ -16,14 +16,15 @@ from ropewalk.core.jobs import helper_job as jobs
 from ropewalk.core.jobs.helper_job import AGAIN_AFTER, FAILED, RUNNING, SUCCEEDED
 from ropewalk.core.jobs.observed import attempt
 from ropewalk.core.jobs.termination_message import USER_ERROR
+from ropewalk.core.jobs.termination_message import document as document_in
 from ropewalk.core.objects import metadata, name_of, of_kind
 from ropewalk.core.plan import Event, Json, Ref
 from ropewalk_contract import reasons
 from ropewalk_contract.api.pipeline import PipelineSpec
+from ropewalk_contract.documents.results import HelperJobResult
 
 from ..parts.job import HELPER_JOB_SECONDS
 from ..parts.planner import ADOPT_STORE
-from ..run.messages import BLESSED, HelperJobResult, helper_job_result
 from ..state import PipelineState
 from ..triggers.chain import annotation
 from .record import RECOVER, SWEEP, HelperJob
@@ -134,7 +135,7 @@ def result(children: Iterable[Json], name: str, helper_job: HelperJob) -> Helper
         return None
     ended = found.pod.helper_job if found.pod else None
     if ended is not None and ended.state == "terminated":
-        said = helper_job_result(ended.message)
+        said = HelperJobResult.read(document_in(ended.message))
         stopped = said is not None and said.reason == jobs.TOLD_TO_STOP and jobs.ran_late(found, HELPER_JOB_SECONDS)
         if said is not None and not stopped and (ended.exit_code == 0) == (said.outcome == SUCCEEDED):
             return replace(said, exit_code=ended.exit_code or 0)
@@ -188,7 +189,9 @@ def _recovered(
             state = state.with_history(_entry(version))
     served = {str((peer.get("status") or {}).get("live", {}).get("digest")) for peer in peers if _follows(peer, owner)}
     mine = [v for v in found.versions if v.get("digest") in served]
-    blessed = [v for v in found.versions if v.get("blessing") == BLESSED and spec.promotion == "Automatic"]
+    blessed = [
+        v for v in found.versions if v.get("blessing") == reasons.BLESSED_REASON and spec.promotion == "Automatic"
+    ]
     for version in [*mine, *blessed][:1]:
         fields = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines", "runId")
         champion = {key: version[key] for key in fields if version.get(key)}
