@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ropewalk_contract import reasons, wire
-from ropewalk_contract.values import Digest, StoreUri
-from ropewalk_model import manifest, tree
-from ropewalk_trainer.errors import InvalidSpec, RunFailure, UserError
+from ropewalk_contract.values import StoreUri
+from ropewalk_model import digests, manifest, tree
+from ropewalk_trainer.errors import RunFailure, UserError
 from ropewalk_trainer.helper_jobs.report import Report
 from ropewalk_trainer.helper_jobs.task import Task
 from ropewalk_trainer.importing import child_process
@@ -36,17 +36,12 @@ _DAMAGED = ".damaged-"
 
 def run(task: Task) -> Report:
     """Import the model at `uri` if its digest is the one that is expected. RunFailure or OSError."""
-    uri, expected, number = str(task.raw.get("uri")), str(task.raw.get("digest")), task.raw.get("number")
-    try:
-        digest = Digest.parse(expected)
-    except ValueError as error:
-        raise InvalidSpec("digest", expected, str(error)) from None
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 10**9:
-        raise InvalidSpec("number", number, "a version's number is expected")
+    assert task.source is not None
+    uri, expected, number = task.source.uri, task.source.digest, task.source.number
     directory = layout.local(uri, "spec.model.uri")
-    place = StoreUri.parse(uri)
-    mount = wire.root() / place.mount
-    home = mount / PLACE / digest.hex
+    claim = StoreUri.parse(uri).name
+    mount = wire.root() / wire.CLAIMS_FOLDER / claim
+    home = mount / PLACE / expected.removeprefix(digests.PREFIX)
     target = home / str(number)
     found = _standing(target)
     if found is None:
@@ -60,7 +55,7 @@ def run(task: Task) -> Report:
         reasons.IMPORTED,
         _words(uri, found, made),
         {
-            "uri": str(StoreUri(place.scheme, place.name, f"{PLACE}/{home.name}/{number}")),
+            "uri": f"pvc://{claim}/{PLACE}/{home.name}/{number}",
             "digest": found.model_digest,
             "manifestDigest": found.digest,
             "engines": [one.name for one in found.engines],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ropewalk_contract import reasons
+from ropewalk_contract.documents.helper_job import IMPORT, RECOVER, SWEEP
 from ropewalk_contract.documents.results import FAILED, SUCCEEDED, HelperJobResult
 from ropewalk_trainer.errors import InvalidSpec, RunFailure
 from ropewalk_trainer.helper_jobs import import_model, recover, sweep, task
@@ -18,9 +19,9 @@ from ropewalk_trainer.helper_jobs.task import Task
 log = logging.getLogger(__name__)
 
 HELPER_JOBS: Mapping[str, Callable[[Task], Report]] = {
-    "Recover": recover.run,
-    "Sweep": sweep.run,
-    "Import": import_model.run,
+    RECOVER: recover.run,
+    SWEEP: sweep.run,
+    IMPORT: import_model.run,
 }
 """Each takes the task and reports; RunFailure or OSError if it could do nothing."""
 

@@ -21,6 +21,7 @@ from ropewalk.core.objects import metadata, name_of, of_kind
 from ropewalk.core.plan import Event, Json, Ref
 from ropewalk_contract import reasons
 from ropewalk_contract.api.pipeline import PipelineSpec
+from ropewalk_contract.documents.helper_job import HelperJobTask, Retention
 from ropewalk_contract.documents.results import HelperJobResult
 
 from ..parts.job import HELPER_JOB_SECONDS
@@ -82,19 +83,24 @@ def document(
     assert state.helper_job is not None
     meta, keep = metadata(owner), spec.artifacts.keep
     runs = {int(entry["id"]) for entry in state.history if entry.get("id")}
-    return {
-        "formatVersion": 1,
-        "type": state.helper_job.type,
-        "namespace": meta.get("namespace", ""),
-        "pipeline": meta.get("name", ""),
-        "pipelineUid": meta.get("uid", ""),
-        "artifacts": spec.artifacts.uri,
-        "adoptStore": annotation(owner, ADOPT_STORE) == "true",
-        "keep": {"runs": keep.runs, "versions": keep.versions},
-        "inUse": {"versions": sorted(_versions_in_use(owner, state, peers)), "runs": sorted(runs)},
-        "now": timestamp(now),
-        "graceSeconds": int(SWEEP_EVERY.total_seconds()) - 3600,
-    }
+    rules = Retention(
+        keep_runs=keep.runs,
+        keep_versions=keep.versions,
+        used_runs=frozenset(runs),
+        used_versions=frozenset(_versions_in_use(owner, state, peers)),
+        now=now.replace(microsecond=0),
+        grace=SWEEP_EVERY - timedelta(hours=1),
+    )
+    task = HelperJobTask(
+        type=state.helper_job.type,
+        namespace=str(meta.get("namespace", "")),
+        pipeline=str(meta.get("name", "")),
+        uid=str(meta.get("uid", "")),
+        artifacts_uri=spec.artifacts.uri,
+        adopt_store=annotation(owner, ADOPT_STORE) == "true",
+        rules=rules,
+    )
+    return task.document()
 
 
 def _versions_in_use(owner: Json, state: PipelineState, peers: Iterable[Json]) -> set[int]:
