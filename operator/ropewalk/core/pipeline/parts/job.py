@@ -1,6 +1,6 @@
 """The Job of one attempt: the trainer as init container, the smoke test as main one, one work directory between them.
 
-Pod security `restricted`, no token, no retries by Kubernetes itself: only the operator makes attempts (section 4.2).
+Pod security `restricted`, no token, no retries by Kubernetes itself: only the operator makes attempts (D2).
 """
 
 from __future__ import annotations

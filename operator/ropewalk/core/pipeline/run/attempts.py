@@ -1,7 +1,7 @@
 """What became of an attempt, and whether there is another one.
 
 Exit codes of the trainer are the contract: 64 the user's error and 65 the data's are not tried again, 75 and anything
-unknown are; an eviction is free; running out of memory raises the limit. Kubernetes itself never retries (section 4.2).
+unknown are; an eviction is free; running out of memory raises the limit. Kubernetes itself never retries (D2).
 """
 
 from __future__ import annotations

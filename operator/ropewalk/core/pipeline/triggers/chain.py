@@ -15,6 +15,7 @@ from cronsim import CronSim, CronSimError
 
 from ropewalk.core import names
 from ropewalk.core.conditions import clip, find
+from ropewalk.core.kinds import MODEL_DEPLOYMENT
 from ropewalk.core.objects import metadata, name_of
 from ropewalk.core.plan import Event, Json, Ref
 from ropewalk.core.quantities import duration, words
@@ -24,7 +25,6 @@ from ropewalk_contract.api.pipeline import PipelineSpec
 from ..state import DAY, PipelineState
 
 RUN_REQUESTED_AT = f"{names.GROUP}/run-requested-at"
-API_VERSION = f"{names.GROUP}/v1alpha1"
 SPEC_CHANGE, MANUAL, DRIFT, SCHEDULE = "SpecChange", "Manual", "Drift", "Schedule"
 MAX_DRIFTS = 16
 """As many as `triggers.drift.modelDeployments` may name: each has one."""
@@ -49,7 +49,7 @@ def annotation(owner: Json, key: str) -> str:
 
 def model_deployment(name: str) -> Ref:
     """The reference under which a ModelDeployment is read."""
-    return Ref(API_VERSION, "ModelDeployment", name)
+    return MODEL_DEPLOYMENT.ref(name)
 
 
 def halted(spec: PipelineSpec, state: PipelineState) -> bool:
