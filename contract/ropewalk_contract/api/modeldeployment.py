@@ -194,7 +194,7 @@ class ModelDeploymentSpec(Model):
 
 
 class ModelDeployment(Model):
-    """A ModelDeployment serves a model over HTTP and gRPC, changes versions without failed requests, monitors traffic."""
+    """A ModelDeployment serves a model, changes versions without failed requests and monitors the traffic."""
 
     rules = NAME_RULES
 
