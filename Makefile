@@ -78,7 +78,7 @@ check: .venv/ready  ## format, lint, types, layers, generated files, fast tests
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/lint-imports
 	$(BIN)/python -m ropewalk_contract.api.crd --check
 	$(BIN)/python -m tools.reference --check
-	$(BIN)/pytest -q tests/core tests/docs tests/model tests/shell
+	$(BIN)/pytest -q tests/contract tests/core tests/docs tests/model tests/shell
 
 generate: .venv/ready  ## crds/ and docs/reference/, from the code
 	$(BIN)/python -m ropewalk_contract.api.crd
