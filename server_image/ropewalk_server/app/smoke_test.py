@@ -22,6 +22,7 @@ import numpy as np
 from ropewalk_model import examples, manifest, termination_message
 from ropewalk_server.app.process import root
 from ropewalk_server.log import log
+from ropewalk_server.protocols.common.decoders import DECODERS
 from ropewalk_server.serving.engines import ENGINES, TENSORFLOW
 from ropewalk_server.serving.model import LoadError, Model, Parts, load_engine, offered, read_parts
 
@@ -131,7 +132,7 @@ def prove(parts: Parts, max_latency: str | None) -> list[str]:
     failures: list[str] = []
     for offer in offered(parts, "Auto"):
         try:
-            model = load_engine(parts, offer)
+            model = load_engine(parts, offer, DECODERS)
         except LoadError as error:
             failures.append(str(error))
             log("warning", "engine refused", engine=offer.name, reason=error.reason, detail=str(error))

@@ -13,8 +13,8 @@ from typing import Any, TypeVar, cast
 
 from ropewalk_server.protocols.common.must_offload import MANY
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.predictor import Core, DeferredResponse, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import Issued
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import Core, DeferredResponse, Issued, Loaded, Refused
 
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ from functools import partial
 from typing import TypeVar
 
 from ropewalk_server.protocols.common.jsonbody import BadRequest
-from ropewalk_server.serving.predictor import Loaded, Predictor, Refused
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import Loaded, Refused
 
 T = TypeVar("T")
 

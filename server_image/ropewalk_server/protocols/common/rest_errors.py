@@ -11,7 +11,8 @@ import asyncio
 import orjson
 
 from ropewalk_server.protocols.common.jsonbody import BadRequest
-from ropewalk_server.serving.predictor import Loaded, Predictor, Refused
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import Loaded, Refused
 from ropewalk_server.telemetry.receipts import BODY, REQUEST
 from ropewalk_server.transport.http1.types import Answer, Request, Response
 

@@ -11,16 +11,17 @@ from importlib.metadata import version as version_of
 from ropewalk_server.protocols.common import packed
 from ropewalk_server.protocols.common.column_conversion import DATATYPE_OF
 from ropewalk_server.protocols.common.deferred_response import predicted
+from ropewalk_server.protocols.common.grpc_errors import answered, refusal
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.must_offload import MustOffload
 from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
 from ropewalk_server.protocols.common.rest_errors import mistaken
 from ropewalk_server.protocols.openinference.grpc_messages import Asked, read_infer, write_infer
 from ropewalk_server.protocols.protos import openinference_pb2 as pb
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import RECEIPT, Issued
-from ropewalk_server.telemetry.stage_timing import GRPC_OIP
-from ropewalk_server.transport.http2.rpc import Answer, Code, Reply, answered, failure, refusal
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import GRPC_OIP, Core, Issued, Loaded, Refused
+from ropewalk_server.telemetry.receipts import RECEIPT
+from ropewalk_server.transport.http2.rpc import Answer, Code, Reply, failure
 
 SERVICE = "/inference.GRPCInferenceService/"
 

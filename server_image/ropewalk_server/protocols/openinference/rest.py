@@ -21,9 +21,8 @@ from ropewalk_server.protocols.common.must_offload import MustOffload
 from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
 from ropewalk_server.protocols.common.rest_errors import error, later, mistaken, not_allowed, wants_receipts
 from ropewalk_server.protocols.openinference.rest_messages import HEADER_LENGTH, Asked, read_infer, write_infer
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import Issued
-from ropewalk_server.telemetry.stage_timing import REST_V2
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import REST_V2, Core, Issued, Loaded, Refused
 from ropewalk_server.transport.http1.types import Answer, Request, Response, matched
 
 PREFIX = b"/v2"

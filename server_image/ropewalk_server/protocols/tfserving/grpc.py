@@ -16,6 +16,7 @@ import numpy as np
 from ropewalk_model.signature import METHOD, Signature, TensorSpec
 from ropewalk_server.protocols.common import packed
 from ropewalk_server.protocols.common.deferred_response import predicted
+from ropewalk_server.protocols.common.grpc_errors import answered, refusal
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.must_offload import MustOffload
 from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
@@ -27,10 +28,10 @@ from ropewalk_server.protocols.tfserving.rest_paths import labelled
 from ropewalk_server.protocols.tfserving.tensor_protos import DTYPES, float_vector, read_tensor, sizes_of, write_tensor
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.model import Model
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import FIELD, RECEIPT, Issued
-from ropewalk_server.telemetry.stage_timing import GRPC_TFS
-from ropewalk_server.transport.http2.rpc import Answer, Code, Reply, answered, failure, refusal
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import GRPC_TFS, Core, Issued, Loaded, Refused
+from ropewalk_server.telemetry.receipts import FIELD, RECEIPT
+from ropewalk_server.transport.http2.rpc import Answer, Code, Reply, failure
 
 PREDICTION = "/tensorflow.serving.PredictionService/"
 MODEL = "/tensorflow.serving.ModelService/"

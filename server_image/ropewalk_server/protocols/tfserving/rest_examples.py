@@ -19,8 +19,8 @@ from ropewalk_server.protocols.tfserving import classify_regress
 from ropewalk_server.protocols.tfserving.rest_paths import Target, absent
 from ropewalk_server.protocols.tfserving.rest_predict import named
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import Issued
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import Core, Issued, Loaded, Refused
 from ropewalk_server.transport.http1.types import Answer, Request, Response
 
 

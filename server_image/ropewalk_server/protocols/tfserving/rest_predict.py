@@ -23,9 +23,9 @@ from ropewalk_server.protocols.tfserving.rest_answers import write_predict, writ
 from ropewalk_server.protocols.tfserving.rest_paths import Target, absent
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.model import Model
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import RECEIPT, Issued
-from ropewalk_server.telemetry.stage_timing import REST_V1
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import REST_V1, Core, Issued, Loaded, Refused
+from ropewalk_server.telemetry.receipts import RECEIPT
 from ropewalk_server.transport.http1.types import JSON, Answer, Request, Response
 
 
