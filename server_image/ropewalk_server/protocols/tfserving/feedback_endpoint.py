@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import orjson
 
 from ropewalk_server.protocols.common.jsonbody import BadRequest, parse
 from ropewalk_server.protocols.common.must_offload import MustOffload, not_on_the_loop
-from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
+from ropewalk_server.protocols.common.offloaded_decode import offloaded
 from ropewalk_server.protocols.common.rest_errors import error, not_allowed
 from ropewalk_server.serving.predictor import Predictor
-from ropewalk_server.serving.types import Refused
 from ropewalk_server.telemetry.feedback import Feedback
 from ropewalk_server.transport.http1.types import Answer, Request, Response
 
@@ -34,22 +32,23 @@ class FeedbackEndpoint:
         try:
             return self._counted(*read(request.body))
         except BadRequest as why:
-            return self._mistaken(why)
+            return error(*self._mistaken(why))
         except MustOffload:
-            return asyncio.ensure_future(self._unpacked(request.body))
+            body, began = request.body, time.perf_counter()
+            return offloaded(
+                self._predictor,
+                None,
+                began,
+                len(body),
+                lambda: read(body),
+                lambda found: self._counted(*found),
+                error,
+                self._mistaken,
+            )
 
-    async def _unpacked(self, body: bytes) -> Response:
-        try:
-            found = await read_aside(self._predictor, None, time.perf_counter(), len(body), lambda: read(body))
-        except BadRequest as why:
-            return self._mistaken(why)
-        except Refused as why:
-            return error(why.status, str(why))
-        return self._counted(*found)
-
-    def _mistaken(self, why: BadRequest) -> Response:
+    def _mistaken(self, why: BadRequest) -> tuple[int, str]:
         self._feedback.reject()
-        return error(why.status, str(why))
+        return why.status, str(why)
 
     def _counted(self, labels: list[tuple[str, str]], many: bool) -> Response:
         refused = self._feedback.count(labels)
@@ -60,7 +59,7 @@ class FeedbackEndpoint:
 
 
 def read(body: bytes) -> tuple[list[tuple[str, str]], bool]:
-    """Ids of predictions with their true labels, and whether they came as a list. Raises BadRequest, and Costly on an
+    """Ids of predictions with their true labels, and whether they came as a list. Raises BadRequest; MustOffload on an
     event loop."""
     not_on_the_loop(len(body))
     document = parse(body)

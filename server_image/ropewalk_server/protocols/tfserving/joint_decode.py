@@ -71,7 +71,7 @@ def _rows(body: bytes, most: int) -> list[Any]:
 
 
 def _batch(decoder: RequestDecoder, found: Sequence[list[Any]]) -> Batch | None:
-    """None where there are no rows, or some are wrong. Raises Costly."""
+    """None where there are no rows, or some are wrong. Raises MustOffload."""
     rows = [row for own in found for row in own]
     try:
         return decoder.decode({ROWS: rows}, None)[0] if rows else None
