@@ -27,7 +27,7 @@ from ropewalk_server.transport.http1.types import Request, Response
 from ropewalk_server.transport.limits import Limits
 from tests.server import zoo
 from tests.server.apps import Versions, http_app, load
-from tests.server.test_openinference import png
+from tests.server.pictures import png
 
 PATH = b"/v1/models/zoo:predict"
 ROWS: dict[int, Any] = {
