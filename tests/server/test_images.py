@@ -21,7 +21,7 @@ from ropewalk_server.protocols.common.images import AT_ONCE, InvalidImage, decod
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.must_offload import MustOffload
 from ropewalk_trainer.data.formats import File, read_image_folder
-from tests.model.test_png import FORMS, SIZE, written
+from tests.png_files import FORMS, SIZE, written
 from tests.server.conftest import Server
 from tests.server.grpc_clients import connected
 from tests.server.zoo import IMAGE

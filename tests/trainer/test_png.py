@@ -7,7 +7,7 @@ import pytest
 
 from ropewalk_model import pictures
 from ropewalk_trainer import lazy_imports
-from tests.model.test_png import COLOUR, COLOUR_ALPHA, FORMS, GREY, PALETTE, SIZE, written
+from tests.png_files import COLOUR, COLOUR_ALPHA, FORMS, GREY, PALETTE, SIZE, written
 
 CHANNELS = {GREY: (1, 3), COLOUR: (3,), PALETTE: (3,), COLOUR_ALPHA: (4,)}
 
