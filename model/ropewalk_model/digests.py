@@ -1,4 +1,4 @@
-"""sha256 digests in the one spelling that is used everywhere: `sha256:<hex>`."""
+"""sha256 digests, written as `sha256:<hex>`."""
 
 from __future__ import annotations
 
