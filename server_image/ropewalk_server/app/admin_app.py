@@ -8,6 +8,7 @@ from collections.abc import Callable
 import orjson
 
 from ropewalk_contract import wire
+from ropewalk_contract.documents.status_report import StatusReport
 from ropewalk_model import baseline
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.telemetry import prometheus
@@ -15,7 +16,6 @@ from ropewalk_server.telemetry.exposition import CONTENT_TYPE
 from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.types import TEXT, Request, Response
 
-FORMAT_VERSION = 1
 SINCE = re.compile(rb"(?:since=([0-9]{1,12}))?")
 
 
@@ -80,15 +80,14 @@ class AdminApp:
 
     def _status(self, _: Request) -> Response:
         versions = self._predictor.versions
-        document = {
-            "formatVersion": FORMAT_VERSION,
-            "revision": versions.routes.revision if versions.routes else 0,
-            "pod": self._pod,
-            "trouble": self._unavailable_reason(),
-            "live": versions.live,
-            "versions": versions.document(),
-        }
-        return Response(200, orjson.dumps(document))
+        report = StatusReport(
+            revision=versions.routes.revision if versions.routes else 0,
+            live=versions.live,
+            versions=versions.report(),
+            unavailable_reason=self._unavailable_reason(),
+            pod=self._pod,
+        )
+        return Response(200, orjson.dumps(report.document()))
 
     def _windows(self, request: Request) -> Response:
         since = SINCE.fullmatch(request.query)

@@ -22,6 +22,7 @@ from ropewalk_server.log import log, place
 from ropewalk_server.protocols.common import rest_errors
 from ropewalk_server.protocols.common.decoders import DECODERS
 from ropewalk_server.protocols.openinference import rest
+from ropewalk_server.serving.batch_policy import BatchPolicy
 from ropewalk_server.serving.crashmarks import CrashMarks
 from ropewalk_server.serving.engine_choice import RowsSeen
 from ropewalk_server.serving.predictor import Predictor
@@ -32,6 +33,7 @@ from ropewalk_server.telemetry.receipts import REQUEST, Receipts
 from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.server import HttpServer
 from ropewalk_server.transport.http2.server import GrpcServer
+from ropewalk_server.transport.limits import Limits
 
 POLL_SECONDS = 0.2
 AUTHENTICATIONS = ("None", "Token", "Kubernetes")
@@ -139,8 +141,8 @@ class Server:
         routes = self.routes_file.poll()
         if routes is not None:
             log("info", "routes", revision=routes.revision, live=routes.live, pilot=routes.pilot)
-            self.predictor.limits = self.http.limits = self.grpc.limits = routes.limits
-            self.predictor.batch_as(routes.batching)
+            self.predictor.limits = self.http.limits = self.grpc.limits = Limits.of(routes.limits)
+            self.predictor.batch_as(BatchPolicy.of(routes.batching))
             self.recorder.follow(routes.bucket_seconds)
             self.versions.follow(routes)
         self.versions.tick()

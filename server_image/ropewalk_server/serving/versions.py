@@ -13,9 +13,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ropewalk_contract import reasons, wire
+from ropewalk_contract.documents.status_report import HeldVersion
 from ropewalk_server.log import log
 from ropewalk_server.serving import memory
 from ropewalk_server.serving.crashmarks import CrashMarks
@@ -273,20 +274,20 @@ class Versions:
             self.held[number], self._successor = successor, None
             log("info", "version exchanged", version=number, path=successor.route.path)
 
-    def document(self) -> list[dict[str, Any]]:
+    def report(self) -> tuple[HeldVersion, ...]:
         """`versions` of GET /status."""
-        return [
-            {
-                "version": held.route.version,
-                "digest": held.route.digest,
-                "path": held.route.path,
-                "state": held.state,
-                "reason": held.reason,
-                "message": held.message,
-                "engine": "" if held.model is None else held.model.engine_name,
-            }
+        return tuple(
+            HeldVersion(
+                version=held.route.version,
+                digest=held.route.digest,
+                path=held.route.path,
+                state=held.state,
+                reason=held.reason,
+                message=held.message,
+                engine="" if held.model is None else held.model.engine_name,
+            )
             for held in self._all()
-        ]
+        )
 
     def stop(self) -> None:
         """At an orderly stop: no mark may stay for a load that was merely interrupted."""
