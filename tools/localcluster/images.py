@@ -1,4 +1,4 @@
-"""Images without a Docker engine: a base of Debian's packages, the Dockerfiles by buildah, loading by ctr."""
+"""Images without a Docker engine: a base of Debian packages, Dockerfiles built by buildah, loaded by ctr."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _buildah(*arguments: str) -> str:
 
 
 def exists(image: str) -> bool:
-    """Whether buildah has an image of that name."""
+    """True if buildah has an image of that name."""
     return (
         subprocess.run(["buildah", "inspect", "--type", "image", image], capture_output=True, check=False).returncode
         == 0
@@ -64,7 +64,7 @@ def build_base() -> None:
 
 
 def _machine_options() -> list[str]:
-    """What this machine needs to reach its package registry, mounted for the build and never copied into the image."""
+    """Settings of the package registry of this machine, mounted for the build and never copied into the image."""
     options: list[str] = []
     bundle = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
     if bundle and Path(bundle).is_file():

@@ -10,15 +10,16 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import re
 import shutil
 import time
 import uuid
 from pathlib import Path
 from typing import Any
 
+from ropewalk_contract import reasons, wire
+from ropewalk_contract.values import StoreUri
 from ropewalk_model import digests, manifest, tree
-from ropewalk_trainer.errors import InvalidSpec, RunFailure, UserError
+from ropewalk_trainer.errors import RunFailure, UserError
 from ropewalk_trainer.helper_jobs.report import Report
 from ropewalk_trainer.helper_jobs.task import Task
 from ropewalk_trainer.importing import child_process
@@ -29,21 +30,17 @@ log = logging.getLogger(__name__)
 PLACE = ".ropewalk/imported"
 """Below the root of the claim. No namespace or Pipeline can have this name."""
 LEFT_SECONDS = 2 * 3600
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _STAGED = ".staged-"
 _DAMAGED = ".damaged-"
 
 
 def run(task: Task) -> Report:
     """Import the model at `uri` if its digest is the one that is expected. RunFailure or OSError."""
-    uri, expected, number = str(task.raw.get("uri")), str(task.raw.get("digest")), task.raw.get("number")
-    if not _DIGEST.fullmatch(expected):
-        raise InvalidSpec("digest", expected, "sha256: and 64 hexadecimal digits are expected")
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 10**9:
-        raise InvalidSpec("number", number, "a version's number is expected")
+    assert task.source is not None
+    uri, expected, number = task.source.uri, task.source.digest, task.source.number
     directory = layout.local(uri, "spec.model.uri")
-    claim = uri.removeprefix("pvc://").split("/")[0]
-    mount = layout.root() / "claims" / claim
+    claim = StoreUri.parse(uri).name
+    mount = wire.root() / wire.CLAIMS_FOLDER / claim
     home = mount / PLACE / expected.removeprefix(digests.PREFIX)
     target = home / str(number)
     found = _standing(target)
@@ -52,10 +49,10 @@ def run(task: Task) -> Report:
         _make(source, expected, home, target)
         found = _standing(target)
         if found is None:
-            raise RunFailure("Crashed", f"{target.name} is not there although it was just made")
+            raise RunFailure(reasons.CRASHED, f"{target.name} is not there although it was just made")
     made = found.document["madeFrom"]
     return Report(
-        "Imported",
+        reasons.IMPORTED,
         _words(uri, found, made),
         {
             "uri": f"pvc://{claim}/{PLACE}/{home.name}/{number}",
@@ -94,20 +91,22 @@ def _make(source: Source, expected: str, home: Path, target: Path) -> None:
             f"{source.uri} has the digest {found}, spec.model.digest is {expected}; if what lies there is the model "
             "that is meant, set spec.model.digest to the first"
         )
-        raise UserError("DigestMismatch", text)
+        raise UserError(reasons.DIGEST_MISMATCH, text)
     home.mkdir(parents=True, exist_ok=True)
     _clear(home)
     staged = home / f"{_STAGED}{uuid.uuid4().hex}"
     try:
         if source.copy(staged) != expected:
-            raise UserError("DigestMismatch", f"{source.uri} changed while it was copied; is it still being written?")
+            raise UserError(
+                reasons.DIGEST_MISMATCH, f"{source.uri} changed while it was copied; is it still being written?"
+            )
         made = child_process.made(staged, expected)
         made_from = {
             "uri": source.uri,
             "treeDigest": expected,
             "notes": made["notes"],
             "python": platform.python_version(),
-            "image": os.environ.get("ROPEWALK_IMAGE", ""),
+            "image": os.environ.get(wire.IMAGE_VARIABLE, ""),
         }
         document = manifest.build_manifest(
             staged, made_from=made_from, engines=made["engines"], loaded_bytes=made["loadedBytes"]

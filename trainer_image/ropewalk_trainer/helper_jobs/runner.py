@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ropewalk_contract import reasons
+from ropewalk_contract.documents.helper_job import IMPORT, RECOVER, SWEEP
+from ropewalk_contract.documents.results import FAILED, SUCCEEDED, HelperJobResult
 from ropewalk_trainer.errors import InvalidSpec, RunFailure
 from ropewalk_trainer.helper_jobs import import_model, recover, sweep, task
 from ropewalk_trainer.helper_jobs.failures import of_store
@@ -16,9 +19,9 @@ from ropewalk_trainer.helper_jobs.task import Task
 log = logging.getLogger(__name__)
 
 HELPER_JOBS: Mapping[str, Callable[[Task], Report]] = {
-    "Recover": recover.run,
-    "Sweep": sweep.run,
-    "Import": import_model.run,
+    RECOVER: recover.run,
+    SWEEP: sweep.run,
+    IMPORT: import_model.run,
 }
 """Each takes the task and reports; RunFailure or OSError if it could do nothing."""
 
@@ -39,14 +42,13 @@ def run(path: Path) -> tuple[dict[str, Any], int]:
         report = Report(failure.reason, failure.message, failure=failure)
     except Exception as error:  # A bug of ours: the user still gets its name.
         log.exception("the errand crashed")
-        failure = RunFailure("Crashed", f"{type(error).__name__}: {error}")
+        failure = RunFailure(reasons.CRASHED, f"{type(error).__name__}: {error}")
         report = Report(failure.reason, failure.message, failure=failure)
     return _document(kind, report), report.failure.exit_code if report.failure else 0
 
 
 def _document(kind: str, report: Report) -> dict[str, Any]:
     said = report.failure or report
-    outcome = "Failed" if report.failure else "Succeeded"
+    outcome = FAILED if report.failure else SUCCEEDED
     log.log(logging.ERROR if report.failure else logging.INFO, "%s: %s: %s", kind, said.reason, said.message)
-    head = {"v": 1, "outcome": outcome, "errand": kind[:32], "reason": said.reason, "message": said.message[:600]}
-    return fitted({**head, **report.fields})
+    return fitted(HelperJobResult(outcome, said.reason, said.message[:600]).document(kind, report.fields))

@@ -12,11 +12,14 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from ropewalk_contract import reasons
 from ropewalk_contract.api.pipeline import PipelineSpec
+from ropewalk_contract.documents.results import TrainResult
 
 from .. import names
 from ..conditions import clip
 from ..jobs.observed import Attempt, attempt, works
+from ..jobs.termination_message import document
 from ..jobs.waits import Waiting, named
 from ..objects import helper_job_of, metadata, name_of, of_kind, owned, run_of
 from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
@@ -27,7 +30,6 @@ from .parts import job, planner
 from .reads import PROGRESS
 from .run import attempts, champion, outcome, stages
 from .run.attempts import Failure, Success
-from .run.messages import train_result
 from .state import FAILED, PENDING, RETRYING, RUNNING, STARTING, PipelineState, Run, read
 from .triggers import chain
 
@@ -119,7 +121,7 @@ class _Pass:
         )
         self.state = replace(trigger.handled, run=run)
         text = f"run {run.id} of {name_of(self.owner)}: {run.trigger}, {run.reason}"
-        self.events.append(Event("Normal", "RunStarted", text))
+        self.events.append(Event("Normal", reasons.RUN_STARTED, text))
         return self.plan(requeue=0.0)
 
     def _trigger(self) -> chain.Trigger | None:
@@ -276,7 +278,7 @@ class _Pass:
         if pod is None:
             return run
         scraped = self.observed.scrapes.get((pod.name, PROGRESS))
-        said = train_result(pod.train.message) if pod.train.state == "terminated" else None
+        said = TrainResult.read(document(pod.train.message)) if pod.train.state == "terminated" else None
         rows = stages.live(run.stages, pod, said.stages if said else None, scraped.body if scraped else None)
         metrics = said.metrics if said and said.metrics else run.metrics
         return replace(run, stages=rows, metrics=metrics)
@@ -300,7 +302,9 @@ class _Pass:
         after = attempts.after(run, failure, self.spec, limit, self.now, tensorflow_image=other)
         if after.state == FAILED:
             return self._failed(after)
-        self.events.append(Event("Warning", "AttemptFailed", f"run {run.id}, attempt {run.attempt}: {after.message}"))
+        self.events.append(
+            Event("Warning", reasons.ATTEMPT_FAILED, f"run {run.id}, attempt {run.attempt}: {after.message}")
+        )
         self.state = replace(self.state, run=after)
         return self.plan(requeue=0.0)
 

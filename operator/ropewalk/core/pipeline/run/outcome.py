@@ -18,8 +18,6 @@ from ropewalk_contract.api.pipeline import PipelineSpec
 from ..state import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, PipelineState, Run, metric_list
 from ..triggers.chain import DRIFT, annotation
 from .attempts import Success
-from .messages import BLESSED
-from .messages import NOT_BLESSED as UNBLESSED
 
 PROMOTE = f"{names.GROUP}/promote"
 COPIED = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines")
@@ -30,9 +28,9 @@ def succeeded(
 ) -> tuple[PipelineState, tuple[Event, ...]]:
     """The ledger after a run that came to its end: Succeeded, NotBlessed or Skipped."""
     train, smoke = success.train, success.smoke
-    result, reason, message = SUCCEEDED, "RunSucceeded", ""
-    if train.blessing == UNBLESSED:
-        result, reason = NOT_BLESSED, train.reason or "NotBlessed"
+    result, reason, message = SUCCEEDED, api.RUN_SUCCEEDED, ""
+    if train.blessing == api.NOT_BLESSED:
+        result, reason = NOT_BLESSED, train.reason or api.NOT_BLESSED
         message = "; ".join(train.reasons) or train.message
     elif smoke.outcome == "Skipped":
         result, reason, message = SKIPPED, smoke.reason or train.reason or "Skipped", smoke.message or train.message
@@ -62,11 +60,11 @@ def succeeded(
     text = f"run {run.id} of {name_of(owner)}: {result}" + (f" ({message})" if message else "")
     events = [Event("Normal" if result == SUCCEEDED else "Warning", reason, text)]
     if result == SUCCEEDED and smoke.version:
-        if train.blessing == BLESSED and _automatic(spec, run):
+        if train.blessing == api.BLESSED_REASON and _automatic(spec, run):
             state, promoted = _promoted(owner, state, entry, now)
             events.append(promoted)
         else:
-            events.append(Event("Normal", "AwaitingPromotion", awaiting(owner, smoke.version)))
+            events.append(Event("Normal", api.AWAITING_PROMOTION, awaiting(owner, smoke.version)))
     return state, tuple(events)
 
 
@@ -84,7 +82,7 @@ def failed(owner: Json, state: PipelineState, run: Run, now: datetime) -> tuple[
     failures = state.consecutive_failures + (run.state == FAILED and reason != api.SUPERSEDED)
     state = replace(state, run=run, consecutive_failures=failures).with_history(_entry(run, reason, now))
     state = _drift_answered(state, run, 0, now)
-    return state, (Event("Warning", "RunFailed", f"run {run.id} of {name_of(owner)}: {run.message}"),)
+    return state, (Event("Warning", api.RUN_FAILED, f"run {run.id} of {name_of(owner)}: {run.message}"),)
 
 
 def _drift_answered(state: PipelineState, run: Run, version: int, now: datetime) -> PipelineState:
@@ -121,7 +119,7 @@ def promoted_by_hand(owner: Json, state: PipelineState, now: datetime) -> tuple[
         text = (
             f"{PROMOTE}={wanted!r} names no version of this Pipeline's history; there are {', '.join(known) or 'none'}"
         )
-        return state, (Event("Warning", "PromotionRefused", text),)
+        return state, (Event("Warning", api.PROMOTION_REFUSED, text),)
     state, event = _promoted(owner, state, entry, now)
     return state, (event,)
 
@@ -147,7 +145,7 @@ def _promoted(owner: Json, state: PipelineState, entry: Json, now: datetime) -> 
     named = annotation(owner, PROMOTE).partition("@")[0]
     if state.champion and named == str(state.champion.get("version")) != str(entry["version"]):
         text += f"; to have version {named} back: {promotion(owner, named)}"
-    return replace(state, champion=champion), Event("Normal", "Promoted", text)
+    return replace(state, champion=champion), Event("Normal", api.PROMOTED, text)
 
 
 def _automatic(spec: PipelineSpec, run: Run) -> bool:
