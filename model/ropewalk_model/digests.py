@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-PREFIX = "sha256:"
+from ropewalk_contract.values import Digest
+
+PREFIX = Digest.PREFIX
 _CHUNK = 1 << 20
 
 

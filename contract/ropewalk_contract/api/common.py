@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal as Number
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
@@ -23,22 +21,6 @@ MAX_MESSAGE = 1024
 """Longest message in status. Writers cut it, since the API server refuses the whole status otherwise."""
 
 _ACRONYMS = {"target_cpu_percent": "targetCPUPercent"}
-_DURATION_UNITS = {"ms": Number("0.001"), "s": Number(1), "m": Number(60), "h": Number(3600), "d": Number(86400)}
-_DURATION_PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
-_QUANTITY = re.compile(r"([+-]?[0-9.]+)([eE][-+]?[0-9]+|[numkKMGTPE]i?|)")
-_QUANTITY_UNITS = {
-    "": Number(1),
-    "n": Number("1e-9"),
-    "u": Number("1e-6"),
-    "m": Number("1e-3"),
-    "k": Number("1e3"),
-    "M": Number("1e6"),
-    "G": Number("1e9"),
-    "T": Number("1e12"),
-    "P": Number("1e15"),
-    "E": Number("1e18"),
-    **{f"{unit}i": Number(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
-}
 
 
 def _alias(name: str) -> str:
@@ -70,38 +52,6 @@ class Model(BaseModel):
     def document(self) -> dict[str, Any]:
         """The object as JSON with its defaults. A field without a value is absent."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of a duration such as `"90s"`, `"5m"`, `"1h30m"`, `"20ms"`; ValueError on anything else."""
-    parts = _DURATION_PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"not a duration: {text!r} (write 30s, 5m or 1h30m)")
-    return float(sum(Number(number) * _DURATION_UNITS[unit] for number, unit in parts))
-
-
-def parse_decimal(text: str) -> Number:
-    """The exact value of a decimal string such as `"0.95"`; ValueError on anything else, infinities included."""
-    try:
-        value = Number(text)
-    except ArithmeticError as error:
-        raise ValueError(f"not a decimal: {text!r}") from error
-    if not value.is_finite():
-        raise ValueError(f"not a finite decimal: {text!r}")
-    return value
-
-
-def parse_quantity(value: str | int) -> Number:
-    """The exact value of a Kubernetes quantity: `"500m"` is 0.5, `"4Mi"` is 4194304."""
-    match = _QUANTITY.fullmatch(str(value))
-    if match is None:
-        raise ValueError(f"not a quantity: {value!r}")
-    number, suffix = match.groups()
-    if suffix[:1] in ("e", "E") and len(suffix) > 1:
-        return parse_decimal(number + suffix)
-    if suffix not in _QUANTITY_UNITS:
-        raise ValueError(f"not a quantity: {value!r}")
-    return parse_decimal(number) * _QUANTITY_UNITS[suffix]
 
 
 Name = Annotated[
