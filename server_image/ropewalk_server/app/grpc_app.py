@@ -1,4 +1,4 @@
-"""The gRPC side of port 8500: which method a path belongs to."""
+"""The gRPC side of port 8500: authentication, and each path to its method."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ropewalk_server.telemetry.receipts import BODY, REQUEST
 from ropewalk_server.transport.http2.rpc import Answer, Code, Head, Reply, failure
 
 _OPEN = health_grpc.CHECK.encode()
-"""What load balancers ask, which bear no token; it tells nothing but whether the server is ready."""
+"""The health check of load balancers, which bear no token; its answer is only whether the server is ready."""
 
 _CODES = {
     Verdict.UNKNOWN: Code.UNAUTHENTICATED,

@@ -1,4 +1,4 @@
-"""The HTTP side of port 8501: which protocol a path belongs to."""
+"""The HTTP side of port 8501: authentication, and each path to its protocol."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LARGE = 16 * 1024
 """Bytes of a body that is not even read while too many requests wait: reading it would delay those."""
 
 Ruling = Verdict | asyncio.Future[Verdict]
-"""What a gate says: at once, or when it knows."""
+"""An authenticator's verdict, now or later."""
 _HINTS = {Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),)}
 
 

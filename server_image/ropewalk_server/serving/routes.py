@@ -36,7 +36,7 @@ class Routes:
     limits: Limits = field(default_factory=Limits)
     batching: BatchPolicy = field(default_factory=BatchPolicy)
     retry: int = 0
-    """What failed under another value is tried again."""
+    """A version that failed under another value is tried again."""
 
 
 class InvalidRoutes(ValueError):

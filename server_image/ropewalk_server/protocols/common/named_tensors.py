@@ -233,7 +233,7 @@ def _rows_problem(outputs: Arrays) -> str:
 
 
 def _quick(name: str, values: NDArray[Any]) -> Any:
-    """What orjson writes as it is."""
+    """The values in a form that orjson writes as it is."""
     if values.dtype == object or not values.shape:
         return _plain(name, values)
     return np.asarray(values, dtype=np.float32 if values.dtype == np.float16 else values.dtype, order="C")

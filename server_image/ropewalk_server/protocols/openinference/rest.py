@@ -35,7 +35,7 @@ _PATH = re.compile(
 
 
 class Target(NamedTuple):
-    """What a path asks for: `server`, `live`, `ready` (name None), or a model's `metadata`, `ready`, `infer`."""
+    """The resource of a path: `server`, `live`, `ready` (name None), or a model's `metadata`, `ready`, `infer`."""
 
     verb: str
     name: str | None = None
