@@ -46,7 +46,7 @@ class GrpcApp:
         self._log = AccessLog()
 
     def admit(self, head: Head) -> Reply | None:
-        """As Service does: the refusal of somebody who is known already not to be let in."""
+        """As HttpApp does: the refusal of a client whose verdict is known already."""
         if self._authenticator is None or head.path == _OPEN:
             return None
         verdict = self._authenticator.ask(head.authorization)
@@ -78,7 +78,7 @@ class GrpcApp:
         return failure(Code.INTERNAL, "Internal error")
 
     def _ended(self, head: Head, size: int, reply: Reply, began: float) -> Reply:
-        """As Service does: log the call if it is its turn, send a caller's trace back."""
+        """As HttpApp does: log the call if it is its turn, send a caller's trace back."""
         due = self._log.went_well(began) if reply.code is Code.OK else self._log.failed(began)
         if not due and head.traceparent is None:
             return reply
@@ -99,7 +99,7 @@ class GrpcApp:
         return asyncio.ensure_future(self._once_known(verdict, head, message))
 
     async def _once_known(self, asking: asyncio.Future[Verdict], head: Head, message: bytes) -> Reply:
-        """As Service does: one deadline."""
+        """As HttpApp does: one deadline."""
         seconds = self._predictor.limits.deadline_seconds
         try:
             async with asyncio.timeout(seconds):

@@ -21,7 +21,7 @@ class Offload:
 
     def __init__(self) -> None:
         self.reading = self.reading_bytes = 0
-        self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="aside")
+        self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="offload")
         self._counting = threading.Lock()
 
     def run(self, work: Callable[[], T]) -> asyncio.Future[T]:

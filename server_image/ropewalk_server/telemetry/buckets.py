@@ -51,7 +51,7 @@ class BinSource(Protocol):
 
 @dataclass(frozen=True)
 class RetiredVersion:
-    """The yardstick of a version that may have been let go: labels for its answers come late."""
+    """Bins and classes of a version that may be unloaded already: labels for its answers come late."""
 
     digest: str
     manifest_digest: str

@@ -261,7 +261,7 @@ def _text(octets: bytes, *, binary: bool) -> Any:
 
 
 def from_tensors(decoder: TensorsDecoder, inputs: Mapping[str, Any], max_rows: int) -> Batch:
-    """The batch of another protocol's tensors (`tensors.Tensor`), which have exactly the declared types."""
+    """The batch of another protocol's tensors (`oip_tensors.Tensor`), which have exactly the declared types."""
     decoder.check_names(inputs)
     arrays = {}
     for spec in decoder.specs:
