@@ -184,7 +184,8 @@ def _observed(inputs: StatusInputs, before: Sequence[Json]) -> Condition:
     seen = inputs.seen
     unreachable = sorted({*inputs.silent, *seen.unreachable})
     if unreachable:
-        why = f" ({seen.why})" if seen.why else ""
+        said = seen.why or next((pod.refused for pod in inputs.pods if pod.refused), "")
+        why = f" ({said})" if said else ""
         text = f"no answer from {', '.join(unreachable[:5])}{why}: numbers stand as they were"
         return Condition(api.OBSERVED, "False", api.UNREACHABLE, text)
     if seen.complete:
