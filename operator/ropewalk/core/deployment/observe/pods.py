@@ -15,6 +15,7 @@ from typing import Any
 from ropewalk.core.conditions import parse_timestamp
 from ropewalk.core.plan import Json, Scraped
 from ropewalk_contract import wire
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 from ropewalk_contract.documents.fields import Refused
 from ropewalk_contract.documents.status_report import PROVED
 from ropewalk_contract.documents.status_report import HeldVersion as Held
@@ -22,7 +23,6 @@ from ropewalk_contract.documents.status_report import StatusReport as Report
 
 from ..children.workload import CONTAINER, server_name
 from ..versions import Version, get
-from ..wishes import Wishes
 
 STATUS_PATH = wire.STATUS_PATH
 WINDOWS_PATH = wire.WINDOWS_PATH
@@ -98,17 +98,19 @@ class Pod:
         )
 
 
-def pods(wishes: Wishes, children: Iterable[Json], scrapes: Mapping[tuple[str, str], Scraped]) -> tuple[Pod, ...]:
+def pods(
+    resource: ModelDeployment, children: Iterable[Json], scrapes: Mapping[tuple[str, str], Scraped]
+) -> tuple[Pod, ...]:
     """Our pods, oldest first."""
-    found = [_pod(child, scrapes) for child in children if child.get("kind") == "Pod" and _is_ours(wishes, child)]
+    found = [_pod(child, scrapes) for child in children if child.get("kind") == "Pod" and _is_ours(resource, child)]
     return tuple(sorted(found, key=lambda pod: (str(pod.created or ""), pod.name)))
 
 
-def _is_ours(wishes: Wishes, pod: Json) -> bool:
+def _is_ours(resource: ModelDeployment, pod: Json) -> bool:
     for reference in get(pod, "metadata", "ownerReferences") or ():
         name = str(get(reference, "name") or "")
         if get(reference, "controller") and get(reference, "kind") == "ReplicaSet":
-            return name.rsplit("-", 1)[0] == server_name(wishes)
+            return name.rsplit("-", 1)[0] == server_name(resource)
     return False
 
 
