@@ -31,7 +31,7 @@ class ClosedWindows:
 
     @property
     def latest(self) -> int:
-        """Where the latest bucket begins; -1: there is none."""
+        """The start of the latest bucket, seconds since the epoch; -1 without any."""
         return self._buckets[-1][0] if self._buckets else -1
 
     def add(self, start: int, document: dict[str, Any]) -> None:
