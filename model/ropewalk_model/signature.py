@@ -10,91 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model import FORMAT_VERSION
+from ropewalk_model.tensor_spec import INT64_MISSING, NUMPY_DTYPES, TIME_FORMAT, Dtype, TensorSpec
 
 Task = Literal["Classification", "Regression", "Tensor", "Tensors"]
 """Tensor: one float tensor in, one out, named by the model itself and not interpreted.
 Tensors: any of them in and out, as an imported SavedModel's signatures have them."""
-Dtype = Literal[
-    "FLOAT",
-    "DOUBLE",
-    "HALF",
-    "INT8",
-    "INT16",
-    "INT32",
-    "INT64",
-    "UINT8",
-    "UINT16",
-    "UINT32",
-    "UINT64",
-    "BOOL",
-    "STRING",
-]
-"""By TensorFlow's names. Our own models have FLOAT, INT64, BOOL, STRING and UINT8 only."""
-
 DEFAULT_NAME = "serving_default"
 """The signature that TensorFlow Serving takes where a request names none."""
 METHOD = "tensorflow/serving/"
 PREDICT, CLASSIFY, REGRESS = f"{METHOD}predict", f"{METHOD}classify", f"{METHOD}regress"
 
-INT64_MISSING = -(2**63)
-"""Missing Integer on the wire (a missing FLOAT is NaN, a missing STRING is "")."""
-
-TIME_FORMAT = "date-time"
-"""JSON Schema's word for RFC 3339."""
-
-NUMPY_DTYPES: Mapping[str, Any] = {
-    "FLOAT": np.float32,
-    "DOUBLE": np.float64,
-    "HALF": np.float16,
-    "INT8": np.int8,
-    "INT16": np.int16,
-    "INT32": np.int32,
-    "UINT16": np.uint16,
-    "UINT32": np.uint32,
-    "UINT64": np.uint64,
-    "INT64": np.int64,
-    "BOOL": np.bool_,
-    "STRING": object,
-    "UINT8": np.uint8,
-}
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """One named tensor; `shape` starts with -1, the number of rows. `time`: a STRING that must be RFC 3339. In a
-    signature of Tensors any size may be -1, which is one that each request decides, and there may be no rows."""
-
-    name: str
-    dtype: Dtype
-    shape: tuple[int, ...] = (-1,)
-    optional: bool = False
-    time: bool = False
-
-    def document(self) -> dict[str, Any]:
-        """The JSON form."""
-        document = {
-            "name": self.name,
-            "dtype": self.dtype,
-            "shape": list(self.shape),
-            "optional": self.optional,
-        }
-        return {**document, "format": TIME_FORMAT} if self.time else document
-
-    @staticmethod
-    def from_document(document: Mapping[str, Any]) -> TensorSpec:
-        """Inverse of `document`."""
-        return TensorSpec(
-            name=document["name"],
-            dtype=document["dtype"],
-            shape=tuple(document["shape"]),
-            optional=bool(document.get("optional", False)),
-            time=document.get("format") == TIME_FORMAT,
-        )
-
-    @property
-    def missing(self) -> Any:
-        """The value that stands for a missing one, or None if the type has none (BOOL, UINT8)."""
-        return {"FLOAT": float("nan"), "INT64": INT64_MISSING, "STRING": ""}.get(self.dtype)
+__all__ = [
+    "CLASSIFY",
+    "DEFAULT_NAME",
+    "INT64_MISSING",
+    "METHOD",
+    "NUMPY_DTYPES",
+    "PREDICT",
+    "REGRESS",
+    "TIME_FORMAT",
+    "Dtype",
+    "Signature",
+    "Task",
+    "TensorSpec",
+]
 
 
 @dataclass(frozen=True)

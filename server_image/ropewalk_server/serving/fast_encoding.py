@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_model.features import CLIP, Encoder
+from ropewalk_model.features import CLIP, NUMBER, Encoder
 
 
 class MatrixEncoder:
@@ -31,7 +31,7 @@ class MatrixEncoder:
     @staticmethod
     def of(encoder: Encoder, names: Sequence[str]) -> MatrixEncoder | None:
         """For inputs in this order; None if the model has other features than Numbers."""
-        if any(one.spec.type != "Number" for one in encoder.encodings):
+        if any(one.spec.kind is not NUMBER for one in encoder.encodings):
             return None
         try:
             return MatrixEncoder(encoder, [list(names).index(one.spec.name) for one in encoder.encodings])

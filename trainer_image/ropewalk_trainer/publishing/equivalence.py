@@ -23,7 +23,7 @@ def encoding(encoder: Encoder, columns: Columns, encoded: NDArray[np.float32]) -
     got = savedmodel.encode(encoder, savedmodel.tables(encoder), _tensors(encoder, columns)).numpy()
     if np.array_equal(got, encoded):
         return
-    if encoder.image is None and got.shape == encoded.shape:
+    if encoder.whole is None and got.shape == encoded.shape:
         place = int(np.argmax((got != encoded).any(axis=0)))
         ends = np.cumsum([one.width for one in encoder.encodings])
         name = encoder.encodings[int(np.searchsorted(ends, place, side="right"))].spec.name

@@ -132,7 +132,7 @@ def _write_documents(context: Context, signature: Signature, directory: Path) ->
     specs = [column.spec for column in context.spec.features]
     # Texts of rows that no word was learnt from: among those of training there are fewer unknown words than in traffic.
     held = concatenate([context.splits["evaluate"], test]).columns
-    counted_columns = train.columns | {one.name: held[one.name] for one in specs if one.type == "Text"}
+    counted_columns = train.columns | {one.name: held[one.name] for one in specs if one.kind.bins_of_unseen_rows}
     counted = predicted["label"] if context.classes else predicted["value"]
     hidden = [column.spec.name for column in context.spec.features if column.sensitive]
     documents = {

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_model.features import FeatureSpec
+from ropewalk_model.features import NUMBER, FeatureSpec
 from ropewalk_trainer.context import Context
-from ropewalk_trainer.data import formats, splits, table, types
+from ropewalk_trainer.data import formats, splits, table
 from ropewalk_trainer.data.table import SPLITS, Table
 from ropewalk_trainer.errors import AnomalousData, Anomaly, DataError
 from ropewalk_trainer.run_document import Column, Label, Spec
@@ -144,7 +144,7 @@ def _sensitive(spec: Spec) -> frozenset[str]:
 def _feature(
     column: Column, values: list[Any], usable: NDArray[np.bool_], whole: int, found: list[Anomaly]
 ) -> NDArray[Any]:
-    converted = types.convert(column.spec, formats.as_array(values))
+    converted = column.spec.kind.accept(column.spec, formats.as_array(values))
     bad = converted.bad
     if bad.any():
         example = None if column.sensitive else _example(values, bad)
@@ -160,8 +160,8 @@ def _feature(
 def _labels(
     label: Label, values: list[Any], usable: NDArray[np.bool_], whole: int, found: list[Anomaly], *, quote: bool
 ) -> NDArray[Any]:
-    spec = FeatureSpec(label.name, "Category" if label.classification else "Number")
-    converted = types.convert(spec, formats.as_array(values))
+    spec = FeatureSpec(label.name, label.type)
+    converted = spec.kind.accept(spec, formats.as_array(values))
     missing = converted.missing
     if label.classification:
         words = [
@@ -194,7 +194,7 @@ def _weights(
 ) -> NDArray[np.float32] | None:
     if name is None:
         return None
-    converted = types.convert(FeatureSpec("weight", "Number"), formats.as_array(columns[name]))
+    converted = NUMBER.accept(FeatureSpec("weight", NUMBER.name), formats.as_array(columns[name]))
     bad = converted.bad | converted.missing | ~(converted.values > 0)
     if bad.any():
         example = _example(columns[name], bad) if quote else None

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_model import timestamps
-from ropewalk_model.signature import INT64_MISSING
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.data.table import Table, concatenate
 from ropewalk_trainer.errors import AnomalousData, Anomaly, DataError
@@ -85,8 +83,7 @@ def _feature(column: Column, values: NDArray[Any]) -> list[Anomaly]:
     if column.minimum is not None or column.maximum is not None:
         low = -np.inf if column.minimum is None else column.minimum
         high = np.inf if column.maximum is None else column.maximum
-        present = values != INT64_MISSING if column.spec.type == "Integer" else ~np.isnan(values)
-        outside = present & ((values < low) | (values > high))
+        outside = column.spec.kind.present(values) & ((values < low) | (values > high))
         if outside.any():
             found.append(_anomaly(column, "OutOfRange", values, outside))
     if column.spec.values is not None:
@@ -115,50 +112,17 @@ def _previous_rows(context: Context) -> int | None:
 
 
 def _statistics(context: Context, found: Sequence[Anomaly]) -> dict[str, Any]:
-    sensitive = {column.name for column in context.spec.features if column.sensitive}
+    train = context.splits["train"].columns
     return {
         "formatVersion": 1,
         "rows": context.source_rows,
         "splits": {name: len(rows) for name, rows in context.splits.items()},
         "anomalies": [one.document() for one in found],
         "features": {
-            column.name: _describe(column, context.splits["train"].columns[column.name], column.name in sensitive)
+            column.name: column.spec.kind.describe(train[column.name], sensitive=column.sensitive)
             for column in context.spec.features
         },
         "label": _describe_label(context),
-    }
-
-
-def _describe(column: Column, values: NDArray[Any], sensitive: bool) -> dict[str, Any]:
-    if column.spec.type in ("Number", "Integer"):
-        present = values[~np.isnan(values)] if column.spec.type == "Number" else values[values != INT64_MISSING]
-        if not len(present):
-            return {"count": 0, "missing": len(values)}
-        wide = present.astype(np.float64)
-        quantiles = np.quantile(wide, (0.0, 0.25, 0.5, 0.75, 1.0))
-        facts: dict[str, Any] = {"count": len(present), "missing": len(values) - len(present)}
-        facts |= {"mean": float(wide.mean()), "deviation": float(wide.std()), "zeros": int((wide == 0).sum())}
-        return facts | ({} if sensitive else {"quantiles": [float(q) for q in quantiles]})
-    if column.spec.type == "Image":
-        return {"count": len(values), "meanIntensity": float(values.mean() / 255.0)}
-    if column.spec.type == "Text":
-        lengths = [len(text) for text in values if text]
-        facts = {"count": len(values), "missing": len(values) - len(lengths)}
-        return facts | {"meanLength": float(np.mean(lengths)) if lengths else 0.0}
-    if column.spec.type == "Timestamp":
-        moments = timestamps.column_seconds(values)
-        order = np.flatnonzero(moments != INT64_MISSING)[np.argsort(moments[moments != INT64_MISSING])]
-        facts = {"count": len(values), "missing": len(values) - len(order)}
-        span = {} if sensitive or not len(order) else {"first": values[order[0]], "last": values[order[-1]]}
-        return facts | span
-    words, counts = np.unique(values.astype(str), return_counts=True)
-    order = np.argsort(-counts)[:20]
-    top = {} if sensitive else {"top": {str(words[i]): int(counts[i]) for i in order}}
-    return {
-        "count": len(values),
-        "missing": int((values.astype(str) == "").sum()),
-        "distinct": len(words),
-        **top,
     }
 
 
