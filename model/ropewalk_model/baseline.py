@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ropewalk_model import FORMAT_VERSION, histograms
 from ropewalk_model.features import Columns, FeatureSpec
 from ropewalk_model.features.bins import Bins
+from ropewalk_model.tasks import CLASSIFICATION, REGRESSION
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def build(
         counts = bins.count(columns[spec.name]).tolist()
         described.append({"name": spec.name, "type": spec.type, "bins": bins.document(), "counts": counts})
     predicted = np.asarray(predictions, dtype=object) if classes else predictions
-    prediction_bins = histograms.prediction_bins(predicted, classes)
+    prediction_bins = (CLASSIFICATION if classes else REGRESSION).prediction_bins(predicted, classes)
     return {
         "formatVersion": FORMAT_VERSION,
         "rows": len(predicted),

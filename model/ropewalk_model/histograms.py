@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ropewalk_model.features import Columns, registry
 from ropewalk_model.features.bins import Bins
-from ropewalk_model.features.category import CategoryBins
-from ropewalk_model.features.number import NumberBins
-
-VALUE_BINS = 20
 
 
 def from_document(document: Mapping[str, Any]) -> Bins:
@@ -42,10 +37,3 @@ class Counter:
     def counts(self) -> dict[str, list[int]]:
         """Counts so far."""
         return {name: counts.tolist() for name, counts in self._counts.items()}
-
-
-def prediction_bins(predictions: NDArray[Any], classes: Sequence[str]) -> Bins:
-    """Bins of predictions: the classes, or 20 quantiles of a regression's values."""
-    if classes:
-        return CategoryBins(values=tuple(classes))
-    return NumberBins.quantiles(predictions, VALUE_BINS)

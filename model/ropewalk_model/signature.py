@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_model import FORMAT_VERSION
+from ropewalk_model import FORMAT_VERSION, tasks
+from ropewalk_model.tasks import SINGLE_TENSOR, Task, TrainedTask
 from ropewalk_model.tensor_spec import INT64_MISSING, NUMPY_DTYPES, TIME_FORMAT, Dtype, TensorSpec
 
-Task = Literal["Classification", "Regression", "Tensor", "Tensors"]
-"""Tensor: one float tensor in, one out, named by the model itself and not interpreted.
-Tensors: any of them in and out, as an imported SavedModel's signatures have them."""
 DEFAULT_NAME = "serving_default"
 """The signature that TensorFlow Serving takes where a request names none."""
 METHOD = "tensorflow/serving/"
@@ -31,7 +29,6 @@ __all__ = [
     "TIME_FORMAT",
     "Dtype",
     "Signature",
-    "Task",
     "TensorSpec",
 ]
 
@@ -40,7 +37,8 @@ __all__ = [
 class Signature:
     """What a model takes and gives. `classes` is in the order of `probabilities`, empty for a regression."""
 
-    task: Task
+    task: str
+    """A name in `ropewalk_model.tasks.TASKS`."""
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     classes: tuple[str, ...] = ()
@@ -51,28 +49,26 @@ class Signature:
     others: tuple[Signature, ...] = ()
     """Further signatures of an imported model."""
 
+    @cached_property
+    def kind(self) -> Task:
+        """The task. ValueError where there is none of this name."""
+        return tasks.of(self.task)
+
     @staticmethod
     def for_task(
-        task: Task, inputs: Sequence[TensorSpec], classes: Sequence[str] = (), positive: str | None = None
+        task: str, inputs: Sequence[TensorSpec], classes: Sequence[str] = (), positive: str | None = None
     ) -> Signature:
-        """The signature with the task's outputs: label, score, probabilities; or value."""
-        if task == "Tensor":
-            raise ValueError("a model of tensors names its own outputs: use for_tensor")
-        outputs: tuple[TensorSpec, ...]
-        if task == "Classification":
-            outputs = (
-                TensorSpec("label", "STRING"),
-                TensorSpec("score", "FLOAT"),
-                TensorSpec("probabilities", "FLOAT", (-1, len(classes))),
-            )
-        else:
-            outputs = (TensorSpec("value", "FLOAT"),)
-        return Signature(task, tuple(inputs), outputs, tuple(classes), positive)
+        """The signature with the outputs of a task that Pipelines train. ValueError for another one, whose models name
+        their own."""
+        kind = tasks.of(task)
+        if not isinstance(kind, TrainedTask):
+            raise ValueError(f"a model of the task {task!r} names its own outputs")
+        return Signature(task, tuple(inputs), kind.outputs(classes), tuple(classes), positive)
 
     @staticmethod
     def for_tensor(source: TensorSpec, target: TensorSpec) -> Signature:
         """The signature of a model that takes one FLOAT `[N, k]` and gives one FLOAT `[N, m]`."""
-        return Signature("Tensor", (source,), (target,))
+        return Signature(SINGLE_TENSOR.name, (source,), (target,))
 
     def document(self) -> dict[str, Any]:
         """The JSON form: signature.json. What only imported models have is left out where there is nothing of it."""
@@ -115,20 +111,9 @@ class Signature:
     @property
     def width(self) -> int:
         """Columns of the core's output: classes, one value, or the output tensor's own."""
-        return self.outputs[0].shape[1] if self.task == "Tensor" else len(self.classes) or 1
+        return self.kind.width(self)
 
     def answer(self, core: Any) -> dict[str, NDArray[Any]]:
-        """Named outputs from the core graph's one output: `[N,classes]` probabilities or `[N,1]` value. Of Tensors they
-        are what the model gave."""
-        if self.task == "Tensors":
-            return dict(core)
-        if self.task == "Tensor":
-            return {self.outputs[0].name: core}
-        if self.task == "Regression":
-            return {"value": core.reshape(-1)}
-        best = core.argmax(axis=1) if len(core) else np.zeros(0, dtype=np.int64)
-        return {
-            "label": np.asarray(self.classes, dtype=object)[best],
-            "score": core[np.arange(len(core)), best],
-            "probabilities": core,
-        }
+        """Named outputs of what the core gives: `[N, classes]` probabilities, `[N, 1]` values, one tensor or several
+        named ones."""
+        return self.kind.answer(self, core)

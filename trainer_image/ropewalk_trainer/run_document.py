@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ropewalk_model import tasks
 from ropewalk_model.features import FEATURE_TYPES, FeatureSpec
+from ropewalk_model.tasks import TrainedTask
 from ropewalk_trainer.errors import InvalidSpec
 
+LABEL_TYPES = tuple(one.label_type.name for one in tasks.TRAINED_TASKS)
 DECLARED_TYPES = tuple(name for name, one in FEATURE_TYPES.items() if one.declared)
 FORMATS = ("CSV", "Parquet", "JSONLines", "ImageFolder")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -45,9 +48,9 @@ class Label:
     positive: str | None
 
     @property
-    def classification(self) -> bool:
-        """Category, not Number."""
-        return self.type == "Category"
+    def task(self) -> TrainedTask:
+        """The task that such labels belong to."""
+        return tasks.of_label(self.type)
 
 
 @dataclass(frozen=True)
@@ -228,7 +231,7 @@ def _feature(one: Mapping[str, Any], index: int) -> Column:
 
 
 def _label(one: Mapping[str, Any]) -> Label:
-    kind = _choice(one.get("type"), ("Category", "Number"), "spec.schema.label.type")
+    kind = _choice(one.get("type"), LABEL_TYPES, "spec.schema.label.type")
     classes = one.get("classes") or one.get("values")
     stated = tuple(str(value) for value in classes) if classes else None
     positive = one.get("positive")

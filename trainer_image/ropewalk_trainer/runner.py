@@ -8,7 +8,6 @@ from typing import Any
 from ropewalk_model import digests, termination_message
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import Anomaly, RunFailure
-from ropewalk_trainer.evaluation import metrics
 from ropewalk_trainer.stages import STAGES
 from ropewalk_trainer.stages.evaluate import BASELINE_UNUSABLE
 from ropewalk_trainer.store import layout
@@ -73,7 +72,7 @@ def message(context: Context, failure: RunFailure | None, lines: list[str]) -> d
         "v": 1,
         "outcome": "Succeeded" if failure is None else "Failed",
         "stages": context.progress.stages,
-        "metrics": metrics.names(list(context.metrics.items())),
+        "metrics": {name: f"{value:.4f}" for name, value in context.metrics.items()},
         "blessing": context.blessing,
         "reasons": context.reasons[:4],
         "dataFingerprint": context.fingerprint,

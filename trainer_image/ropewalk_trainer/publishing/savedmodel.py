@@ -25,7 +25,8 @@ def write(trained: Trained, encoder: Encoder, signature: Signature, directory: P
     module.tables = tables(encoder)
 
     def serve(**columns: Any) -> Mapping[str, Any]:
-        return _answer(tf, signature, trained.answer(module.weights, encode(encoder, module.tables, columns)))
+        core = trained.answer(module.weights, encode(encoder, module.tables, columns))
+        return trained.head.outputs(tf, signature, core)
 
     specs = {
         one.name: tf.TensorSpec([None, *one.shape[1:]], types[one.dtype], name=one.name) for one in signature.inputs
@@ -57,12 +58,3 @@ def encode(encoder: Encoder, tables: Mapping[str, Any], columns: Mapping[str, An
         for index, one in enumerate(encoder.encodings)
     ]
     return parts[0] if encoder.whole is not None else tf.concat(parts, axis=1)
-
-
-def _answer(tf: Any, signature: Signature, core: Any) -> Mapping[str, Any]:
-    if signature.task == "Regression":
-        return {"value": tf.reshape(core, [-1])}
-    names = tf.constant(list(signature.classes), tf.string)
-    best = tf.argmax(core, axis=1)
-    score = tf.reduce_max(core, axis=1)
-    return {"label": tf.gather(names, best), "score": score, "probabilities": core}

@@ -21,8 +21,6 @@ from ropewalk_trainer.run_document import Column, Label, Spec
 from ropewalk_trainer.store import layout
 
 NOTES = "source.json"
-NO_CLASS = ("", "nan", "null")
-"""Words that are a missing label, unless they are declared as classes."""
 
 
 def run(context: Context) -> str:
@@ -162,12 +160,7 @@ def _labels(
 ) -> NDArray[Any]:
     spec = FeatureSpec(label.name, label.type)
     converted = spec.kind.accept(spec, formats.as_array(values))
-    missing = converted.missing
-    if label.classification:
-        words = [
-            str(word).strip().lower() in NO_CLASS and word not in (label.classes or ()) for word in converted.values
-        ]
-        missing = missing | np.array(words, dtype=np.bool_)
+    missing = converted.missing | label.task.missing_labels(converted.values, label.classes or ())
     for mask, reason in ((converted.bad, "WrongType"), (missing, "NaNLabel")):
         if mask.any():
             example = _example(values, mask) if quote and reason == "WrongType" else None
@@ -180,7 +173,7 @@ def _labels(
             example = _example(values, strange) if quote else None
             found.append(Anomaly(label.name, "UnknownCategory", count, count / whole, example))
             usable &= ~strange
-    return converted.values if label.classification else converted.values.astype(np.float64)
+    return label.task.stored_labels(converted.values)
 
 
 def _weights(

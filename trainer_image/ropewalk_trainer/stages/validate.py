@@ -45,14 +45,12 @@ def _action(context: Context, reason: str) -> str:
 def _check_labels(context: Context, whole: Table) -> None:
     """What no model can be trained on: one class only, or a class that the training rows never show."""
     label = context.spec.label
-    if not label.classification:
-        if np.ptp(whole.labels) == 0:
-            raise DataError("SingleClassLabel", f"{label.name} has the one value {whole.labels[0]:g} in every row")
+    single = label.task.single_label(whole.labels)
+    if single is not None:
+        raise DataError("SingleClassLabel", f"{label.name} has {single}")
+    context.classes = label.classes or label.task.classes_of(whole.labels)
+    if not context.classes:
         return
-    seen = sorted(set(whole.labels.tolist()))
-    if len(seen) < 2:
-        raise DataError("SingleClassLabel", f"{label.name} has the one class {seen[0]!r} in every row; two are needed")
-    context.classes = label.classes or tuple(seen)
     if label.positive is not None and label.positive not in context.classes:
         text = f"schema.label.positive {label.positive!r} is none of the classes {', '.join(context.classes[:10])}"
         raise DataError("UnknownCategory", text)
@@ -122,13 +120,5 @@ def _statistics(context: Context, found: Sequence[Anomaly]) -> dict[str, Any]:
             column.name: column.spec.kind.describe(train[column.name], sensitive=column.sensitive)
             for column in context.spec.features
         },
-        "label": _describe_label(context),
+        "label": context.spec.label.task.describe(context.splits["train"].labels),
     }
-
-
-def _describe_label(context: Context) -> dict[str, Any]:
-    labels = context.splits["train"].labels
-    if not context.spec.label.classification:
-        return {"count": len(labels), "mean": float(labels.mean()), "deviation": float(labels.std())}
-    words, counts = np.unique(labels.astype(str), return_counts=True)
-    return {"count": len(labels), "classes": {str(w): int(c) for w, c in zip(words, counts, strict=True)}}
