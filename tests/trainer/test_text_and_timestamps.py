@@ -24,7 +24,7 @@ from ropewalk_trainer.publishing import savedmodel
 from ropewalk_trainer.tf_encoding import timestamp
 from ropewalk_trainer.training.trained_model import ROWS_AT_ONCE
 from tests.trainer.support import Pod, Result, example
-from tests.trainer.test_runs import check_version
+from tests.trainer.versions import check_version
 
 CHARACTERS = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 
