@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ropewalk_model import FORMAT_VERSION, tasks
 from ropewalk_model.tasks import SINGLE_TENSOR, Task, TrainedTask
-from ropewalk_model.tensor_spec import INT64_MISSING, NUMPY_DTYPES, TIME_FORMAT, Dtype, TensorSpec
+from ropewalk_model.tensor_spec import INT64_MISSING, NUMPY_DTYPES, Dtype, TensorSpec
 
 DEFAULT_NAME = "serving_default"
 """The signature that TensorFlow Serving takes where a request names none."""
@@ -26,7 +26,6 @@ __all__ = [
     "NUMPY_DTYPES",
     "PREDICT",
     "REGRESS",
-    "TIME_FORMAT",
     "Dtype",
     "Signature",
     "TensorSpec",

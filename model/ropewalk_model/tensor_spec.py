@@ -28,9 +28,6 @@ Dtype = Literal[
 INT64_MISSING = -(2**63)
 """Missing Integer on the wire (a missing FLOAT is NaN, a missing STRING is "")."""
 
-TIME_FORMAT = "date-time"
-"""JSON Schema's word for RFC 3339."""
-
 NUMPY_DTYPES: Mapping[str, Any] = {
     "FLOAT": np.float32,
     "DOUBLE": np.float64,
@@ -80,11 +77,6 @@ class TensorSpec:
             optional=bool(document.get("optional", False)),
             format=document.get("format", ""),
         )
-
-    @property
-    def time(self) -> bool:
-        """Whether its texts are times of RFC 3339."""
-        return self.format == TIME_FORMAT
 
     @property
     def missing(self) -> Any:

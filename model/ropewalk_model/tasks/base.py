@@ -28,6 +28,8 @@ class Task(ABC):
     """Its name in stored documents."""
     named_outputs: ClassVar[bool] = False
     """Whether the core gives named tensors of any shapes; else it gives one float32 [N, width]."""
+    plain: ClassVar[bool] = False
+    """Whether the answer is the core's output as it stands."""
     finite: ClassVar[bool] = True
     """Whether the answers of a sound model are finite."""
 

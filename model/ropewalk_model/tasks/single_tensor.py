@@ -14,6 +14,7 @@ class SingleTensor(Task):
     """float32 [N, k] or more sizes in, float32 [N, m] out: any compiled engine runs it."""
 
     name = "Tensor"
+    plain = True
     finite = False
 
     def width(self, signature: Signature) -> int:

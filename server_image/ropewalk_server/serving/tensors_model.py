@@ -31,6 +31,7 @@ class TensorsModel(Model):
         self.engine_name = engine_name
         self.decoder = self.tensors = TensorsDecoder(signature)
         self.classes = ()
+        self.features = {}
         self.curve = UNMEASURED
         self.offers: Sequence[manifest.Engine] = ()
         self.named = {signature.name: self}

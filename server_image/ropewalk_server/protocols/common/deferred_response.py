@@ -30,7 +30,7 @@ def predicted(
 ) -> T | asyncio.Future[T]:
     """As `predictor.predict`, but outputs of many values are written beside the event loop: ten thousand rows of a
     hundred classes took three seconds. Raises Refused, at once or in the future."""
-    if found.model.signature.task != "Tensors":
+    if not found.model.signature.kind.named_outputs:
         return predictor.predict(found, batch, began, write, each=each)
 
     def write_few(core: Core, issued: Issued) -> T | DeferredResponse:
