@@ -1,4 +1,4 @@
-"""Histograms of features and predictions in fixed bins: the same code counts training rows and live traffic."""
+"""Histograms of features and predictions in fixed bins. The same code counts training rows and live traffic."""
 
 from __future__ import annotations
 

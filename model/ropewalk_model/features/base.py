@@ -50,15 +50,15 @@ class FeatureType(ABC):
     format: ClassVar[str] = ""
     """The rule of JSON Schema that its wire values obey, which clients read in the signature."""
     expectation: ClassVar[str] = ""
-    """What is wrong with a value that does not obey it, to follow the value in a message."""
+    """The end of a message about a value that does not obey `format`; it follows the value."""
     declared: ClassVar[bool] = True
-    """Whether a Pipeline's schema may declare it."""
+    """True if a Pipeline's schema may declare it."""
     whole: ClassVar[bool] = False
-    """Whether it is the only feature of its model, and one encoded row has its shape."""
+    """True if it is the only feature of its model, and one encoded row has its shape."""
     first_code: ClassVar[int] = 0
     """The code of the vocabulary's first word."""
     bins_of_unseen_rows: ClassVar[bool] = False
-    """Whether the baseline counts rows that nothing was learnt from, because rows of training look more familiar."""
+    """True if the baseline counts rows that nothing was learnt from, because rows of training look more familiar."""
 
     def refusal(self, spec: FeatureSpec) -> str | None:
         """Why a feature cannot be declared so, or None."""
@@ -129,7 +129,7 @@ class FeatureType(ABC):
         """The wire value that stands for one that is missing or unreadable."""
 
     def present(self, column: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which wire values are not missing: bool [N]."""
+        """True for wire values that are not missing: bool [N]."""
         return np.ones(len(column), dtype=np.bool_)
 
     @abstractmethod
@@ -156,7 +156,7 @@ class FeatureType(ABC):
 
     @abstractmethod
     def document(self, one: Encoding) -> dict[str, Any]:
-        """What features.json holds beside the name, the type, optional and declared values."""
+        """The part of the features.json entry beside the name, the type, optional and declared values."""
 
     def restore(self, spec: FeatureSpec, document: Mapping[str, Any]) -> Encoding:
         """The encoding of a features.json entry, of which `spec` was read already."""

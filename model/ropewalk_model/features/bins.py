@@ -28,10 +28,10 @@ class Bins(ABC):
     edges: tuple[float, ...] = ()
     values: tuple[str, ...] = ()
     sensitive: bool = False
-    """Whether edges and values, which come from training rows, must not leave the store and the server's memory."""
+    """True: edges and values, which come from training rows, must not leave the store and the server's memory."""
     kind: ClassVar[str]
     costly: ClassVar[bool] = False
-    """Whether counting takes several microseconds a value."""
+    """True if counting takes several microseconds a value."""
 
     @property
     @abstractmethod

@@ -81,7 +81,7 @@ class Integer(Standardized):
         return INT64_MISSING
 
     def present(self, column: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which are not missing."""
+        """True for numbers that are not missing: bool [N]."""
         found: NDArray[np.bool_] = column != INT64_MISSING
         return found
 

@@ -78,7 +78,7 @@ class Number(Standardized):
         return math.nan
 
     def present(self, column: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which are numbers."""
+        """True for numbers: bool [N]."""
         found: NDArray[np.bool_] = ~np.isnan(column)
         return found
 

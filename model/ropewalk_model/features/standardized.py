@@ -1,4 +1,4 @@
-"""What Number and Integer share: one number, encoded as (x - mean) * scale. `Encoder` does all of a model at once."""
+"""The base of Number and Integer: one number, encoded as (x - mean) * scale. `Encoder` does all of a model at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Category, Text and Timestamp share: a text on the wire; missing is ""."""
+"""The base of Category, Text and Timestamp: a text on the wire; missing is ""."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def word_of(raw: Any) -> str | None:
 
 
 def _is_text(word: str) -> bool:
-    """Whether it can be stored: a file's name, and so a label, may hold half of a surrogate pair."""
+    """True if it can be stored: a file's name, and so a label, may hold half of a surrogate pair."""
     try:
         word.encode()
     except UnicodeEncodeError:

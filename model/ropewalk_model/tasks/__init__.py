@@ -1,4 +1,4 @@
-"""What a model is for: the tasks, by their names in stored documents. A task is one file and one line in the table."""
+"""Tasks, by their names in stored documents. A task is one file and one line in the table below."""
 
 from collections.abc import Mapping
 

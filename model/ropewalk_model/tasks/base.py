@@ -1,4 +1,4 @@
-"""The contract of a task: what a model gives, and, for a task that Pipelines train, how labels and answers are judged.
+"""The contract of a task: its answers, and, for a task that Pipelines train, how labels and answers are judged.
 One file a task, one line in the table of `ropewalk_model.tasks`."""
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Task(ABC):
     name: ClassVar[str]
     """Its name in stored documents."""
     named_outputs: ClassVar[bool] = False
-    """Whether the core gives named tensors of any shapes; else it gives one float32 [N, width]."""
+    """True if the core gives named tensors of any shapes; else it gives one float32 [N, width]."""
     plain: ClassVar[bool] = False
-    """Whether the answer is the core's output as it stands."""
+    """True if the answer is the core's output as it stands."""
     finite: ClassVar[bool] = True
-    """Whether the answers of a sound model are finite."""
+    """True if the answers of a sound model are finite."""
 
     @abstractmethod
     def width(self, signature: Signature) -> int:
@@ -91,7 +91,7 @@ class TrainedTask(Task):
 
     @abstractmethod
     def single_label(self, labels: NDArray[Any]) -> str | None:
-        """What to say of labels that are all the same; None where they differ."""
+        """A message about labels that are all the same; None where they differ."""
 
     @abstractmethod
     def classes_of(self, labels: NDArray[Any]) -> tuple[str, ...]:
@@ -126,5 +126,5 @@ class TrainedTask(Task):
         """One metric; `average` as in `spec.evaluate.metrics[].average`."""
 
     def details(self, judged: Judged, classes: Sequence[str]) -> dict[str, Any]:
-        """What evaluation.json holds beside metrics."""
+        """The part of evaluation.json beside metrics."""
         return {}

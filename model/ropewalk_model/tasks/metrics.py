@@ -109,5 +109,5 @@ def _ranked(positive: NDArray[np.bool_], scores: Floats) -> float:
 
 
 def higher_is_better(name: str) -> bool:
-    """Whether a greater value is the better one."""
+    """True if a greater value is the better one."""
     return name not in ("logLoss", "mae", "rmse")

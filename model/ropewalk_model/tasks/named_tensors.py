@@ -22,7 +22,7 @@ class NamedTensors(Task):
         return 1
 
     def answer(self, signature: Signature, core: Any) -> Answers:
-        """What the model gave."""
+        """The tensors that the model gave."""
         return dict(core)
 
 

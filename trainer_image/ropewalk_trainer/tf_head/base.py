@@ -15,7 +15,7 @@ class TfHead(ABC):
 
     task: TrainedTask
     has_accuracy: bool = False
-    """Whether `hits` counts anything, so that training may be stopped by it."""
+    """True if `hits` counts anything, so that training may be stopped by it."""
 
     @abstractmethod
     def target_dtype(self, tf: Any) -> Any:
