@@ -11,7 +11,8 @@ from ropewalk_server.protocols.common import health_grpc
 from ropewalk_server.protocols.openinference import grpc as openinference_grpc
 from ropewalk_server.protocols.tfserving import grpc as tfserving_grpc
 from ropewalk_server.serving.predictor import Predictor
-from ropewalk_server.telemetry.stage_timing import GRPC_OIP, GRPC_TFS
+from ropewalk_server.serving.types import GRPC_OIP, GRPC_TFS
+from ropewalk_server.telemetry.receipts import BODY, REQUEST
 from ropewalk_server.transport.http2.rpc import Answer, Code, Head, Reply, failure
 
 _OPEN = health_grpc.CHECK.encode()
@@ -116,7 +117,7 @@ class GrpcApp:
         return failure(_CODES[verdict], words)
 
     def _let_in(self, head: Head, message: bytes) -> Answer:
-        method = (self._with_receipts if head.receipts else self._methods).get(head.path)
+        method = (self._with_receipts if head.kept and head.kept.get(REQUEST) == BODY else self._methods).get(head.path)
         if method is None:
             return failure(Code.UNIMPLEMENTED, f"There is no method {head.path[:200].decode('latin-1')} here")
         return method(message)

@@ -15,7 +15,8 @@ from ropewalk_server.protocols.openinference import rest as openinference
 from ropewalk_server.protocols.tfserving import rest as tfserving
 from ropewalk_server.protocols.tfserving import rest_paths
 from ropewalk_server.serving.predictor import Predictor
-from ropewalk_server.telemetry.stage_timing import REST_V1, REST_V2
+from ropewalk_server.serving.types import REST_V1, REST_V2
+from ropewalk_server.telemetry.feedback import Feedback
 from ropewalk_server.transport.http1.types import Answer, Request, Response
 
 AUTHORIZATION = b"authorization"
@@ -30,10 +31,10 @@ _HINTS = {Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),)}
 class HttpApp:
     """The handler of one model's HTTP port; with an `authenticator` for those only whom it lets in."""
 
-    def __init__(self, predictor: Predictor, authenticator: Authenticator | None = None) -> None:
+    def __init__(self, predictor: Predictor, feedback: Feedback, authenticator: Authenticator | None = None) -> None:
         self._predictor = predictor
         self._authenticator = authenticator
-        self._tfserving = tfserving.TensorFlowServing(predictor)
+        self._tfserving = tfserving.TensorFlowServing(predictor, feedback)
         self._openinference = openinference.OpenInference(predictor).handle
         self._openapi = openapi.OpenApi(predictor).handle
         self._log = AccessLog()

@@ -25,6 +25,7 @@ from ropewalk_contract.documents.results import FAILED, SKIPPED, SUCCEEDED, Smok
 from ropewalk_contract.values import Duration
 from ropewalk_model import examples, manifest
 from ropewalk_server.log import log
+from ropewalk_server.protocols.common.decoders import DECODERS
 from ropewalk_server.serving.engines import ENGINES, TENSORFLOW
 from ropewalk_server.serving.model import LoadError, Model, Parts, load_engine, offered, read_parts
 
@@ -133,7 +134,7 @@ def prove(parts: Parts, max_latency: str | None) -> list[str]:
     failures: list[str] = []
     for offer in offered(parts, "Auto"):
         try:
-            model = load_engine(parts, offer)
+            model = load_engine(parts, offer, DECODERS)
         except LoadError as error:
             failures.append(str(error))
             log("warning", "engine refused", engine=offer.name, reason=error.reason, detail=str(error))

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ropewalk_contract import reasons, wire
+from ropewalk_contract.documents.status_report import HeldVersion
 from ropewalk_server.log import log
 from ropewalk_server.serving import memory
 from ropewalk_server.serving.crashmarks import CrashMarks
+from ropewalk_server.serving.decoders import Decoders
 from ropewalk_server.serving.model import LoadError, Model, load_from, read_parts
 from ropewalk_server.serving.routes import Route, Routes
 
@@ -76,12 +78,14 @@ class Versions:
         pod: str,
         root: Path,
         marks: CrashMarks,
+        decoders: Decoders,
         headroom: Callable[[], int | None] = memory.headroom,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pod = pod
         self._root = root
         self._marks = marks
+        self._decoders = decoders
         self._headroom = headroom
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="load")
@@ -235,7 +239,7 @@ class Versions:
                     f"Version {held.route.version} takes {parts.manifest.loaded_bytes >> 20} MiB, "
                     f"{max(0, available or 0) >> 20} MiB are left below the memory limit",
                 )
-            return load_from(parts, held.engine, self._rows)
+            return load_from(parts, held.engine, self._rows, decoders=self._decoders)
         finally:
             self._marks.clear(mark)
 
@@ -270,20 +274,20 @@ class Versions:
             self.held[number], self._successor = successor, None
             log("info", "version exchanged", version=number, path=successor.route.path)
 
-    def document(self) -> list[dict[str, Any]]:
+    def report(self) -> tuple[HeldVersion, ...]:
         """`versions` of GET /status."""
-        return [
-            {
-                "version": held.route.version,
-                "digest": held.route.digest,
-                "path": held.route.path,
-                "state": held.state,
-                "reason": held.reason,
-                "message": held.message,
-                "engine": "" if held.model is None else held.model.engine_name,
-            }
+        return tuple(
+            HeldVersion(
+                version=held.route.version,
+                digest=held.route.digest,
+                path=held.route.path,
+                state=held.state,
+                reason=held.reason,
+                message=held.message,
+                engine="" if held.model is None else held.model.engine_name,
+            )
             for held in self._all()
-        ]
+        )
 
     def stop(self) -> None:
         """At an orderly stop: no mark may stay for a load that was merely interrupted."""

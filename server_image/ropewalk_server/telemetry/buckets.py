@@ -16,7 +16,8 @@ from ropewalk_model.histograms import Bins, Counter
 from ropewalk_model.windows import Bucket, ClassCounts, add_classes
 from ropewalk_server.log import log
 from ropewalk_server.serving.batch import Batch, concatenate
-from ropewalk_server.telemetry.stage_timing import PROTOCOLS, StageTimes
+from ropewalk_server.serving.types import PROTOCOLS
+from ropewalk_server.telemetry.stage_timing import StageTimes
 
 FLUSH_ROWS = 1024
 FLUSH_BYTES = 4 << 20

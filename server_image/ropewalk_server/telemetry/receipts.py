@@ -35,6 +35,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_server.serving.types import Issued
+
 RECEIPT = b"ropewalk-prediction-id"
 """The header of an answer that bears its id."""
 REQUEST, BODY = b"ropewalk-receipts", b"body"
@@ -49,9 +51,6 @@ MAX_AGE_SECONDS = 30 * 86400
 _HEAD = struct.Struct(">BBI8sI6sB")
 _SIGNED, _WIDE = 1, 2
 _REMEMBERED = 200_000
-
-Issued = bytes | list[str] | None
-"""What an answer tells of receipts: the id of all of it, a receipt a row, or nothing."""
 
 
 class InvalidReceipt(ValueError):

@@ -26,12 +26,12 @@ def on_event_loop() -> bool:
 
 
 def not_on_the_loop(size: int) -> None:
-    """Raise Costly where so many bytes of JSON are to become objects on an event loop."""
+    """Raise MustOffload where so many bytes of JSON are to become objects on an event loop."""
     if size > LARGE and on_event_loop():
         raise MustOffload
 
 
 def few_on_the_loop(count: int, most: int = MANY) -> None:
-    """Raise Costly where so many values are to be handed over one by one on an event loop."""
+    """Raise MustOffload where so many values are to be handed over one by one on an event loop."""
     if count > most and on_event_loop():
         raise MustOffload

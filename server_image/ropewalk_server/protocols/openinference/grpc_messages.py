@@ -30,7 +30,8 @@ from ropewalk_server.protocols.openinference.rest_messages import MAX_ID, UNSUPP
 from ropewalk_server.protocols.protos import openinference_pb2 as pb
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.model import Model
-from ropewalk_server.telemetry.receipts import FIELD, RECEIPT, Issued
+from ropewalk_server.serving.types import Issued
+from ropewalk_server.telemetry.receipts import FIELD, RECEIPT
 
 _FIELDS = {
     "BOOL": "bool_contents", "INT8": "int_contents", "INT16": "int_contents", "INT32": "int_contents",
