@@ -191,7 +191,7 @@ def test_a_row_that_is_wrong_costs_its_own_request_alone(held: tuple[dict[int, H
 
 
 def test_pictures_go_together_as_far_as_the_loop_may_unpack_them(held: tuple[dict[int, Held], Path]) -> None:
-    """A few too many are no reason to unpack each alone."""
+    """A few too many are no reason to unpack each alone; a PNG takes some 40 us at least."""
 
     async def ask() -> None:
         world = World(held[0], zoo.IMAGE, held[1])
@@ -200,7 +200,7 @@ def test_pictures_go_together_as_far_as_the_loop_may_unpack_them(held: tuple[dic
         file = base64.b64encode(png(np.arange(16, dtype=np.uint8).reshape(4, 4))).decode()
         body = json.dumps({"instances": [{"b64": file}]}).encode()
         counts = joint_decode.read(found.model.decoder, [body] * 1000, 40, 1000).counts
-        assert 25 < len(counts) < 1000
+        assert 8 < len(counts) < 1000
         assert set(counts) == {1}
         answers = world.service.together([post(body)] * 1000)
         assert [one.status for one in answers if isinstance(one, Response)] == [200] * 1000

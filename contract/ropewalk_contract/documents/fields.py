@@ -62,7 +62,7 @@ def text(value: object, field: str, most: int = 1024) -> str:
     return value
 
 
-def clip(found: str, length: int) -> str:
+def clip(found: str, length: int = 1024) -> str:
     """At most `length` characters, the cut marked."""
     return found if len(found) <= length else found[: length - 1] + "…"
 

@@ -1,4 +1,4 @@
-"""What the operator, kubelet and Prometheus read (port 8502): health, status, windows, baseline, metrics."""
+"""Port 8502, for the operator, kubelet and Prometheus: health, status, windows, baseline, metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP side of port 8501: which protocol a path belongs to."""
+"""The HTTP side of port 8501: authentication, and each path to its protocol."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LARGE = 16 * 1024
 """Bytes of a body that is not even read while too many requests wait: reading it would delay those."""
 
 Ruling = Verdict | asyncio.Future[Verdict]
-"""What a gate says: at once, or when it knows."""
+"""An authenticator's verdict, now or later."""
 _HINTS = {Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),)}
 
 
@@ -40,7 +40,7 @@ class HttpApp:
         self._log = AccessLog()
 
     def admit(self, headers: Mapping[bytes, bytes]) -> Response | None:
-        """The refusal of somebody who is known already not to be let in; asked before a large body is read."""
+        """The refusal of a client whose verdict is known already; asked before a large body is read."""
         verdict = (
             Verdict.ALLOWED if self._authenticator is None else self._authenticator.ask(headers.get(AUTHORIZATION))
         )
@@ -49,7 +49,7 @@ class HttpApp:
         return self._refused(verdict)
 
     def handle(self, request: Request, verdict: Ruling | None = None) -> Answer:
-        """Answer at once, or with a future where the model is slow; `verdict` is the gate's if it was asked already."""
+        """Answer at once, or with a future where the model is slow; `verdict` is the authenticator's if it is known."""
         began = self._log.clock()
         try:
             answer = self._answer(request, verdict)
@@ -61,7 +61,7 @@ class HttpApp:
         return asyncio.ensure_future(self._later(request._replace(body=b""), len(request.body), answer, began))
 
     def together(self, requests: Sequence[Request]) -> list[Answer]:
-        """Answers to the requests of one turn: what can be is computed together."""
+        """Answers to the requests of one turn of the event loop, computed together as far as they can be."""
         if len(requests) == 1:
             return [self.handle(requests[0])]
         began = self._log.clock()

@@ -51,7 +51,7 @@ walk over those of a large one again and again while it is parsed (4 MiB of empt
 
 
 def authenticator(name: str) -> Authenticator | None:
-    """Who may ask, as the operator says; None: everybody."""
+    """The authenticator that the operator chose; None: every client is let in."""
     authentication = os.environ.get(wire.AUTHENTICATION_VARIABLE, AUTHENTICATIONS[0])
     if authentication == "Token":
         return Tokens(wire.root() / wire.TOKENS_FOLDER)
@@ -96,7 +96,7 @@ class Server:
         self._stop = asyncio.Event()
 
     def unavailable_reason(self) -> str:
-        """What keeps this server from answering whatever it has loaded; empty: nothing."""
+        """The reason why this server answers nothing, whatever it has loaded; empty without one."""
         problems = [self.routes_file.error if self.versions.routes is None else "", self.feedback_key.problem]
         problems += [one.problem for one in (self.authenticator, self.certificate) if one is not None]
         return next((problem for problem in problems if problem), "")

@@ -18,7 +18,7 @@ MAX_RANK, MAX_WIDTH = 8, 4096
 
 
 class Form(ctypes.Structure):
-    """What rows look like; numbers.c has the same. Make it with `of`: it points into what it keeps."""
+    """The form of rows; numbers.c has the same structure. Make it with `of`: it keeps what its pointers need."""
 
     _fields_ = (
         ("kind", ctypes.c_int64),

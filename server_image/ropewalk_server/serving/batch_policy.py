@@ -1,4 +1,4 @@
-"""How requests are computed together, as spec.serving.batching of the ModelDeployment says."""
+"""The policy of computing requests together: spec.serving.batching of the ModelDeployment."""
 
 from __future__ import annotations
 

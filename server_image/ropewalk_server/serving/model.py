@@ -1,4 +1,4 @@
-"""A loaded version: verified, proved on this processor, warm. What cannot be proved is never served."""
+"""A loaded version: verified, proved on this processor, warm. A version that cannot be proved is never served."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Curve:
-    """What a prediction costs in microseconds: `fixed` for the call and `row` for each row."""
+    """The cost of a prediction in microseconds: `fixed` for the call and `row` for each row."""
 
     fixed: float
     row: float
@@ -98,7 +98,7 @@ class Model:
         self.offers: Sequence[manifest.Engine] = ()
         """The engines that Auto may choose from for this version, this one among them."""
         self.named: Mapping[str, Model] = {parts.signature.name: self}
-        """What answers for each of the version's signatures; this is the default one's."""
+        """The model of each of the version's signatures; this one is the default signature's."""
         self._encoder = parts.encoder
         self._matrix_encoder = MatrixEncoder.of(parts.encoder, self.decoder.names)
         self._engine = engine

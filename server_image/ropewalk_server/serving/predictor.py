@@ -1,4 +1,4 @@
-"""From a batch of rows to an answer, whatever protocol they came in: which version, where it runs, what is counted.
+"""A batch of rows to an answer, in every protocol: finds the version, computes on the loop or in a thread, counts.
 
 A protocol decodes a request into a `Batch` once, hands it over with a function that writes the answer, and turns a
 `Refused` into its own form of error.
@@ -84,7 +84,7 @@ class Predictor:
     def predict(
         self, loaded: Loaded, batch: Batch, began: float, write: Callable[[Core, Issued], T], *, each: bool = False
     ) -> T | asyncio.Future[T]:
-        """What `write(core, issued)` makes of the prediction: at once, or as a future where the model is slow.
+        """The result of `write(core, issued)` for the prediction: at once, or as a future where the model is slow.
 
         `began` is time.perf_counter() at the request's arrival; `each`: a receipt is wanted for each row. Raises
         Refused, at once or in the future.
@@ -187,7 +187,7 @@ class Predictor:
     def predict_together(
         self, loaded: Loaded, batch: Batch, counts: Sequence[int], began: float, write: Callable[[Core], T]
     ) -> T | None:
-        """What `write(core)` makes of the rows of several requests, of which each has so many.
+        """The result of `write(core)` for the rows of several requests, of which each has so many.
 
         None if the engine fails: each request alone will tell whose fault it is.
         """

@@ -81,7 +81,7 @@ def load_tensors(parts: Parts, offer: manifest.Engine, decoders: Decoders) -> Mo
 
 
 def _replayed(model: TensorsModel, made: Sequence[Call], tolerance: float) -> Curve:
-    """What calls cost, which all answer as they did at the import. Raises LoadError."""
+    """The cost of the calls, after each was compared with its answer at the import. Raises LoadError."""
     costs = []
     for call in made:
         batch = model.tensors.batch(call.inputs, None)

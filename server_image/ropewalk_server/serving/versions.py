@@ -52,7 +52,7 @@ class Held:
 
     @property
     def mark(self) -> str:
-        """What is marked while it loads: a death while only the engine changes must not cost the version."""
+        """The mark of its load: a crash while only the engine changes must not cost the version."""
         of = mark_of(self.route, self.retry)
         return of if self.model is None else f"{of} on another engine"
 
@@ -65,12 +65,12 @@ class Held:
 
 
 def mark_of(route: Route, retry: int) -> str:
-    """What names a version's load on disk: a digest may be unknown, a path never is."""
+    """The name of a version's load on disk: a digest may be unknown, a path never is."""
     return f"{route.path} {route.digest} {route.manifest_digest} {retry}"
 
 
 class Versions:
-    """What is loaded, and which version answers requests that name none."""
+    """The loaded versions, and the live one, which answers requests that name none."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class Versions:
         return LIVE_TRIES if route.version == routes.live else 1
 
     def _all(self) -> list[Held]:
-        """What is held, by number; a successor after the one whose number it will take."""
+        """All held versions, by number; a successor after the one whose number it will take."""
         found = [held for _, held in sorted(self.held.items())]
         return [*found, self._successor] if self._successor is not None else found
 

@@ -1,4 +1,4 @@
-"""What GET /metrics tells: base units, additive over pods, labels bounded by the versions and bins of this pod.
+"""The metrics of GET /metrics: base units, additive over pods, labels bounded by the versions and bins of this pod.
 
 What is loaded has all its series from the first scrape on, at zero, since a rate does not see a series' first value.
 """

@@ -1,4 +1,4 @@
-"""Receipts: what a prediction's id says, so that any replica can count a label for the version that answered.
+"""Receipts: signed ids of predictions, by which any replica can count a label for the version that answered.
 
 There are some only where a key is mounted (`/ropewalk/feedback/key`, of `spec.monitor.feedback`): without one anybody
 could make them up; and only for classes: no label of a value or a tensor is counted. An answer of at most 100 rows has
@@ -93,7 +93,7 @@ class Receipts:
     def issue(
         self, version: int, digest: bytes, core: NDArray[np.float32], classes: int, *, each: bool = False
     ) -> Issued:
-        """What the client of this answer is told; `each`: it wants a receipt a row. `digest` is 32 bytes."""
+        """The receipts of an answer; `each`: one a row. `digest` is the manifest's, 32 bytes."""
         rows = len(core)
         if self._key is None or not classes or (rows > MAX_ROWS and not each):
             return None
@@ -178,5 +178,5 @@ def _text(data: bytes) -> bytes:
 
 
 def mac(key: bytes, body: bytes) -> bytes:
-    """What ends a receipt: nobody can make it without the key."""
+    """The last 16 bytes of a receipt: the key is needed to make them."""
     return hmac.digest(key, body, "sha256")[:16]

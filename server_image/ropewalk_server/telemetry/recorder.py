@@ -1,4 +1,4 @@
-"""Additive counts of what each version answered, in closed, epoch-aligned buckets (one event loop, no locks).
+"""Additive counts of each version's answers, in closed, epoch-aligned buckets (one event loop, no locks).
 
 Answered requests are counted some dozens at a time: alone, between two others, each would take four times as long. It
 is done a fifth of a second later at the most, so that a few of a bucket's last ones may be in the next. Rows are kept

@@ -1,4 +1,4 @@
-"""What one client may ask of the server, so that no request can take it from the others."""
+"""Bounds on each client, so that no request can take the server from the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ REASONS = (
     "body_bytes", "buffered_bytes", "concurrency", "connections", "content_encoding", "deadline", "flood", "forbidden",
     "header_bytes", "json_depth", "malformed", "receive_time", "rows", "streams", "unauthenticated", "unauthorized",
 )  # fmt: skip
-"""Why something is turned away: the values of `reason` of ropewalk_server_rejected_total, each there from the start."""
+"""Reasons of a refusal: the values of `reason` of ropewalk_server_rejected_total, each there from the start."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Decoder:
         return None if matrix is None else (self.batch_of(matrix), row_form)
 
     def batch_of(self, numbers: NDArray[np.float32]) -> Batch:
-        """What a reader has found: float32 [rows, *shape]."""
+        """The batch of a reader's numbers: float32 [rows, *shape]."""
         if self._tensor is not None:
             return Batch(len(numbers), self.names, columns={self.names[0]: numbers})
         return Batch(len(numbers), self.names, matrix=numbers)

@@ -31,9 +31,10 @@ def answered(
     *,
     each: bool = False,
 ) -> T | asyncio.Future[T]:
-    """As `predicted`, with a Refused turned into an error by `refuse(status, message)`, now or later."""
+    """As `predictor.predict`, with a Refused turned into an error by `refuse(status, message)`, now or later."""
+    predict = predictor.predict if found.model.signature.task != "Tensors" else partial(predicted, predictor)
     try:
-        answer = predicted(predictor, found, batch, began, write, each=each)
+        answer = predict(found, batch, began, write, each=each)
     except Refused as why:
         return refuse(why.status, str(why))
     return asyncio.ensure_future(_settled(answer, refuse)) if isinstance(answer, asyncio.Future) else answer
@@ -55,10 +56,8 @@ def predicted(
     *,
     each: bool = False,
 ) -> T | asyncio.Future[T]:
-    """As `predictor.predict`, but outputs of many values are written beside the event loop: ten thousand rows of a
-    hundred classes took three seconds. Raises Refused, at once or in the future."""
-    if found.model.signature.task != "Tensors":
-        return predictor.predict(found, batch, began, write, each=each)
+    """As `predictor.predict`, of named tensors: many values are written beside the event loop, since ten thousand rows
+    of a hundred classes took three seconds. Raises Refused, at once or in the future."""
 
     def write_few(core: Core, issued: Issued) -> T | DeferredResponse:
         return DeferredResponse(partial(write, core, issued)) if many(core) else write(core, issued)

@@ -1,4 +1,4 @@
-"""What would hold up the event loop: requests to be read again in a thread (`unpacking`), and counts of values."""
+"""Work that would block the event loop: the bounds, and the exception that sends a request to `offloaded_decode`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MustOffload(Exception):
 
 
 def on_event_loop() -> bool:
-    """Whether others wait meanwhile."""
+    """Whether this thread runs an event loop, where other requests wait meanwhile."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -38,7 +38,7 @@ _FIELDS = {
     "INT64": "int64_contents", "UINT8": "uint_contents", "UINT16": "uint_contents", "UINT32": "uint_contents",
     "UINT64": "uint64_contents", "FP32": "fp32_contents", "FP64": "fp64_contents", "BYTES": "bytes_contents",
 }  # fmt: skip
-"""Where the values of a datatype stand; those of FP16 have no field and must be raw."""
+"""The field with the values of a datatype; those of FP16 have none and must be raw."""
 _NUMBERS = {field.name: field.number for field in pb.InferTensorContents.DESCRIPTOR.fields}
 
 

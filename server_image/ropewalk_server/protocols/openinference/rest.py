@@ -1,6 +1,6 @@
 """The Open Inference Protocol, version 2, over HTTP
 (https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md), with Triton's
-extension for binary tensors. What a request and an answer look like is in `openinference_messages`.
+extension for binary tensors. Requests and answers are read and written in `rest_messages`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PATH = re.compile(
 
 
 class Target(NamedTuple):
-    """What a path asks for: `server`, `live`, `ready` (name None), or a model's `metadata`, `ready`, `infer`."""
+    """The resource of a path: `server`, `live`, `ready` (name None), or a model's `metadata`, `ready`, `infer`."""
 
     verb: str
     name: str | None = None

@@ -55,7 +55,7 @@ class Asked(NamedTuple):
 
 
 class Input(NamedTuple):
-    """What a head says of an input: `size` bytes follow for it, or else its values are `data`."""
+    """An input in the JSON part of a request: `size` bytes follow for it, or else its values are `data`."""
 
     name: str
     datatype: str

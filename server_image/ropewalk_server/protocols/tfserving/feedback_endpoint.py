@@ -1,4 +1,4 @@
-"""`POST /v1/models/NAME:feedback`: what was true, told later, for predictions by their ids."""
+"""`POST /v1/models/NAME:feedback`: true classes of earlier predictions, by the predictions' ids."""
 
 from __future__ import annotations
 

@@ -250,7 +250,7 @@ def read_predict(model: Model, inputs: Mapping[str, pb.TensorProto], max_rows: i
 
 
 def _named(model: Model, name: str) -> Model:
-    """What answers for that signature. Raises Wrong."""
+    """The model of that signature. Raises Wrong."""
     found = model.named.get(name)
     if found is None:
         raise Wrong(Code.FAILED_PRECONDITION, f'Serving signature key "{name[:80]}" not found.')

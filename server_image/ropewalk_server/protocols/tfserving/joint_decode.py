@@ -1,4 +1,4 @@
-"""Requests of one turn, in TensorFlow Serving's row form, as one batch; what cannot be is left to be read alone."""
+"""Requests of one turn of the event loop, in TensorFlow Serving's row form, as one batch; all others are read alone."""
 
 from __future__ import annotations
 

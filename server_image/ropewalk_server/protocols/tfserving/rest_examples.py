@@ -1,6 +1,6 @@
 """`:classify` and `:regress` of TensorFlow Serving's REST API: examples in, classes or values out.
 
-Only signatures that have the method answer; all others get upstream's error. What gRPC shares is in `classifying`.
+Only signatures that have the method answer; all others get upstream's error. `classify_regress` has what gRPC shares.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ _VALUES = frozenset(one[2] for one in _KINDS.values())
 MOST_LENGTH = 5
 """Bytes of a string's length in `tensor_content`."""
 MOST_SHORT_BYTES = 4 * 1024 * 1024
-"""What a short form may become: as much as a body of the default size may bring."""
+"""Bytes that a short form may become: as many as a body of the default size may bring."""
 
 
 def read_tensor(name: str, proto: pb.TensorProto) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the header blocks of one HTTP/2 connection say: decoded by hpack, and remembered while they mean the same."""
+"""Header blocks of one HTTP/2 connection: decoded by hpack, and remembered while they mean the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What passes between gRPC and the protocols above it: a call's message in, its reply or an error out.
+"""Types that pass between gRPC and the protocols above it: a call's message in, its reply or an error out.
 
 A handler answers at once with a `Reply`, or later with a future of one. Codes and their meanings:
 https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
