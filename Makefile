@@ -71,7 +71,7 @@ lint: .venv/ready
 	$(BIN)/python -m tools.commit_subjects
 
 check: lint  ## format, lint, types, layers, generated files, and all tests without TensorFlow, a trained model or a cluster
-	$(BIN)/pytest -q -m "not slow" --durations=15 tests
+	$(BIN)/pytest -q -m "not slow" $$($(BIN)/python -c "import xdist" 2>/dev/null && echo -n 2 --dist=worksteal) --durations=15 tests
 
 test: lint install  ## everything, each test once: the tests of `check`, and those with TensorFlow, an API server and real pods
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/pytest --cov --cov-report=term:skip-covered --durations=15 tests
@@ -99,4 +99,4 @@ bench-serving: .venv/ready  ## our server beside its peers on this machine, no c
 clean:  ## the build's leftovers in this folder (never the cluster's cache)
 	rm -rf .venv $(NATIVE)/native.so .pytest_cache .mypy_cache .ruff_cache .coverage
 
-.PHONY: help generate cluster cluster-local cluster-kind kind-present images install demo demo-down lint check test test-all fuzz audit generate bench bench-serving clean
+.PHONY: help cluster cluster-local cluster-kind kind-present images install demo demo-down lint check test test-all fuzz audit generate bench bench-serving clean

@@ -18,6 +18,7 @@ SLOW_FIXTURES = {"published", "zoo", "handlers", "pod"}
 """A trained version; a server of many models; both handlers of the server over them; the volumes of a training run."""
 HEAVY = ("tensorflow", "tensorflow_serving", "keras", "tf2onnx", "ropewalk_trainer.lazy_imports")
 CLUSTERS = {"cluster", "api_server"}
+TOLD = pytest.StashKey[bool]()
 HERE = Path(__file__).parent
 
 
@@ -42,8 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fast tests that load TensorFlow after all are told, since they cost everybody seconds."""
-    if session.config.option.markexpr == "not slow" and "tensorflow" in sys.modules:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        print("\na test that is not marked slow has imported TensorFlow: see tests/conftest.py", file=sys.stderr)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Fail the first fast test that loads TensorFlow after all, in a run without slow tests."""
+    if (
+        item.config.option.markexpr == "not slow"
+        and "tensorflow" in sys.modules
+        and not item.session.stash.get(TOLD, False)
+    ):
+        item.session.stash[TOLD] = True
+        pytest.fail("this test is not marked slow and loads TensorFlow: see tests/conftest.py")
