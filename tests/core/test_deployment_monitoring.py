@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ropewalk.core.deployment import scrapes
+from ropewalk.core.deployment import Case
 from ropewalk.core.deployment.observe.pods import BASELINE_PATH
 from ropewalk_model import baseline
 from ropewalk_model.features import FeatureSpec
-from tests.core.deployment_world import World, champion, serving
+from tests.core.deployment_world import CONFIG, World, champion, serving
 
 LABELS = {"count": 30, "correct": 27, "classes": [[0, 16, 17, 15], [1, 14, 13, 12]]}
 MONITOR = {"window": "1m", "minSamples": 100, "minRequests": 10, "performance": {"window": "7d", "minLabels": 20}}
@@ -132,7 +132,7 @@ def test_a_baseline_is_read_once_and_kept() -> None:
     world.settle()
     kept = json.loads(world.objects["ConfigMap", "cancer-baseline"]["data"]["baseline.json"])
     assert kept["version"] == 2
-    assert BASELINE_PATH not in {r.path for r in scrapes(world.owner, tuple(world.objects.values()))}
+    assert BASELINE_PATH not in {r.path for r in Case(world.owner, CONFIG).scrapes(tuple(world.objects.values()))}
 
 
 def test_labels_outlive_the_pods_that_counted_them() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ropewalk.core.conditions import timestamp
-from ropewalk.core.deployment import plan
+from ropewalk.core.deployment import Case
 from ropewalk.core.deployment import spec as specs
 from ropewalk.core.plan import Observed
 from tests.core.deployment_world import CONFIG, START, World, champion, serving
@@ -334,7 +334,7 @@ def test_a_window_is_made_of_whole_buckets(window: str, bucket: int | None) -> N
 def test_a_list_that_failed_is_no_evidence_of_absence(kind: str) -> None:
     """Nothing is created twice or torn down because the API server did not answer."""
     world = serving()
-    found = plan(Observed(world.owner, CONFIG, (), frozenset({kind})), START)
+    found = Case(world.owner, CONFIG).plan(Observed(world.owner, CONFIG, (), frozenset({kind})), START)
     assert (found.effects, found.status, found.requeue_after) == ((), None, 5.0)
 
 

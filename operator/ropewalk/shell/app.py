@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from ..core.kinds import PIPELINE, RESOURCES
 from ..core.plan import Config, ScrapeRequest
 from . import crd_check
 from .cluster import ApiError, Cluster
@@ -19,7 +20,7 @@ from .connection import Connection, connect
 from .health import serve
 from .lease import Lease
 from .queue import PASSES_AT_ONCE, Key, Queue
-from .reconcile import API_VERSION, CORES, Reconciler
+from .reconcile import Reconciler
 from .scrape import DirectReader, PodReader
 from .watches import listen
 from .write_fence import WriteFence
@@ -143,21 +144,21 @@ class Operator:
         try:
             found = await crd_check.mismatch(self._cluster)
             if found is None:
-                for kind in CORES:
-                    await self._cluster.list(API_VERSION, kind, self._scope()[0])
+                for kind in RESOURCES.values():
+                    await self._cluster.list(kind, self._scope()[0])
         except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
-            return f"the resources of {API_VERSION} cannot be read ({error}); {crd_check.REMEDY}"
+            return f"the resources of {PIPELINE.api_version} cannot be read ({error}); {crd_check.REMEDY}"
         return found
 
     def _scope(self) -> tuple[str | None, ...]:
         return self._options.namespaces or (None,)
 
     async def _enqueue_all(self, queue: Queue) -> None:
-        for kind in CORES:
+        for kind in RESOURCES.values():
             for namespace in self._scope():
-                for item in await self._cluster.list(API_VERSION, kind, namespace):
+                for item in await self._cluster.list(kind, namespace):
                     meta = item["metadata"]
-                    queue.add(Key(kind, meta["namespace"], meta["name"]))
+                    queue.add(Key(kind.name, meta["namespace"], meta["name"]))
 
     async def _resync(self, queue: Queue) -> None:
         """Look at everything when leadership begins, and every ten minutes in case an event was lost."""

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,10 +13,12 @@ import aiohttp
 
 from ropewalk_contract.api import conditions as api
 
-from ..core import deployment, names, pipeline
+from ..core import deployment, kinds, names, pipeline
+from ..core.kinds import RESOURCES, Kind
 from ..core.plan import (
     Annotate,
     Apply,
+    Case,
     Config,
     Create,
     Delete,
@@ -29,7 +30,6 @@ from ..core.plan import (
     Plan,
     Ref,
     Scraped,
-    ScrapeRequest,
 )
 from . import metrics
 from .cluster import ApiError, Cluster, Conflict, NameTaken
@@ -41,50 +41,14 @@ from .stalled import Refusal, stalled, without_nulls
 from .write_fence import NotLeading
 
 LOG = logging.getLogger(__name__)
-API_VERSION = f"{names.GROUP}/v1alpha1"
 UNREADABLE = (ApiError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 
-@dataclass(frozen=True)
-class Core:
-    """The decisions about one kind, and what they have to be told."""
-
-    plan: Callable[[Observed, datetime], Plan]
-    related: Callable[[Json], tuple[Ref, ...]]
-    scrapes: Callable[[Json, tuple[Json, ...]], tuple[ScrapeRequest, ...]]
-    peers: Callable[[Json, Config], Peers | None]
-    label: str
-    children: tuple[tuple[str, str], ...]
-    quiet: tuple[tuple[str, str], ...] = ()
-    """Kinds of children that only we write, and that follow from the spec alone."""
-
-
-CORES = {
-    "Pipeline": Core(
-        pipeline.plan,
-        pipeline.related,
-        pipeline.scrapes,
-        pipeline.peers,
-        names.PIPELINE_LABEL,
-        (("batch/v1", "Job"), ("v1", "Pod"), ("v1", "ConfigMap")),
-    ),
-    "ModelDeployment": Core(
-        deployment.plan,
-        deployment.related,
-        deployment.scrapes,
-        deployment.peers,
-        names.MODEL_DEPLOYMENT_LABEL,
-        (("apps/v1", "Deployment"), ("v1", "ConfigMap"), ("v1", "Pod"), ("batch/v1", "Job")),
-        (
-            ("v1", "ServiceAccount"),
-            ("v1", "Service"),
-            ("policy/v1", "PodDisruptionBudget"),
-            ("networking.k8s.io/v1", "NetworkPolicy"),
-            ("autoscaling/v2", "HorizontalPodAutoscaler"),
-        ),
-    ),
+CASES: dict[str, Callable[[Json, Config], Case]] = {
+    kinds.PIPELINE.name: pipeline.Case,
+    kinds.MODEL_DEPLOYMENT.name: deployment.Case,
 }
-"""A new kind of resource is one entry."""
+"""The decisions by kind. A new kind of resource is one entry."""
 
 
 class NamespaceEnds(Exception):
@@ -112,6 +76,7 @@ class Reconciler:
         self.interests: dict[Key, frozenset[Ref]] = {}
         self.quiet = QuietChildren()
         self._written: dict[Key, str] = {}
+        self._again: dict[Key, str] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; the delay until the next one, None when only an event asks for it. Raises to be retried."""
@@ -136,15 +101,15 @@ class Reconciler:
             metrics.RECONCILES.labels(key.kind, result).observe(time.monotonic() - started)
 
     async def _reconcile(self, key: Key) -> float | None:
-        core = CORES[key.kind]
-        owner = await self._cluster.get(Ref(API_VERSION, key.kind, key.name), key.namespace)
+        owner = await self._cluster.get(RESOURCES[key.kind].ref(key.name), key.namespace)
         if owner is None or owner["metadata"].get("deletionTimestamp"):
             self.forget(key)
             return None
-        look = bool(core.quiet) and self.quiet.due(key, owner)
-        observed = await self._observe(key, core, owner, core.quiet if look else ())
+        case = CASES[key.kind](owner, self._config)
+        look = bool(kinds.quiet(key.kind)) and self.quiet.due(key, owner)
+        observed = await self._observe(key, case, owner, look=look)
         now = utcnow()
-        plan = core.plan(observed, now)
+        plan = case.plan(observed, now)
         rejected = await self._execute(plan.effects, key)
         refused = await self._write_status(key, owner, plan, rejected, now)
         for event in () if refused else plan.events:
@@ -155,33 +120,49 @@ class Reconciler:
             raise RuntimeError(rejected.message)
         if look and not observed.unknown and plan.asserts_children:
             self.quiet.settled(key, owner)
+        self._tell(key, plan, owner)
         return plan.requeue_after
+
+    def _tell(self, key: Key, plan: Plan, owner: Json) -> None:
+        """One line of log for a pass that wrote something, or that another follows for another reason than before."""
+        again = plan.next
+        why = again.why if again is not None else "an event"
+        writes = len(plan.effects) + (plan.status is not None and plan.status != owner.get("status"))
+        level = logging.INFO if writes or self._again.get(key) != why else logging.DEBUG
+        self._again[key] = why
+        if LOG.isEnabledFor(level):
+            seconds = None if again is None else round(again.seconds, 2)
+            fields = {"kind": key.kind, "namespace": key.namespace, "resource": key.name, "writes": writes}
+            LOG.log(level, "pass", extra={**fields, "again_in": seconds, "again_for": why})
 
     def forget(self, key: Key) -> None:
         """The resource is gone: nothing of it stays in memory."""
         self.interests.pop(key, None)
         self.quiet.forget(key)
         self._written.pop(key, None)
+        self._again.pop(key, None)
         metrics.forget(key.kind, key.namespace, key.name)
 
     def is_echo(self, key: Key, resource_version: str) -> bool:
         """Whether an event tells of nothing but our own last write: the pass that wrote it knew as much."""
         return self._written.get(key) == resource_version
 
-    async def _observe(self, key: Key, core: Core, owner: Json, quiet: tuple[tuple[str, str], ...]) -> Observed:
-        selector = names.children_of(core.label, key.name)
-        kinds = (*core.children, *quiet)
-        refs = core.related(owner)
+    async def _observe(self, key: Key, case: Case, owner: Json, *, look: bool) -> Observed:
+        """Everything that the pass rests on; quiet children are part of it where the pass has to `look` at them."""
+        selector = names.children_of(RESOURCES[key.kind].owner_label, key.name)
+        quiet = kinds.quiet(key.kind)
+        listed = (*kinds.listed(key.kind), *(quiet if look else ()))
+        refs = case.related()
         self.interests[key] = frozenset(refs)
         lists, gets, peers = await asyncio.gather(
-            asyncio.gather(*(self._list(kind, key.namespace, selector) for kind in kinds)),
+            asyncio.gather(*(self._list(kind, key.namespace, selector) for kind in listed)),
             asyncio.gather(*(self._related(ref, key.namespace) for ref in refs)),
-            self._peers(core.peers(owner, self._config), key.namespace),
+            self._peers(case.peers(), key.namespace),
         )
         children = tuple(item for found in lists if found is not None for item in found)
-        unread = frozenset(kind for (_, kind), found in zip(kinds, lists, strict=True) if found is None)
-        unknown = unread | frozenset(kind for _, kind in core.quiet if not quiet)
-        requests = core.scrapes(owner, children)
+        unread = frozenset(kind.name for kind, found in zip(listed, lists, strict=True) if found is None)
+        unknown = unread | frozenset(kind.name for kind in quiet if not look)
+        requests = case.scrapes(children)
         answers = await asyncio.gather(*(scrape(self._reader, key.namespace, request) for request in requests))
         scrapes: Mapping[tuple[str, str], Scraped] = {
             (request.pod, request.path): answer for request, answer in zip(requests, answers, strict=True)
@@ -193,15 +174,15 @@ class Reconciler:
         if wanted is None:
             return ()
         scopes = (self._namespaces or (None,)) if wanted.everywhere else (namespace,)
-        lists = await asyncio.gather(*(self._list((API_VERSION, wanted.kind), scope, "") for scope in scopes))
+        lists = await asyncio.gather(*(self._list(RESOURCES[wanted.kind], scope, "") for scope in scopes))
         read = [found for found in lists if found is not None]
         return tuple(item for found in read for item in found) if len(read) == len(lists) else None
 
-    async def _list(self, kind: tuple[str, str], namespace: str | None, selector: str) -> list[dict[str, Any]] | None:
+    async def _list(self, kind: Kind, namespace: str | None, selector: str) -> list[dict[str, Any]] | None:
         try:
-            return await self._cluster.list(*kind, namespace, selector)
+            return await self._cluster.list(kind, namespace, selector)
         except UNREADABLE as error:
-            LOG.warning("list failed", extra={"kind": kind[1], "namespace": namespace, "error": str(error)})
+            LOG.warning("list failed", extra={"kind": kind.name, "namespace": namespace, "error": str(error)})
             return None
 
     async def _related(self, ref: Ref, namespace: str) -> tuple[bool, dict[str, Any] | None]:

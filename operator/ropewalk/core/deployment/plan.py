@@ -15,9 +15,8 @@ from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..conditions import Condition, clip, find, set_conditions
 from ..names import digest
-from ..plan import Json, Observed, Plan
+from ..plan import Json, Observed, Plan, Requeue
 from . import image
-from . import spec as specs
 from . import target as targets
 from .children import effects as children
 from .children import routes_configmap, workload
@@ -25,10 +24,10 @@ from .importing import step as imports
 from .monitoring import verdicts
 from .observe import pods, totals_configmap, unavailable_reason
 from .observe.pods import Pod
+from .observe.totals_configmap import StoredTotals
 from .observe.windows import observe
 from .rollout import machine, nudges, waiting
 from .state import DeploymentState
-from .state import read as read_state
 from .status import document as status
 from .status import transitions
 from .status.inputs import StatusInputs
@@ -52,17 +51,15 @@ LONG = 15.0
 NEEDED = frozenset({"Pod", "ConfigMap", "Deployment"})
 
 
-def plan(observed: Observed, now: datetime) -> Plan:
-    """The plan for a ModelDeployment. A spec that cannot be honoured stalls it; what serves goes on serving."""
+def plan(
+    resource: ModelDeployment, remembered: DeploymentState, stored: StoredTotals, observed: Observed, now: datetime
+) -> Plan:
+    """The plan for a ModelDeployment; `remembered` is what its status holds, `stored` what its ConfigMaps hold."""
     owner = observed.owner
-    try:
-        resource = specs.read(owner)
-    except (ValueError, TypeError, AttributeError) as error:
-        return _invalid(owner, str(error), now)
     if observed.unknown & NEEDED:
-        return Plan(requeue_after=SLOW)
+        return Plan(requeue=(Requeue(SLOW, "children could not be listed"),))
     told = routes_configmap.observed_routes(children.child(observed, "ConfigMap", workload.routes_name(resource)))
-    remembered = read_state(owner, told)
+    remembered = remembered.recovered(told)
     fleet_now = pods.pods(resource, observed.children, observed.scrapes)
     aim = targets.wanted(resource, observed)
     remembered = remembered.forgiving(aim.version, aim.since)
@@ -78,13 +75,13 @@ def plan(observed: Observed, now: datetime) -> Plan:
         arrived = machine.without_candidate(arrived, arrived.routes, now)
     step = machine.advance(arrived, aim, fleet_now, replicas, now)
     after = _told_anew(step.state, remembered, resource, told, now)
-    stored = totals_configmap.read(resource.metadata.name, observed.children)
     judged = verdicts.judged(after, resource.spec.monitor)
     seen = observe(fleet_now, observed.scrapes, stored, after.live, resource.spec.monitor, judged, now)
     after = verdicts.remember(after, seen, resource.spec.monitor, now)
     held = _held(remembered)
     one_node = _one_node(observed, resource, held)
     blocked = _blocked(observed, held)
+    autoscaler = observed.related.get(workload.autoscaler_ref(resource.metadata.name))
     inputs = StatusInputs(
         resource=resource,
         state=after,
@@ -110,7 +107,8 @@ def plan(observed: Observed, now: datetime) -> Plan:
     told_anew = remembered.routes is None or after.routes is None or after.routes.revision != remembered.routes.revision
     if after.routes is None or told_anew or new_image or importing.begun:
         rest = SLOW if aim.reason == targets.UNREADABLE else MINUTE
-        return Plan(status=document, events=events, requeue_after=0.0 if after.routes else rest)
+        again = Requeue(0.0, "a decision was recorded") if after.routes else Requeue(rest, "there is no version yet")
+        return Plan(status=document, events=events, requeue=(again,))
     more = totals_configmap.bodies(resource, after.live, stored, seen.baseline_document, seen.totals)
     claims = {version.claim for version in held}
     idle = importing.record is not None and after.live is None
@@ -121,35 +119,38 @@ def plan(observed: Observed, now: datetime) -> Plan:
         *nudges.effects(fleet_now, after.routes, told, replicas, now, given_up),
         *importing.effects,
     ]
-    delays = [_again(resource.metadata.uid, after, fleet_now, replicas, now), imports.requeue(importing, now)]
+    requeue = [*_again(resource.metadata.uid, after, fleet_now, replicas, now), *imports.requeue(importing, now)]
     if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in fleet_now):
-        delays.append(LEAVING)
+        requeue.append(Requeue(LEAVING, "a pod that is deleted reports its last counts"))
     if {version.claim for version in _held(after)} != claims:
-        delays.append(0.0)  # pods follow what is stored, and the write of status wakes nobody
+        # Pods follow what is stored, and the write of status wakes nobody.
+        requeue.append(Requeue(0.0, "the claims of the pods change"))
     if chosen.waiting:
-        delays.append(WAITS_FOR_ITS_TURN)
+        requeue.append(Requeue(WAITS_FOR_ITS_TURN, "waits for its turn to take the new image"))
     if aim.reason == targets.UNREADABLE:
-        delays.append(SLOW)
-    delay = min((one for one in delays if one is not None), default=None)
-    return Plan(tuple(effects), document, events, delay, asserts_children=True)
+        requeue.append(Requeue(SLOW, "the followed Pipeline could not be read"))
+    return Plan(tuple(effects), document, events, tuple(requeue), asserts_children=True)
 
 
-def _again(uid: str, after: DeploymentState, fleet_now: Sequence[Pod], replicas: int, now: datetime) -> float | None:
+def _again(
+    uid: str, after: DeploymentState, fleet_now: Sequence[Pod], replicas: int, now: datetime
+) -> tuple[Requeue, ...]:
     """Often while pods change versions, less so the longer it takes; once a minute while they serve."""
     if replicas == 0 and not fleet_now:
-        return None
+        return ()
     told, candidate = after.routes, after.candidate
     running = [pod for pod in fleet_now if pod.running]
     behind = told is not None and any(nudges.is_behind(pod, told, now) for pod in running)
     if told is not None and running and (candidate is not None or behind):
         since = max(told.at, candidate.since if candidate else told.at, *(pod.started or told.at for pod in running))
         age = (now - since).total_seconds()
-        return FOLLOW if age < 10 else STARTING if age < 60 else SLOW if age < 600 else LONG
+        pause = FOLLOW if age < 10 else STARTING if age < 60 else SLOW if age < 600 else LONG
+        return (Requeue(pause, "pods take a version"),)
     if running and not any(pod.ready for pod in running):
         young = any(pod.started is None or (now - pod.started).total_seconds() < 60 for pod in running)
-        return STARTING if young else SLOW
+        return (Requeue(STARTING if young else SLOW, "pods start"),)
     spread = int(digest(uid, 4), 16) % 10
-    return MINUTE - now.timestamp() % MINUTE + CLOSED + spread
+    return (Requeue(MINUTE - now.timestamp() % MINUTE + CLOSED + spread, "closed windows of the pods"),)
 
 
 def _told_anew(
@@ -186,7 +187,8 @@ def _blocked(observed: Observed, held: Sequence[Version]) -> tuple[str, str] | N
     return next((problem for problem in found if problem is not None), None)
 
 
-def _invalid(owner: Json, message: str, now: datetime) -> Plan:
+def invalid(owner: Json, message: str, now: datetime) -> Plan:
+    """The plan for a ModelDeployment whose spec cannot be honoured."""
     before = dict(owner.get("status") or {})
     stood = before.get("conditions") or ()
     generation = int(get(owner, "metadata", "generation") or 0)

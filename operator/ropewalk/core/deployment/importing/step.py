@@ -17,7 +17,7 @@ from ropewalk.core.jobs.helper_job import AGAIN_AFTER, FAILED, RUNNING, SUCCEEDE
 from ropewalk.core.jobs.observed import Attempt, attempt
 from ropewalk.core.jobs.termination_message import PERMANENT, document, word
 from ropewalk.core.objects import metadata, name_of, owned
-from ropewalk.core.plan import Create, Delete, Effect, Event, Json, Observed, Ref
+from ropewalk.core.plan import Create, Delete, Effect, Event, Json, Observed, Ref, Requeue
 from ropewalk_contract.api import conditions as api
 from ropewalk_contract.api.modeldeployment import ModelDeployment
 
@@ -236,16 +236,17 @@ def _of_imports(children: Iterable[Json]) -> list[Json]:
     return [one for one in children if one.get("kind") in ("Job", "ConfigMap") and job.is_of_one(one)]
 
 
-def requeue(found: Step, now: datetime) -> float | None:
-    """Seconds until the import has to be looked at though nothing has happened."""
+def requeue(found: Step, now: datetime) -> tuple[Requeue, ...]:
+    """When the import has to be looked at without an event."""
     record = found.record
     if record is None or record.state == SUCCEEDED:
-        return None
+        return ()
     if record.state == RUNNING:
-        return 10.0
+        return (Requeue(10.0, "an import is under way"),)
     if record.final or record.finished_at is None:
-        return None
-    return max(1.0, (record.finished_at + AGAIN_AFTER - now).total_seconds())
+        return ()
+    pause = max(1.0, (record.finished_at + AGAIN_AFTER - now).total_seconds())
+    return (Requeue(pause, "a failed import is tried again"),)
 
 
 def words(found: Step) -> tuple[str, str] | None:

@@ -22,6 +22,7 @@ from ropewalk_contract.api.pipeline import PipelineSpec
 from ..state import PART
 
 PROGRESS_PORT = 8090
+PROGRESS_PATH = "/progress"
 TRAIN_RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
 SMOKE_TEST_RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
 HELPER_JOB_RESOURCES = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}

@@ -15,6 +15,7 @@ from cronsim import CronSim, CronSimError
 
 from ropewalk.core import names
 from ropewalk.core.conditions import clip, find
+from ropewalk.core.kinds import MODEL_DEPLOYMENT
 from ropewalk.core.objects import metadata, name_of
 from ropewalk.core.plan import Event, Json, Ref
 from ropewalk.core.quantities import duration, words
@@ -23,7 +24,6 @@ from ropewalk_contract.api.pipeline import PipelineSpec
 from ..state import DAY, PipelineState
 
 RUN_REQUESTED_AT = f"{names.GROUP}/run-requested-at"
-API_VERSION = f"{names.GROUP}/v1alpha1"
 SPEC_CHANGE, MANUAL, DRIFT, SCHEDULE = "SpecChange", "Manual", "Drift", "Schedule"
 MAX_DRIFTS = 16
 """As many as `triggers.drift.modelDeployments` may name: each has one."""
@@ -44,11 +44,6 @@ def annotation(owner: Json, key: str) -> str:
     """An annotation's value, bounded, or an empty string."""
     found = metadata(owner).get("annotations")
     return str(found.get(key, ""))[:256] if isinstance(found, dict) else ""
-
-
-def model_deployment(name: str) -> Ref:
-    """The reference under which a ModelDeployment is read."""
-    return Ref(API_VERSION, "ModelDeployment", name)
 
 
 def halted(spec: PipelineSpec, state: PipelineState) -> bool:
@@ -103,7 +98,7 @@ def _drift(
     # A run that gave no version (it failed, was not blessed, or found no new data) has not answered the drift.
     unanswered = runs.finished_at is not None and not runs.version
     for name in policy.model_deployments:
-        found = related.get(model_deployment(name))
+        found = related.get(MODEL_DEPLOYMENT.ref(name))
         condition = find((found or {}).get("status", {}).get("conditions"), "DataDrift") if found else None
         if condition is None or condition.get("status") != "True":
             continue
