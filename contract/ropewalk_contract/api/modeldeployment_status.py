@@ -75,6 +75,21 @@ class Live(ServedVersion):
     """Share of requests that it answers, in percent."""
 
 
+class Performance(StatusModel):
+    """How good predictions were, by the true labels that came in for the version that made them."""
+
+    window: Value | None = None
+    """Length of the window."""
+    at: Time | None = None
+    """When the window closed."""
+    version: Count | None = None
+    """The version that made them."""
+    labels: Count | None = None
+    """Labels that this rests on; one that was sent to two pods counts twice."""
+    metrics: Metrics | None = None
+    """The numbers, as decimal strings."""
+
+
 class Candidate(ServedVersion):
     """The version on its way."""
 
@@ -84,6 +99,19 @@ class Candidate(ServedVersion):
     """When the step began."""
     message: Message | None = None
     """What it waits for."""
+    performance: Performance | None = None
+    """How good its predictions are, by labels that came in."""
+
+
+class Retired(ServedVersion):
+    """The version that answered before. Its counts are kept, since labels for its predictions may still come."""
+
+    since: Time | None = None
+    """When it became live."""
+    until: Time | None = None
+    """When another version took its place."""
+    performance: Performance | None = None
+    """How good its predictions were, by labels that came in."""
 
 
 class Imported(StatusModel):
@@ -219,21 +247,6 @@ class Drift(StatusModel):
     """The twenty features with the greatest scores, worst first."""
 
 
-class Performance(StatusModel):
-    """How good predictions were, by the true labels that came in for the version that answered."""
-
-    window: Value | None = None
-    """Length of the window."""
-    at: Time | None = None
-    """When the window closed."""
-    version: Count | None = None
-    """The version that answered."""
-    labels: Count | None = None
-    """Labels that this rests on; one that was sent to two pods counts twice."""
-    metrics: Metrics | None = None
-    """The numbers, as decimal strings."""
-
-
 class LastFailure(StatusModel):
     """The latest thing that went wrong; it stays after it is cured."""
 
@@ -274,6 +287,8 @@ class ModelDeploymentStatus(StatusModel):
     """The version that answers."""
     candidate: Candidate | None = None
     """The version on its way."""
+    retired: Retired | None = None
+    """The version that answered before."""
     routes: Routes | None = None
     """What the servers are told."""
     quarantined: Annotated[tuple[Quarantined, ...], Field(max_length=10), ListAtomic()] | None = None

@@ -5,6 +5,7 @@ Not having an answer is an answer too: it has a reason, and what is live stays l
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -126,7 +127,7 @@ def access_modes(claim: Json | None) -> set[str]:
     return {str(mode) for mode in modes} if isinstance(modes, (list, tuple)) else set()
 
 
-def one_node(claims: set[str], observed: Observed, before: bool) -> bool:
+def one_node(claims: Collection[str], observed: Observed, before: bool) -> bool:
     """Whether a claim can be mounted on one node only. `before` stands where a claim could not be read."""
     known = [observed.related.get(claim_ref(name)) for name in claims]
     if any(claim is None for claim in known):

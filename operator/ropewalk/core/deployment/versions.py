@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 CLAIMS_ROOT = "/ropewalk/claims"
 _SCHEME = "pvc://"
+
+
+class VersionKey(NamedTuple):
+    """What tells one version of one model from another: its number, and a digest or its place."""
+
+    number: int
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +49,9 @@ class Version:
         return self.digest or self.manifest_digest or ""
 
     @property
-    def key(self) -> str:
-        """Under what its counts are kept: where nothing else is known, its place tells it from its namesakes."""
-        return self.identity or self.uri
+    def key(self) -> VersionKey:
+        """The key of its counts and baseline: where no digest is known, its place tells it from its namesakes."""
+        return VersionKey(self.number, self.identity or self.uri)
 
     def same(self, other: Version | None) -> bool:
         """One version of one model. A directory never changes (D4), so an unknown digest is no difference."""

@@ -22,7 +22,9 @@ from ropewalk_contract.api import conditions as api
 from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..observe.pods import Pod
-from ..state import LOADING, Candidate, DeploymentState, Routes
+from ..situation import Situation
+from ..state import Candidate, DeploymentState, Routes
+from ..state import Step as RolloutStep
 from ..target import Target, claim_ref
 from ..versions import Version, get
 from . import job
@@ -49,10 +51,9 @@ class Step:
         return self.record is not None and self.record.state == FAILED and self.record.final
 
 
-def step(
-    resource: ModelDeployment, aim: Target, observed: Observed, pods: Sequence[Pod], *, one_node: bool, now: datetime
-) -> Step:
+def step(situation: Situation, aim: Target) -> Step:
     """The next step of an import, if the wanted version needs one."""
+    resource, observed, pods, now = situation.resource, situation.observed, situation.pods, situation.now
     status = observed.owner.get("status") or {}
     before = import_record.read(get(status, "imported"))
     record = (
@@ -71,7 +72,7 @@ def step(
             return Step(None, aim, stale)
         return _begun(resource, before, aim, observed, stale, now)
     if record.state == RUNNING:
-        return _running(resource, record, aim, observed, stale, one_node, now)
+        return _running(situation, record, aim, stale)
     if _is_due_again(record, pods, now):
         return _begun(resource, record, aim, observed, stale, now)
     return Step(record, _target(record, aim), stale)
@@ -92,7 +93,7 @@ def arrived(
     if answers or told is None or told.uri != record.uri.rstrip("/"):
         return state
     anew = Routes(routes.revision + 1, version.served, None, (version,), now, routes.retry)
-    return replace(state, routes=anew, candidate=Candidate(version, LOADING, now))
+    return replace(state, routes=anew, candidate=Candidate(version, RolloutStep.LOADING, now))
 
 
 def _is_spent(record: Import, status: Json) -> bool:
@@ -140,19 +141,12 @@ def _begun(
     return Step(record, _target(record, aim), stale, begun=True)
 
 
-def _running(
-    resource: ModelDeployment,
-    record: Import,
-    aim: Target,
-    observed: Observed,
-    stale: tuple[Effect, ...],
-    one_node: bool,
-    now: datetime,
-) -> Step:
+def _running(situation: Situation, record: Import, aim: Target, stale: tuple[Effect, ...]) -> Step:
+    resource, observed, now = situation.resource, situation.observed, situation.now
     children = owned(observed.owner, observed.children)
     name = job.name(resource, record)
     found = attempt(children, name)
-    body = job.body(resource, record, observed.config, one_node=one_node)
+    body = job.body(resource, record, observed.config, one_node=situation.on_one_node)
     if found is None:
         made = (Create(job.config_map(resource, record)), Create(body))
         return Step(record, _target(record, aim), (*stale, *made))

@@ -15,7 +15,7 @@ from ropewalk_contract.api import conditions as api
 
 from ..children.workload import MONITORING_PORT
 from ..observe.pods import PROVED, Pod
-from ..state import PENDING, DeploymentState
+from ..state import DeploymentState, Step
 from ..versions import Version
 
 UNUSUAL = 10.0
@@ -32,7 +32,7 @@ def words(state: DeploymentState, pods: Sequence[Pod], blocked: tuple[str, str] 
     if blocked is not None:
         return blocked[1]
     running = [pod for pod in pods if pod.running]
-    if candidate.step == PENDING:
+    if candidate.step is Step.PENDING:
         return f"no running pod mounts claim {candidate.version.claim} yet" if running else ""
     asked = [pod for pod in running if routes.pilot in (None, pod.name)]
     if routes.pilot is None and any(pod.ready for pod in asked):
