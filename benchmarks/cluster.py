@@ -1,11 +1,10 @@
-"""The cluster as benchmarks need it: fast reads through `kubectl proxy`, namespaces, the operator's own figures."""
+"""The cluster as benchmarks need it: requests through `kubectl proxy`, namespaces, the operator's own figures."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import subprocess
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -15,8 +14,10 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.conftest import CLAIM, FILES_POD
-from tests.cluster.test_main_job import cancer_csv, write_csv
+from examples.demo import FILES_POD
+from tests.cancer import cancer_csv
+from tests.cluster.resources import CLAIM, write_csv
+from tests.polling import eventually
 from tests.support import Namespace, kubectl
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -24,7 +25,7 @@ HOME = "ropewalk-system"
 
 
 class Api:
-    """GETs of the API server through a local `kubectl proxy`: milliseconds, where a kubectl takes a hundred."""
+    """Requests to the API server through a local `kubectl proxy`: milliseconds, where a kubectl takes a hundred."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(["kubectl", "proxy", "--port=0"], stdout=subprocess.PIPE, text=True)
@@ -47,6 +48,25 @@ class Api:
                 return {}
             raise
 
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        content: str = "application/json",
+        *,
+        missing_ok: bool = False,
+    ) -> None:
+        """A request that writes. `missing_ok`: an object that is not there, or changed meanwhile, is no error."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._base + path, data=data, method=method, headers={"Content-Type": content})
+        try:
+            with urllib.request.urlopen(request, timeout=30):
+                pass
+        except urllib.error.HTTPError as error:
+            if not (missing_ok and error.code in (404, 409)):
+                raise RuntimeError(f"{method} {path}: {error.code} {error.read()[:500].decode()}") from error
+
     def resource(self, namespace: Namespace, plural: str, name: str) -> dict[str, Any]:
         """A Pipeline or ModelDeployment."""
         return self.json(f"/apis/ropewalk.dev/v1alpha1/namespaces/{namespace.name}/{plural}/{name}")
@@ -65,13 +85,8 @@ class Api:
 
 
 def wait(look: Callable[[], Any], seconds: float = 180, pause: float = 0.02) -> Any:
-    """What `look` gives once it is true; TimeoutError otherwise."""
-    end = time.monotonic() + seconds
-    while not (seen := look()):
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {seconds} s")
-        time.sleep(pause)
-    return seen
+    """What `look` gives once it is true; NotYet otherwise."""
+    return eventually(look, seconds=seconds, pause=pause)
 
 
 def manifest(folder: str, name: str, **changes: Any) -> dict[str, Any]:

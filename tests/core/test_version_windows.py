@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from tests.core.deployment_world import World, champion
-from tests.core.test_deployment_monitoring import LABELS, minute, watched
+from tests.core.monitoring_world import LABELS, minute, watched
+from tests.core.rollouts import promoted
 
 SECONDS = 10
 """Length of a bucket at a window of one minute."""
@@ -22,15 +23,9 @@ def count(world: World, version: int, seconds: float = 0.0, labels: dict[str, An
     world.step()
 
 
-def promoted(world: World, version: int) -> None:
-    """The Pipeline names another champion."""
-    assert world.pipeline is not None
-    world.pipeline["status"]["champion"] = champion(version)
-
-
 def rolling(world: World) -> None:
     """Version 2 is on its way, and no server has loaded it yet."""
-    promoted(world, 2)
+    promoted(world, champion(2))
     while world.status.get("candidate", {}).get("step") != "Loading":
         world.step_without_servers()
         world.now += timedelta(seconds=0.25)
@@ -41,8 +36,7 @@ def test_the_live_versions_windows_are_judged_while_a_candidate_is_there() -> No
     world = watched()
     minute(world, 0.0)
     world.claim = None
-    assert world.pipeline is not None
-    world.pipeline["status"]["champion"] = champion(2) | {"uri": "pvc://elsewhere/demo/cancer/models/2"}
+    promoted(world, champion(2), uri="pvc://elsewhere/demo/cancer/models/2")
     world.on_new_server = lambda server: setattr(server, "waiting", {"reason": "ContainerCreating"})
     world.settle()
     assert world.status["candidate"]["step"] == "Pending"
@@ -66,7 +60,7 @@ def test_labels_for_the_version_that_answered_before_still_count_for_it() -> Non
     """They come days later, and say how good the version was that is gone."""
     world = watched()
     minute(world, 0.0, LABELS)
-    promoted(world, 2)
+    promoted(world, champion(2))
     world.settle()
     retired = world.status["retired"]
     assert (retired["version"], retired["performance"]["labels"]) == (1, 30)
@@ -86,7 +80,7 @@ def test_a_way_back_finds_baseline_and_counts() -> None:
     world = watched()
     minute(world, 0.0, LABELS)
     for version in (2, 1):
-        promoted(world, version)
+        promoted(world, champion(version))
         world.settle()
     assert world.baseline_reads == 2, "one a version"
     assert (world.status["live"]["version"], world.status["retired"]["version"]) == (1, 2)

@@ -12,6 +12,8 @@ from typing import Any
 
 import aiohttp
 
+from ropewalk_contract import wire
+
 from ..core.kinds import PIPELINE, RESOURCES
 from ..core.plan import Config, ScrapeRequest
 from . import crd_check
@@ -40,7 +42,7 @@ class Options:
     context: str | None = None
     namespaces: tuple[str, ...] = ()
     """Watched namespaces; empty: all."""
-    port: int = 8080
+    port: int = wire.OPERATOR_PORT
     identity: str = ""
     """Holder of the Lease; empty: made from host and process. Give it only where two with it can never run at once,
     as the containers of one pod: after a crash the next one then leads at once."""

@@ -13,6 +13,8 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 
+from ropewalk_contract import reasons
+
 from ..core import kinds
 from ..core.kinds import Kind
 from ..core.plan import MANAGER, Json, Ref
@@ -221,4 +223,4 @@ def _check_ours(ref: Ref, there: Json, body: Json) -> None:
         f"{ref.kind} {ref.name} exists and is not Ropewalk's: delete or rename it, "
         f"or give {ours['kind']} {ours['name']} another name"
     )
-    raise NameTaken(409, "NameTaken", text)
+    raise NameTaken(409, reasons.NAME_TAKEN, text)

@@ -1,4 +1,4 @@
-"""Watches of the cluster by kopf: each event becomes a key in the work queue. No other file imports kopf."""
+"""Watches of the cluster by kopf: each event becomes a key in the work queue. The only file that imports kopf."""
 
 from __future__ import annotations
 

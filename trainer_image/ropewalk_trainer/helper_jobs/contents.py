@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ropewalk_contract import reasons
 from ropewalk_model import FORMAT_VERSION, digests, manifest
 from ropewalk_trainer.errors import UserError
 from ropewalk_trainer.store.layout import Store
@@ -55,7 +56,7 @@ def owner(own: Store) -> str | None:
         return None
     except (Damaged, ValueError, AttributeError) as error:
         text = f"{own.uri}/{OWNER} is not what Ropewalk writes ({error}); restore it, or remove it to give the store up"
-        raise UserError("StoreUnreadable", text) from error
+        raise UserError(reasons.STORE_UNREADABLE, text) from error
     return None if uid is None else str(uid)
 
 
@@ -69,7 +70,9 @@ def names(own: Store, folder: str) -> list[str]:
     path = own.directory / folder
     try:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
-            raise UserError("StoreUnreadable", f"{own.uri}/{folder} is a link or a file; make it a directory again")
+            raise UserError(
+                reasons.STORE_UNREADABLE, f"{own.uri}/{folder} is a link or a file; make it a directory again"
+            )
         return os.listdir(path)
     except FileNotFoundError:
         return []
@@ -133,7 +136,7 @@ def version(own: Store, number: int) -> Version:
         run_id=_run_id(made_from.get("runId")),
         engines=engines,
         data_fingerprint=str(made_from.get("dataFingerprint") or "")[:100],
-        blessing=str(evaluation.get("blessing") or "NotEvaluated")[:16],
+        blessing=str(evaluation.get("blessing") or reasons.NOT_EVALUATED)[:16],
         metrics=_metrics(evaluation),
     )
 

@@ -17,6 +17,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from ropewalk_contract import reasons, wire
 from ropewalk_model import digests, manifest, tree
 from ropewalk_trainer.errors import InvalidSpec, RunFailure, UserError
 from ropewalk_trainer.helper_jobs.report import Report
@@ -43,7 +44,7 @@ def run(task: Task) -> Report:
         raise InvalidSpec("number", number, "a version's number is expected")
     directory = layout.local(uri, "spec.model.uri")
     claim = uri.removeprefix("pvc://").split("/")[0]
-    mount = layout.root() / "claims" / claim
+    mount = wire.root() / wire.CLAIMS_FOLDER / claim
     home = mount / PLACE / expected.removeprefix(digests.PREFIX)
     target = home / str(number)
     found = _standing(target)
@@ -52,10 +53,10 @@ def run(task: Task) -> Report:
         _make(source, expected, home, target)
         found = _standing(target)
         if found is None:
-            raise RunFailure("Crashed", f"{target.name} is not there although it was just made")
+            raise RunFailure(reasons.CRASHED, f"{target.name} is not there although it was just made")
     made = found.document["madeFrom"]
     return Report(
-        "Imported",
+        reasons.IMPORTED,
         _words(uri, found, made),
         {
             "uri": f"pvc://{claim}/{PLACE}/{home.name}/{number}",
@@ -94,20 +95,22 @@ def _make(source: Source, expected: str, home: Path, target: Path) -> None:
             f"{source.uri} has the digest {found}, spec.model.digest is {expected}; if what lies there is the model "
             "that is meant, set spec.model.digest to the first"
         )
-        raise UserError("DigestMismatch", text)
+        raise UserError(reasons.DIGEST_MISMATCH, text)
     home.mkdir(parents=True, exist_ok=True)
     _clear(home)
     staged = home / f"{_STAGED}{uuid.uuid4().hex}"
     try:
         if source.copy(staged) != expected:
-            raise UserError("DigestMismatch", f"{source.uri} changed while it was copied; is it still being written?")
+            raise UserError(
+                reasons.DIGEST_MISMATCH, f"{source.uri} changed while it was copied; is it still being written?"
+            )
         made = child_process.made(staged, expected)
         made_from = {
             "uri": source.uri,
             "treeDigest": expected,
             "notes": made["notes"],
             "python": platform.python_version(),
-            "image": os.environ.get("ROPEWALK_IMAGE", ""),
+            "image": os.environ.get(wire.IMAGE_VARIABLE, ""),
         }
         document = manifest.build_manifest(
             staged, made_from=made_from, engines=made["engines"], loaded_bytes=made["loadedBytes"]

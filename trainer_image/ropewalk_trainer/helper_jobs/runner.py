@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ropewalk_contract import reasons
 from ropewalk_trainer.errors import InvalidSpec, RunFailure
 from ropewalk_trainer.helper_jobs import import_model, recover, sweep, task
 from ropewalk_trainer.helper_jobs.failures import of_store
@@ -39,7 +40,7 @@ def run(path: Path) -> tuple[dict[str, Any], int]:
         report = Report(failure.reason, failure.message, failure=failure)
     except Exception as error:  # A bug of ours: the user still gets its name.
         log.exception("the errand crashed")
-        failure = RunFailure("Crashed", f"{type(error).__name__}: {error}")
+        failure = RunFailure(reasons.CRASHED, f"{type(error).__name__}: {error}")
         report = Report(failure.reason, failure.message, failure=failure)
     return _document(kind, report), report.failure.exit_code if report.failure else 0
 

@@ -13,6 +13,7 @@ import shutil
 import stat
 from pathlib import Path
 
+from ropewalk_contract import reasons
 from ropewalk_trainer.errors import UserError
 from ropewalk_trainer.helper_jobs import contents, retention, sweep_state
 from ropewalk_trainer.helper_jobs.contents import MODELS, RUNS, Damaged, Version
@@ -34,10 +35,10 @@ def run(task: Task) -> Report:
     own = Store.of(task.artifacts_uri, task.namespace, task.pipeline)
     uid = contents.owner(own)
     if uid is None:
-        return Report("StoreAbsent", f"{own.uri} has no owner yet; nothing is swept", _Sweep(own).fields(0))
+        return Report(reasons.STORE_ABSENT, f"{own.uri} has no owner yet; nothing is swept", _Sweep(own).fields(0))
     if uid != task.uid:
         text = f"{own.uri} belongs to the Pipeline with uid {uid} and is not swept; give another spec.artifacts.uri"
-        raise UserError("StoreOwnedByAnother", text)
+        raise UserError(reasons.STORE_OWNED_BY_ANOTHER, text)
     remembered = sweep_state.load(own, task.uid)
     unreferenced = removable(own, rules)
     seen = remembered.after(unreferenced, rules.now)
@@ -150,7 +151,7 @@ class _Sweep:
             text += f"; {sweep_state.NAME} was written at {latest}, which is later than now ({now}): "
             text += "nothing is deleted until then; if that time is wrong, remove the file"
         failure = None if self.failure is None else of_store(self.failure)
-        return Report("Swept", text, self.fields(len(left.since)), failure)
+        return Report(reasons.SWEPT, text, self.fields(len(left.since)), failure)
 
 
 def _unlocked(path: Path) -> int:

@@ -11,11 +11,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from ropewalk_trainer.errors import EXIT_AGAIN, EXIT_DATA, EXIT_USER, RunFailure, UserError
+from ropewalk_contract import reasons, wire
+from ropewalk_trainer.errors import RunFailure, UserError
 
 WALL_SECONDS = 1500
 MAX_BYTES = 65536
-CRASHED = "ImportCrashed"
+CODES = (wire.EXIT_USER, wire.EXIT_DATA, wire.EXIT_AGAIN)
+CRASHED = reasons.IMPORT_CRASHED
 _INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "ROPEWALK_CALL_SECONDS")
 _MODULE = "ropewalk_trainer.importing.child"
 
@@ -38,7 +40,9 @@ def made(place: Path, digest: str) -> dict[str, Any]:
             child.kill()
     if not said.endswith(b"\n") or len(said) > MAX_BYTES:
         if child.returncode == -signal.SIGALRM:
-            raise UserError("TooSlow", "the model takes more than a minute for a few generated rows, or never ends")
+            raise UserError(
+                reasons.TOO_SLOW, "the model takes more than a minute for a few generated rows, or never ends"
+            )
         text = (
             f"TensorFlow died of the SavedModel, or took more than {WALL_SECONDS} s or too much memory for it, in the "
             f"process that tries it (exit code {child.returncode}); the pod's log may say more"
@@ -52,7 +56,7 @@ def _read(said: bytes) -> dict[str, Any]:
         found = json.loads(said)
         if "reason" in found:
             error = RunFailure(str(found["reason"])[:64], str(found["message"])[:600])
-            error.exit_code = found["code"] if found["code"] in (EXIT_USER, EXIT_DATA, EXIT_AGAIN) else EXIT_USER
+            error.exit_code = found["code"] if found["code"] in CODES else wire.EXIT_USER
             raise error
         return {
             "engines": [dict(one) for one in found["engines"]],

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from ropewalk_contract import wire
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from ..jobs.observed import attempt
@@ -56,7 +57,7 @@ class Case:
         pod = found.pod if found else None
         if pod is None or not pod.ip or "running" not in (pod.train.state, pod.smoke_test.state):
             return ()
-        return (ScrapeRequest(pod.name, pod.ip, job.PROGRESS_PORT, job.PROGRESS_PATH),)
+        return (ScrapeRequest(pod.name, pod.ip, wire.PROGRESS_PORT, wire.PROGRESS_PATH),)
 
     def plan(self, observed: Observed, now: datetime) -> Plan:
         """The decision."""

@@ -10,6 +10,7 @@ import json
 from dataclasses import replace
 from datetime import datetime
 
+from ropewalk_contract import reasons, wire
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from .. import names
@@ -113,7 +114,7 @@ class _Pass:
         )
         self.state = replace(trigger.handled, run=run)
         text = f"run {run.id} of {name_of(self.owner)}: {run.trigger}, {run.reason}"
-        self.events.append(Event("Normal", "RunStarted", text))
+        self.events.append(Event("Normal", reasons.RUN_STARTED, text))
         return self.again("a run was recorded")
 
     def _trigger(self) -> chain.Trigger | None:
@@ -253,7 +254,7 @@ class _Pass:
         pod = found.pod if found else None
         if pod is None:
             return run
-        scraped = self.observed.scrapes.get((pod.name, job.PROGRESS_PATH))
+        scraped = self.observed.scrapes.get((pod.name, wire.PROGRESS_PATH))
         said = train_result(pod.train.message) if pod.train.state == "terminated" else None
         rows = stages.live(run.stages, pod, said.stages if said else None, scraped.body if scraped else None)
         metrics = said.metrics if said and said.metrics else run.metrics
@@ -278,7 +279,9 @@ class _Pass:
         after = attempts.after(run, failure, self.spec, limit, self.now, tensorflow_image=other)
         if after.state == FAILED:
             return self._failed(after)
-        self.events.append(Event("Warning", "AttemptFailed", f"run {run.id}, attempt {run.attempt}: {after.message}"))
+        self.events.append(
+            Event("Warning", reasons.ATTEMPT_FAILED, f"run {run.id}, attempt {run.attempt}: {after.message}")
+        )
         self.state = replace(self.state, run=after)
         return self.again("an attempt failed")
 

@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
+
 Session = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Encoded rows to the core's output; the result is the caller's to keep."""
 
@@ -27,7 +29,7 @@ class Engine(Protocol):
 class EngineError(Exception):
     """The engine cannot load this network, or may not; a CamelCase reason and a message for people."""
 
-    def __init__(self, message: str, reason: str = "NoEngine") -> None:
+    def __init__(self, message: str, reason: str = reasons.NO_ENGINE) -> None:
         super().__init__(message)
         self.reason = reason
 

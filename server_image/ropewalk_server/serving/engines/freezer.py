@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_model import examples, manifest
 from ropewalk_model.features import Encoder
 from ropewalk_model.operations import forbidden
@@ -33,7 +34,7 @@ from ropewalk_server.serving.processors import THREADS
 
 CORE = "core"
 """The SavedModel's signature of the network alone: `x`, encoded rows, to `y`."""
-CRASHED = "CrashedWhileLoading"
+CRASHED = reasons.CRASHED_WHILE_LOADING
 DOCUMENTS = (manifest.EXAMPLES, manifest.SIGNATURE, manifest.FEATURES)
 CPU_SECONDS = 300
 WALL_SECONDS = 600
@@ -129,7 +130,7 @@ def refuse(operation: str) -> EngineError:
     text = (
         f"the model's operation {operation} is none that is known to compute only (no file, network or code): refused"
     )
-    return EngineError(text, "ForbiddenOp")
+    return EngineError(text, reasons.FORBIDDEN_OP)
 
 
 def tensorflow() -> Any:
@@ -166,7 +167,7 @@ def confined(
         most = min(most, available - memory.RESERVE)
     if most <= 0:
         text = "TensorFlow leaves no memory for the network below the container's limit: raise serving.resources"
-        write(json.dumps({"reason": "InsufficientMemory", "message": text}).encode() + b"\n")
+        write(json.dumps({"reason": reasons.INSUFFICIENT_MEMORY, "message": text}).encode() + b"\n")
         return
     for limit, value in (
         (resource.RLIMIT_AS, _address_space() + most),
@@ -183,7 +184,7 @@ def confined(
         write(json.dumps({"reason": error.reason, "message": str(error)}).encode() + b"\n")
     except Exception as error:  # whatever a stranger's network makes TensorFlow raise
         text = f"TensorFlow cannot load the network: {str(error)[:300]}"
-        write(json.dumps({"reason": "NoEngine", "message": text}).encode() + b"\n")
+        write(json.dumps({"reason": reasons.NO_ENGINE, "message": text}).encode() + b"\n")
     else:
         write(json.dumps(head).encode() + b"\n")
         write(rest)

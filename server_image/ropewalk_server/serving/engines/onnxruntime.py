@@ -8,6 +8,7 @@ import numpy as np
 from google.protobuf.message import DecodeError, Message
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_server.protocols.protos.onnx_pb2 import ModelProto, NodeProto, TensorProto
 from ropewalk_server.serving.engines import EngineError, Session
 
@@ -84,9 +85,9 @@ def _check(content: bytes) -> None:
     for part in _parts(model):
         if isinstance(part, NodeProto) and part.domain not in DOMAINS:
             text = f"the network's operator {part.domain}.{part.op_type} is none of ONNX's own and is refused"
-            raise EngineError(text, "ForbiddenOp")
+            raise EngineError(text, reasons.FORBIDDEN_OP)
         if isinstance(part, TensorProto) and (part.data_location or part.external_data):
-            raise EngineError(f"the network keeps {part.name!r} in another file and is refused", "ForbiddenOp")
+            raise EngineError(f"the network keeps {part.name!r} in another file and is refused", reasons.FORBIDDEN_OP)
 
 
 def _parts(message: Message) -> Iterator[Message]:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ropewalk.core.plan import Json
+from ropewalk_contract import wire
 from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from .. import spec as specs
@@ -13,7 +14,7 @@ from ..state import Routes
 from ..versions import get, number_in, uri_of
 from .workload import metadata, routes_name
 
-KEY = "routes.json"
+KEY = wire.ROUTES_FILE
 
 
 def config_map(resource: ModelDeployment, routes: Routes) -> dict[str, Any]:

@@ -11,24 +11,25 @@ from typing import Any
 from ropewalk.core import security
 from ropewalk.core.names import MANAGED_BY_LABEL, bounded
 from ropewalk.core.plan import Json, Ref
+from ropewalk_contract import wire
 from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from .. import spec as specs
 from ..versions import CLAIMS_ROOT
 from .resources import resources_of
 
-NAME_LABEL, SERVER = "app.kubernetes.io/name", "ropewalk-server"
-GRPC_PORT = 8500
-HTTP_PORT = 8501
-MONITORING_PORT = 8502
-CONTAINER = "server"
-ROUTES_DIRECTORY = "/ropewalk/routes"
-STATE_DIRECTORY = "/ropewalk/state"
+NAME_LABEL, SERVER = wire.NAME_LABEL, wire.SERVER_NAME
+GRPC_PORT = wire.GRPC_PORT
+HTTP_PORT = wire.HTTP_PORT
+MONITORING_PORT = wire.ADMIN_PORT
+CONTAINER = wire.SERVER_CONTAINER
+ROUTES_DIRECTORY = f"{wire.ROOT}/{wire.ROUTES_FOLDER}"
+STATE_DIRECTORY = f"{wire.ROOT}/{wire.STATE_FOLDER}"
 GRACE_SECONDS = 10
 """Beyond a request's deadline: a server that is asked to end answers for 3 s more, then ends what is in flight, and
 waits 5 s at most for its last counts to be read."""
 TOKEN_SECONDS = 3600
-_IDENTITY = "identity"
+_IDENTITY = wire.IDENTITY_FOLDER
 
 
 def server_name(resource: ModelDeployment) -> str:
@@ -59,11 +60,11 @@ def metadata(resource: ModelDeployment, name: str) -> dict[str, Any]:
         "labels": {
             **specs.labels(resource),
             NAME_LABEL: SERVER,
-            MANAGED_BY_LABEL: "ropewalk",
+            MANAGED_BY_LABEL: wire.MANAGED_BY,
         },
         "ownerReferences": [
             {
-                "apiVersion": "ropewalk.dev/v1alpha1",
+                "apiVersion": wire.API_VERSION,
                 "kind": "ModelDeployment",
                 "name": resource.metadata.name,
                 "uid": resource.metadata.uid,
@@ -164,14 +165,14 @@ def _container(resource: ModelDeployment, image: str, tensorflow: bool, claims: 
         "name": CONTAINER,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["ropewalk-serve", "serve"],
+        "command": [wire.SERVE_PROGRAM, wire.SERVE_COMMAND],
         "env": [
-            {"name": "ROPEWALK_MODEL", "value": resource.metadata.name},
-            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": wire.MODEL_VARIABLE, "value": resource.metadata.name},
+            {"name": wire.POD_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             *_authentication(resource),
-            *([{"name": "ROPEWALK_TLS", "value": "Secret"}] if specs.tls_secret(resource.spec.serving) else []),
+            *([{"name": wire.TLS_VARIABLE, "value": "Secret"}] if specs.tls_secret(resource.spec.serving) else []),
             *(
-                [{"name": "ROPEWALK_FEEDBACK", "value": "Secret"}]
+                [{"name": wire.FEEDBACK_VARIABLE, "value": "Secret"}]
                 if specs.feedback_secret(resource.spec.monitor)
                 else []
             ),
@@ -182,11 +183,11 @@ def _container(resource: ModelDeployment, image: str, tensorflow: bool, claims: 
             {"name": "monitoring", "containerPort": MONITORING_PORT, "protocol": "TCP"},
         ],
         "resources": resources_of(specs.asked_resources(resource.spec.serving), tensorflow=tensorflow),
-        "readinessProbe": _probe("/readyz", periodSeconds=1, timeoutSeconds=2, failureThreshold=3),
+        "readinessProbe": _probe(wire.READY_PATH, periodSeconds=1, timeoutSeconds=2, failureThreshold=3),
         # /healthz answers as soon as the process listens, also while a large model takes minutes to load. No startup
         # probe: readiness would begin after it, a second later.
         "livenessProbe": _probe(
-            "/healthz", initialDelaySeconds=90, periodSeconds=10, timeoutSeconds=5, failureThreshold=3
+            wire.HEALTH_PATH, initialDelaySeconds=90, periodSeconds=10, timeoutSeconds=5, failureThreshold=3
         ),
         "securityContext": security.of_container(),
         "volumeMounts": [
@@ -194,9 +195,9 @@ def _container(resource: ModelDeployment, image: str, tensorflow: bool, claims: 
             {"name": "routes", "mountPath": ROUTES_DIRECTORY, "readOnly": True},
             {"name": "state", "mountPath": STATE_DIRECTORY},
             {"name": "tmp", "mountPath": "/tmp"},
-            *({"name": name, "mountPath": f"/ropewalk/{name}", "readOnly": True} for name, _ in _secrets(resource)),
+            *({"name": name, "mountPath": f"{wire.ROOT}/{name}", "readOnly": True} for name, _ in _secrets(resource)),
             *(
-                [{"name": _IDENTITY, "mountPath": f"/ropewalk/{_IDENTITY}", "readOnly": True}]
+                [{"name": _IDENTITY, "mountPath": f"{wire.ROOT}/{_IDENTITY}", "readOnly": True}]
                 if _asks_kubernetes(resource)
                 else []
             ),
@@ -217,28 +218,28 @@ def _authentication(resource: ModelDeployment) -> list[Json]:
     asked = resource.spec.serving.authentication
     if asked.type == "None":
         return []
-    found: dict[str, str] = {"ROPEWALK_AUTHENTICATION": asked.type}
+    found: dict[str, str] = {wire.AUTHENTICATION_VARIABLE: asked.type}
     if asked.type == "Kubernetes":
-        found |= {"ROPEWALK_NAMESPACE": resource.metadata.namespace}
+        found |= {wire.NAMESPACE_VARIABLE: resource.metadata.namespace}
     if asked.type == "Kubernetes" and asked.audience:
-        found |= {"ROPEWALK_AUDIENCE": asked.audience}
+        found |= {wire.AUDIENCE_VARIABLE: asked.audience}
     return [{"name": name, "value": value} for name, value in found.items()]
 
 
 def _identity() -> Json:
     """What a server asks the API server with: the account's token, renewed by kubelet, and the cluster's CA."""
-    token = {"path": "token", "expirationSeconds": TOKEN_SECONDS}
-    authority = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    token = {"path": wire.TOKEN_FILE, "expirationSeconds": TOKEN_SECONDS}
+    authority = {"name": "kube-root-ca.crt", "items": [{"key": wire.AUTHORITY_FILE, "path": wire.AUTHORITY_FILE}]}
     sources = [{"serviceAccountToken": token}, {"configMap": authority}]
     return {"name": _IDENTITY, "projected": {"sources": sources, "defaultMode": 0o440}}
 
 
 def _secrets(resource: ModelDeployment) -> list[tuple[str, str]]:
-    """Volumes, each mounted under /ropewalk by its name, and the Secrets in them."""
+    """Volumes, each mounted below ROOT by its name, and the Secrets in them."""
     found = [
-        ("tokens", specs.token_secret(resource.spec.serving)),
-        ("tls", specs.tls_secret(resource.spec.serving)),
-        ("feedback", specs.feedback_secret(resource.spec.monitor)),
+        (wire.TOKENS_FOLDER, specs.token_secret(resource.spec.serving)),
+        (wire.TLS_FOLDER, specs.tls_secret(resource.spec.serving)),
+        (wire.FEEDBACK_FOLDER, specs.feedback_secret(resource.spec.monitor)),
     ]
     return [(name, secret) for name, secret in found if secret]
 

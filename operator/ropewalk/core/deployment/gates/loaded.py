@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from ropewalk_contract import reasons
+
 from ..observe.pods import Held, Pod
 from ..rollout.step import StepInput
 from ..state import Routes
@@ -28,7 +30,7 @@ def loaded(step: StepInput) -> Verdict:
     found = refusal(step.asked, step.routes, step.version, step.since, step.now)
     if found is not None:
         pod, held = found
-        reason, text = held.reason or "LoadFailed", held.message or "it could not be loaded"
+        reason, text = held.reason or reasons.LOAD_FAILED, held.message or "it could not be loaded"
         return replace(seen, verdict="Failed", message=text, reason=reason, pod=pod.name)
     return replace(seen, verdict="Passed") if asked and proved == count else seen
 

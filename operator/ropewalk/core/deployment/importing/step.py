@@ -31,7 +31,7 @@ from . import job
 from . import record as import_record
 from .record import Import
 
-NOT_FOUND = "ModelNotFound"
+NOT_FOUND = api.MODEL_NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _running(situation: Situation, record: Import, aim: Target, stale: tuple[Eff
     ended = _ended(record, found, now)
     if ended is not None:
         # That it failed is told as every `status.lastFailure` is.
-        events = (Event("Normal", "Imported", ended.message),) if ended.state == SUCCEEDED else ()
+        events = (Event("Normal", api.IMPORTED, ended.message),) if ended.state == SUCCEEDED else ()
         return Step(ended, _target(ended, aim), stale, events, begun=True)
     claim = claim_ref(Version(1, record.uri).claim)
     mounted = {claim: observed.related.get(claim, {})}

@@ -19,6 +19,7 @@ from ropewalk.core.kinds import MODEL_DEPLOYMENT
 from ropewalk.core.objects import metadata, name_of
 from ropewalk.core.plan import Event, Json, Ref
 from ropewalk.core.quantities import duration, words
+from ropewalk_contract import reasons
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from ..state import DAY, PipelineState
@@ -174,7 +175,7 @@ def settled_schedule(
     deadline = duration(schedule.starting_deadline) if schedule and schedule.starting_deadline else None
     if deadline is not None and now - latest > deadline:
         text = f"scheduled for {latest:%Y-%m-%dT%H:%M:%SZ}, missed by more than {words(deadline)}"
-        return replace(state, next_schedule=upcoming), (Event("Warning", "ScheduleMissed", text),)
+        return replace(state, next_schedule=upcoming), (Event("Warning", reasons.SCHEDULE_MISSED, text),)
     return state, ()
 
 
@@ -203,5 +204,5 @@ def skipped(
                 last_schedule=last,
             )
             text = f"{trigger.type} run of {name_of(owner)} not started: one is in progress (concurrencyPolicy: Forbid)"
-            events.append(Event("Warning", "RunSkipped", text))
+            events.append(Event("Warning", reasons.RUN_SKIPPED, text))
     return state, tuple(events)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
+from ropewalk_contract import reasons
+
 from ...gates.loaded import PATIENCE, refusal
 from ...gates.verdict import Verdict
 from ..changes import quarantined, told
@@ -21,7 +23,7 @@ def switching(step: StepInput) -> Transition:
     if refused is not None and not ready and state.is_quarantined(version) is None:
         pod, held = refused
         text = held.message or "it could not be loaded"
-        failure = Verdict("Failed", text, held.reason or "LoadFailed", pod=pod.name)
+        failure = Verdict("Failed", text, held.reason or reasons.LOAD_FAILED, pod=pod.name)
         return quarantined(replace(step, state=replace(state, candidate=None)), failure, keep=True)
     if any(pod.serves(version) for pod in ready):
         state = state.without_quarantine(version)
