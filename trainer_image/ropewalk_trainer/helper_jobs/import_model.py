@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import re
 import shutil
 import time
 import uuid
@@ -18,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ropewalk_contract import reasons, wire
+from ropewalk_contract.values import StoreUri
 from ropewalk_model import digests, manifest, tree
-from ropewalk_trainer.errors import InvalidSpec, RunFailure, UserError
+from ropewalk_trainer.errors import RunFailure, UserError
 from ropewalk_trainer.helper_jobs.report import Report
 from ropewalk_trainer.helper_jobs.task import Task
 from ropewalk_trainer.importing import child_process
@@ -30,20 +30,16 @@ log = logging.getLogger(__name__)
 PLACE = ".ropewalk/imported"
 """Below the root of the claim. No namespace or Pipeline can have this name."""
 LEFT_SECONDS = 2 * 3600
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _STAGED = ".staged-"
 _DAMAGED = ".damaged-"
 
 
 def run(task: Task) -> Report:
     """Import the model at `uri` if its digest is the one that is expected. RunFailure or OSError."""
-    uri, expected, number = str(task.raw.get("uri")), str(task.raw.get("digest")), task.raw.get("number")
-    if not _DIGEST.fullmatch(expected):
-        raise InvalidSpec("digest", expected, "sha256: and 64 hexadecimal digits are expected")
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 10**9:
-        raise InvalidSpec("number", number, "a version's number is expected")
+    assert task.source is not None
+    uri, expected, number = task.source.uri, task.source.digest, task.source.number
     directory = layout.local(uri, "spec.model.uri")
-    claim = uri.removeprefix("pvc://").split("/")[0]
+    claim = StoreUri.parse(uri).name
     mount = wire.root() / wire.CLAIMS_FOLDER / claim
     home = mount / PLACE / expected.removeprefix(digests.PREFIX)
     target = home / str(number)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ropewalk_trainer.errors import InvalidSpec
+from ropewalk_contract.documents.fields import Refused
 from ropewalk_trainer.helper_jobs import contents
 from ropewalk_trainer.helper_jobs.contents import MODELS, RUNS, Damaged
 from ropewalk_trainer.helper_jobs.task import moment
@@ -68,7 +68,7 @@ def load(own: Store, uid: str) -> SweepState:
         return SweepState(since, max([moment(document["sweptAt"], NAME), *since.values()]))
     except FileNotFoundError:
         return SweepState({}, None)
-    except (Damaged, InvalidSpec, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (Damaged, Refused, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         log.warning("%s is not readable, the wait begins anew: %s", NAME, error)
         return SweepState({}, None)
 

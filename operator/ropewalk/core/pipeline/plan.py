@@ -12,10 +12,12 @@ from datetime import datetime
 
 from ropewalk_contract import reasons, wire
 from ropewalk_contract.api.pipeline import PipelineSpec
+from ropewalk_contract.documents.results import TrainResult
 
 from .. import names
 from ..conditions import clip
 from ..jobs.observed import Attempt, attempt, works
+from ..jobs.termination_message import document
 from ..jobs.waits import Waiting, named
 from ..objects import metadata, name_of, of_kind, owned, run_of
 from ..plan import Create, Effect, Event, Json, Observed, Plan, Requeue
@@ -25,7 +27,6 @@ from .helper_jobs.record import RECOVER, SWEEP, HelperJob
 from .parts import job, planner
 from .run import attempts, champion, leftovers, outcome, stages
 from .run.attempts import Failure, Success
-from .run.messages import train_result
 from .state import FAILED, PENDING, RETRYING, RUNNING, STARTING, PipelineState, Run
 from .triggers import chain
 
@@ -255,7 +256,7 @@ class _Pass:
         if pod is None:
             return run
         scraped = self.observed.scrapes.get((pod.name, wire.PROGRESS_PATH))
-        said = train_result(pod.train.message) if pod.train.state == "terminated" else None
+        said = TrainResult.read(document(pod.train.message)) if pod.train.state == "terminated" else None
         rows = stages.live(run.stages, pod, said.stages if said else None, scraped.body if scraped else None)
         metrics = said.metrics if said and said.metrics else run.metrics
         return replace(run, stages=rows, metrics=metrics)

@@ -13,6 +13,7 @@ from ropewalk.core.plan import Config, Json
 from ropewalk.core.quantities import memory_bytes
 from ropewalk_contract import wire
 from ropewalk_contract.api.modeldeployment import ModelDeployment
+from ropewalk_contract.documents.helper_job import IMPORT, HelperJobTask, Source
 
 from .. import spec as specs
 from ..children.field_drift import HASH_ANNOTATION, stamped
@@ -34,13 +35,8 @@ def name(resource: ModelDeployment, record: Import) -> str:
 
 def config_map(resource: ModelDeployment, record: Import) -> dict[str, Any]:
     """`errand.json`."""
-    document = {
-        "formatVersion": 1,
-        "type": "Import",
-        "uri": record.uri,
-        "digest": record.digest,
-        "number": number_in(record.uri),
-    }
+    source = Source(record.uri, record.digest, number_in(record.uri))
+    document = HelperJobTask(IMPORT, source=source).document()
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
