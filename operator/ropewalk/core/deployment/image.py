@@ -1,4 +1,4 @@
-"""Which image the servers run: the pinned one until it is this deployment's turn to move to the operator's (D15).
+"""The image that the servers run: the pinned one until it is this deployment's turn to take the operator's (D15).
 
 A new operator changes nothing by itself: deployments move a few at a time, in the order of their names, and no
 further one while those that moved have not all come up.
@@ -50,7 +50,7 @@ def choose(situation: Situation, aim: Target) -> Choice:
 
 
 def _needs_tensorflow(situation: Situation, aim: Target) -> bool:
-    """Whether the user, the wanted version or the one that answers has no other engine than TensorFlow."""
+    """True where the spec, the wanted version or the one that answers has no other engine than TensorFlow."""
     engine, live = situation.resource.spec.serving.engine, situation.state.live
     if engine != "Auto":
         return engine == TENSORFLOW
@@ -69,7 +69,7 @@ def _held_back(situation: Situation, aim: Target) -> Target:
 
 
 def moving(pods: Iterable[Pod], image: str) -> bool:
-    """Whether some pods run another image than they should."""
+    """True while some pods run another image than the chosen one."""
     return any(pod.image not in ("", image) and not pod.deleting for pod in pods)
 
 
@@ -105,13 +105,13 @@ def _turn(resource: ModelDeployment, observed: Observed) -> str:
 
 
 def _moves(peer: Json) -> bool:
-    """Whether its turn will ever come: it is neither being deleted nor stalled by a spec that cannot be honoured."""
+    """True if its turn can come: it is neither being deleted nor stalled by a spec that cannot be honoured."""
     stalled = find(get(peer, "status", "conditions"), api.STALLED)
     return not get(peer, "metadata", "deletionTimestamp") and get(stalled, "reason") != api.INVALID_SPEC
 
 
 def _settled(peer: Json) -> bool:
-    """Came up on its image, or never answered at all, or is to have no pods: then it holds nobody up."""
+    """True if it is ready on its image, never answered at all, or is to have no pods: others need not wait for it."""
     conditions = get(peer, "status", "conditions") or ()
     reconciling, ready = find(conditions, api.RECONCILING), find(conditions, api.READY)
     if reconciling is not None and reconciling.get("reason") == api.UPGRADING:

@@ -1,4 +1,4 @@
-"""What to do about a ModelDeployment now: keep its children as they should be, and move towards the wanted version.
+"""The decision about a ModelDeployment: keep its children as they should be, and move towards the wanted version.
 
 What the servers are told is reserved in status first, under a revision of its own; the ConfigMap follows in the next
 pass from what is stored, so that any operator writes the same bytes (D2).
@@ -56,7 +56,7 @@ def plan(
 
 
 def _decided(situation: Situation, after: DeploymentState, imported: importing.Step, chosen: image.Choice) -> bool:
-    """Whether this pass records an intent, which has to be stored before anything follows from it (D2)."""
+    """True if this pass records an intent, which has to be stored before anything follows from it (D2)."""
     before = situation.state
     if before.routes is None or after.routes is None or after.routes.revision != before.routes.revision:
         return True

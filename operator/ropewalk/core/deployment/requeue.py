@@ -44,7 +44,7 @@ def reasons(
     if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in situation.pods):
         found.append(Requeue(LEAVING, "a pod that is deleted reports its last counts"))
     if {version.claim for version in held_by(after)} != situation.claims:
-        # Pods follow what is stored, and the write of status wakes nobody.
+        # Pods follow what is stored, and the write of status starts no pass.
         found.append(Requeue(0.0, "the claims of the pods change"))
     if imported.record is not None and situation.state.live is None and after.live is not None:
         found.append(Requeue(0.0, "the first version answers"))

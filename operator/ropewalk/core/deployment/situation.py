@@ -51,7 +51,7 @@ class Situation:
 
     @property
     def answers(self) -> Answers:
-        """How well the pods answered with their windows."""
+        """The quality of the pods' answers to the request for their windows."""
         return self.observation.answers
 
     @property
@@ -71,7 +71,7 @@ class Situation:
 
     @property
     def on_one_node(self) -> bool:
-        """Whether all pods have to run on one node, since a claim can be mounted on one only."""
+        """True if all pods have to run on one node, since a claim can be mounted on one only."""
         before = get(self.deployment, "spec", "template", "spec", "affinity", "podAffinity") is not None
         return one_node(self.claims, self.observed, before)
 

@@ -1,4 +1,4 @@
-"""What the operator remembers of a ModelDeployment between two passes: nothing but its status, read into values.
+"""The state of a ModelDeployment between two passes: its status, read into values, and nothing else.
 
 Reading is forgiving. If status was lost, the routes that the servers follow tell what was live.
 """
@@ -36,7 +36,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """What the servers are told. `revision` only ever grows; every content has its own."""
+    """The routes that servers follow. `revision` only ever grows; every content has its own."""
 
     revision: int
     live: int | None
@@ -65,7 +65,7 @@ class Candidate:
     since: datetime
     """The begin of the step."""
     performance: Json | None = None
-    """How good its predictions are, by labels."""
+    """Quality of its predictions by labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Retired:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentState:
-    """Everything remembered."""
+    """The whole state. Traffic, drift and performance are those of the live version."""
 
     generation: int = 0
     routes: Routes | None = None
@@ -177,7 +177,7 @@ def read(owner: Json) -> DeploymentState:
         live=_live(status.get("live")),
         candidate=_candidate(status.get("candidate")),
         retired=_retired(status.get("retired")),
-        # An edit of the spec is a person's word that things have changed: every version gets another chance.
+        # An edit of the spec gives every version another chance: its author may have changed the cause.
         quarantined=quarantined if same_spec else (),
         forgiven=bool(quarantined) and not same_spec,
         history=_documents(status.get("history")),

@@ -14,7 +14,7 @@ _SCHEME = f"{wire.CLAIM_SCHEME}://"
 
 
 class VersionKey(NamedTuple):
-    """What tells one version of one model from another: its number, and a digest or its place."""
+    """The identity of one version of one model: its number, and a digest or its place."""
 
     number: int
     identity: str
@@ -22,7 +22,7 @@ class VersionKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """`uri` is `pvc://CLAIM/PATH`; a digest that is None is not known, and the manifest's own word is taken."""
+    """`uri` is `pvc://CLAIM/PATH`; a digest that is None is not known, and the manifest's own is taken."""
 
     number: int
     uri: str
@@ -48,7 +48,7 @@ class Version:
 
     @property
     def identity(self) -> str:
-        """What tells it from another version of its number, as far as that is known."""
+        """A digest that tells it from another version of its number, as far as one is known."""
         return self.digest or self.manifest_digest or ""
 
     @property

@@ -100,11 +100,11 @@ def _fenced(body: dict[str, Any], there: Json | None) -> dict[str, Any]:
 
 
 def _handover(deployment: Json | None, least: int) -> dict[str, Any] | None:
-    """What makes a second manager own the number as it stands, while it is ours alone; None where there is no need.
+    """The body by which a second manager owns the number as it stands, while it is ours alone; None without need.
 
-    Giving up a number that nobody else owns would reset it to 1; an autoscaler leaves a number of 0 alone for ever, so
-    at least `least` is handed over. Refused by the API server if the number, or anything
-    else, has changed since it was read.
+    Giving up a number that no other manager owns would reset it to 1; an autoscaler leaves a number of 0 alone for
+    ever, so at least `least` is handed over. Refused by the API server if the number, or anything else, has changed
+    since it was read.
     """
     managers = {str(get(one, "manager")) for one in get(deployment, "metadata", "managedFields") or () if _counts(one)}
     if deployment is None or managers != {MANAGER}:
@@ -115,7 +115,7 @@ def _handover(deployment: Json | None, least: int) -> dict[str, Any] | None:
 
 
 def _counts(entry: Json) -> bool:
-    """Whether an entry of managedFields owns the number of pods."""
+    """True if an entry of managedFields owns the number of pods."""
     return get(entry, "fieldsV1", "f:spec", "f:replicas") is not None
 
 

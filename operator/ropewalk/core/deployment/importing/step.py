@@ -1,7 +1,7 @@
 """A SavedModel without Ropewalk's manifest: a Job makes a version of it, which servers load in its place.
 
-The operator never reads a store. That there is something to import is what a server says that was told to load it;
-what becomes of it is what the Job says. Recorded in status before the Job exists, as all that is made is.
+The operator never reads a store. A server that was told to load the model reports that it has to be imported; the Job
+reports the result. The import is recorded in status before the Job exists (D2).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NOT_FOUND = api.MODEL_NOT_FOUND
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is to be remembered of the import, what is to be served as far as it goes, and what is to be done."""
+    """The record of the import, the version to be served as far as the import goes, and the effects."""
 
     record: Import | None
     target: Target
@@ -81,7 +81,7 @@ def step(situation: Situation, aim: Target) -> Step:
 def arrived(
     state: DeploymentState, aim: Target, record: Import | None, pods: Sequence[Pod], now: datetime
 ) -> DeploymentState:
-    """The memory in which the version takes the place of the directory that it was made of, where nothing answers yet.
+    """The state in which the version takes the place of the directory that it was made of, where nothing answers yet.
 
     Servers were told to load that directory first, under the same number, and none of them could.
     """
@@ -97,7 +97,7 @@ def arrived(
 
 
 def _is_spent(record: Import, status: Json) -> bool:
-    """Whether an edit of the spec, a person's word that things have changed, makes it worth another try."""
+    """True if an edit of the spec makes another try worthwhile: it failed, or its version is in quarantine."""
     if record.state == FAILED:
         return True
     refused = {str(get(entry, "digest")) for entry in status.get("quarantined") or ()}
@@ -105,7 +105,7 @@ def _is_spent(record: Import, status: Json) -> bool:
 
 
 def _is_due_again(record: Import, pods: Sequence[Pod], now: datetime) -> bool:
-    """A failure that may pass, or a version that somebody has removed since."""
+    """A failure that may pass, or a version that was removed since."""
     if record.finished_at is None or now - record.finished_at < AGAIN_AFTER:
         return False
     if record.state == FAILED:
@@ -114,7 +114,7 @@ def _is_due_again(record: Import, pods: Sequence[Pod], now: datetime) -> bool:
 
 
 def _says(pods: Sequence[Pod], version: Version, reason: str) -> bool:
-    """Whether a running pod says that of the version."""
+    """True if a running pod reports that reason for the version."""
     held = (pod.holds(version) for pod in pods if pod.running)
     return any(one is not None and one.refused and one.reason == reason for one in held)
 
@@ -204,7 +204,7 @@ def _failed(record: Import, reason: str, message: str, now: datetime, *, final: 
 
 
 def _version(said: Mapping[str, Any]) -> Version | None:
-    """What the Job says that servers are to load. A stranger's word: it has to name a place and both digests."""
+    """The version that the Job reports. The report is untrusted: it has to name a place and both digests."""
     uri, digests = said.get("uri"), (said.get("digest"), said.get("manifestDigest"))
     if not isinstance(uri, str) or not all(isinstance(one, str) and one and len(one) <= 100 for one in digests):
         return None

@@ -1,4 +1,4 @@
-"""What the pods' windows say, added up: traffic, drift, performance. Pure functions of counts (D8).
+"""Verdicts on windows of counts: traffic, drift, performance. Pure functions (D8).
 
 A number is rewritten only when it has moved by a tenth (D10): what is similar to what stands is left as it stands.
 """
@@ -27,7 +27,7 @@ from ..versions import Version, VersionKey
 TRAFFIC_SECONDS = 60
 MAX_FEATURES = 20
 STANDS = 3
-"""Windows without a verdict after which the last one says nothing any more."""
+"""Windows without a verdict after which the last verdict is no longer valid."""
 
 
 def judged(state: DeploymentState, settings: Monitor) -> dict[VersionKey, float]:
@@ -45,7 +45,7 @@ def judged(state: DeploymentState, settings: Monitor) -> dict[VersionKey, float]
 
 
 def current(document: Json | None, live: Live, settings: Monitor) -> Json | None:
-    """What was found about an earlier version, or by another yardstick, says nothing now."""
+    """The verdict, unless it is on an earlier version or by another threshold or window: None then."""
     at = parse_timestamp((document or {}).get("at"))
     if document is None or at is None or at < live.since - timedelta(seconds=1):
         return None
@@ -103,7 +103,7 @@ def quantile(edges: Sequence[float], counts: Sequence[int], share: float) -> flo
 def drift_over(
     before: Json | None, buckets: Iterable[Bucket], baseline: Baseline | None, settings: Monitor, closed_by: float
 ) -> Json | None:
-    """The verdict on the latest window that says something, and how many in a row said `Drifted`.
+    """The verdict on the latest conclusive window, and the number of windows in a row that were `Drifted`.
 
     Windows up to `before` are judged already. A verdict stands until others have had the time to follow; where none
     did, nobody knows how things are now.

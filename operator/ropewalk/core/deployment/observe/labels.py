@@ -12,7 +12,7 @@ from ropewalk_model.windows import Bucket, ClassCounts, add_classes, class_count
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """How often predictions met their labels; by class: labels of it, predictions of it, and hits."""
+    """Counts of labels and of correct predictions; by class: labels of it, predictions of it, and hits."""
 
     count: int = 0
     correct: int = 0

@@ -1,4 +1,4 @@
-"""What monitoring keeps of each version beside status, in two ConfigMaps: baselines, and the sums of pods' counts.
+"""The ConfigMaps that keep the baseline of each version, and the sums of the pods' counts.
 
 A baseline is read once from a pod, not with every pass; sums of windows and labels outlive the pods (D8).
 """

@@ -1,4 +1,4 @@
-"""What pods have counted, kept in a ConfigMap: windows of a day and labels of a week outlive pods and operators (D8).
+"""The pods' counts, added up in a ConfigMap: windows of a day and labels of a week outlive pods and operators (D8).
 
 Sums and the points in time up to which each pod's buckets are in them are one object and one write: a bucket is in the
 sums or is asked for again, never both, wherever the operator dies. It is written when buckets have come that started
@@ -54,7 +54,7 @@ class VersionTotals:
     windows: tuple[Bucket, ...] = ()
     """Rows and histograms by window, the last few that are not judged yet."""
     too_large: bool = False
-    """Whether histograms are left out because no ConfigMap holds them."""
+    """True if histograms are left out because no ConfigMap holds them."""
 
     def document(self) -> dict[str, Any]:
         """As the ConfigMap keeps it."""
@@ -239,7 +239,7 @@ def _by_chunk(labels: Iterable[tuple[int, Labels]], chunk: int) -> tuple[tuple[i
 
 
 def _histograms(bucket: Bucket, features: Collection[str]) -> Bucket:
-    """What a verdict on drift needs of a bucket."""
+    """The part of a bucket that a verdict on drift needs."""
     return replace(
         bucket,
         edges_seconds=(),

@@ -27,7 +27,7 @@ BEHIND_SECONDS = 180
 
 @dataclass(frozen=True, slots=True)
 class VersionWindows:
-    """What the pods and the ConfigMaps know of one version."""
+    """The counts of one version, of the pods and of the ConfigMaps."""
 
     totals: VersionTotals
     """The stored sums before this pass: with `buckets` they are everything, once."""
@@ -40,8 +40,8 @@ class VersionWindows:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """How well the pods answered. `complete` is False where a pod that counts did not answer, or has more to report
-    than one answer holds: nothing is concluded then."""
+    """The quality of the pods' answers. `complete` is False where a pod that counts did not answer, or has more to
+    report than one answer holds: nothing is concluded then."""
 
     complete: bool
     closed_by: float

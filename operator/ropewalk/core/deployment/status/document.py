@@ -111,7 +111,7 @@ def _ready(inputs: StatusInputs) -> Condition:
 
 
 def _answering(inputs: StatusInputs) -> str:
-    """The version that answers, by the pods' word; empty where no pod has said so yet."""
+    """The version that answers, by the pods' reports; empty where no pod has reported one yet."""
     live = inputs.state.live
     if live is not None:
         other = live.version.served_as
@@ -121,7 +121,7 @@ def _answering(inputs: StatusInputs) -> str:
 
 
 def _available(inputs: StatusInputs) -> Condition:
-    """Whether there is all the capacity that was asked for, and what it waits for where there is none."""
+    """True with all the capacity that was asked for; else the message names what is waited for."""
     ready = sum(pod.ready for pod in inputs.pods)
     if inputs.replicas == 0:
         return Condition(api.AVAILABLE, "False", api.SCALED_TO_ZERO, _at_zero(inputs))
@@ -202,7 +202,7 @@ def _observed(inputs: StatusInputs, before: Sequence[Json]) -> Condition:
 
 
 def _left_out(inputs: StatusInputs) -> str:
-    """What numbers do not rest on although it was counted."""
+    """The counts that the numbers do not rest on, in words."""
     seen = inputs.seen
     if seen is not None and seen.lost:
         return f"{', '.join(seen.lost[:5])} had no room for all counts until they were read: the oldest are lost"

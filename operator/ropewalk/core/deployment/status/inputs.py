@@ -1,4 +1,4 @@
-"""What a pass has found out about a ModelDeployment, as its status tells it."""
+"""The findings of a pass about a ModelDeployment, from which its status is made."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..target import Target
 
 @dataclass(frozen=True, slots=True)
 class StatusInputs:
-    """Everything that status is made of, the time and what it said before apart."""
+    """Everything that status is made of, except for the time and the status before."""
 
     resource: ModelDeployment
     state: DeploymentState
@@ -32,17 +32,17 @@ class StatusInputs:
     pods: Sequence[Pod]
     problem: Problem | None
     blocked: tuple[str, str] | None
-    """Reason and message why no pod can run, known before any pod says so."""
+    """Reason and message for which no pod can run, known before a pod reports it."""
     answers: Answers
     seen: VersionWindows | None
     """The counts of the live version."""
     histograms_left_out: bool
-    """Whether no ConfigMap holds the live version's histograms."""
+    """True if no ConfigMap holds the live version's histograms."""
     replicas: int
     image: Choice
     one_node: bool
     waits_for: str = ""
-    """What the candidate waits for."""
+    """The message of a candidate that waits."""
     silent: tuple[str, ...] = ()
     """Pods that run and do not answer."""
     imported: Import | None = None
@@ -53,7 +53,7 @@ class StatusInputs:
 
     @property
     def unknown_features(self) -> str:
-        """What spec.monitor.drift.features names and the live version does not have, in words."""
+        """Message on names in spec.monitor.drift.features that the live version does not have."""
         live = self.state.live
         baseline = self.seen.baseline if self.seen is not None else None
         asked = self.resource.spec.monitor.drift.features
@@ -68,7 +68,7 @@ class StatusInputs:
 
 
 def gather(situation: Situation, after: DeploymentState, imported: Step, chosen: Choice) -> StatusInputs:
-    """What this pass found out: `after` is the state after rollout and monitoring."""
+    """The findings of this pass; `after` is the state after rollout and monitoring."""
     pods, now, resource = situation.pods, situation.now, situation.resource
     key = after.live.version.key if after.live is not None else None
     totals = situation.observation.totals.versions.get(key) if key is not None else None
