@@ -148,10 +148,15 @@ class Node:
 
 @contextmanager
 def answering(answers: Answers) -> Iterator[None]:
-    """A server at the pods' address and monitoring port. Connections end after one answer: those of two hundred pods
-    that are asked once a minute would be closed as well."""
+    """A server at the pods' address and monitoring port.
+
+    A connection that is idle for two seconds ends: those of two hundred pods that are asked once a minute do so too.
+    """
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 2.0
+
         def do_GET(self) -> None:
             """One answer."""
             found = answers.to(self.path)
@@ -167,6 +172,7 @@ def answering(answers: Answers) -> Iterator[None]:
 
     class Server(ThreadingHTTPServer):
         request_queue_size = 256
+        daemon_threads = True
 
     server = Server((ADDRESS, MONITORING_PORT), Handler)
     thread = threading.Thread(target=server.serve_forever, name="bench-pods", daemon=True)

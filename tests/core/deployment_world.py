@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from ropewalk.core.deployment import Case
-from ropewalk.core.deployment.observe.pods import BASELINE_PATH, MAY_PASS, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
+from ropewalk.core.deployment.observe.pods import BASELINE_PATH, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
 from ropewalk.core.deployment.requeue import LONG
 from ropewalk.core.plan import (
     Annotate,
@@ -34,6 +34,7 @@ from ropewalk.core.plan import (
     Scraped,
 )
 from ropewalk_contract.api.modeldeployment import ModelDeploymentStatus
+from ropewalk_contract.reasons import RETRIED_BY_SERVERS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC)
@@ -116,7 +117,7 @@ class Server:
 
     def _is_outdated(self, held: dict[str, Any], route: dict[str, Any]) -> bool:
         assert self.routes is not None
-        again = held["reason"] in MAY_PASS or (not self.old and held["retry"] != self.routes.get("retry", 0))
+        again = held["reason"] in RETRIED_BY_SERVERS or (not self.old and held["retry"] != self.routes.get("retry", 0))
         return bool(held["path"] != route["path"] or (held["state"] != "Proved" and again))
 
     def _loaded(self, route: dict[str, Any]) -> dict[str, Any]:

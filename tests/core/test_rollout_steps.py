@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from ropewalk.core.deployment.gates.loaded import loaded
-from ropewalk.core.deployment.observe.pods import Held, Pod, Report
+from ropewalk.core.deployment.observe.pods import Pod
 from ropewalk.core.deployment.rollout import machine
 from ropewalk.core.deployment.rollout.step import StepInput
 from ropewalk.core.deployment.state import Candidate, DeploymentState, Live, Routes, Step
 from ropewalk.core.deployment.target import Target
 from ropewalk.core.deployment.versions import Version
+from ropewalk_contract.documents.status_report import HeldVersion as Held
+from ropewalk_contract.documents.status_report import StatusReport as Report
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 BEGAN = NOW - timedelta(seconds=30)

@@ -16,8 +16,9 @@ from ropewalk_server.protocols.protos import onnx_pb2
 from ropewalk_server.serving.engines import EngineError
 from ropewalk_server.serving.engines import onnxruntime as engine_file
 from ropewalk_server.serving.engines.onnxruntime import CALL_BYTES, ONNXRuntime
-from ropewalk_server.serving.model import load_engine, offered, read_parts
+from ropewalk_server.serving.model import offered, read_parts
 from ropewalk_trainer.publishing import compiled
+from tests.server.apps import load_engine
 from tests.server.conftest import Server, row
 
 Published = tuple[Path, list[dict[str, Any]]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,6 @@ from ..core.plan import (
     Peers,
     Plan,
     Ref,
-    Scraped,
 )
 from . import metrics
 from .cluster import ApiError, Cluster, Conflict, NameTaken
@@ -163,10 +162,7 @@ class Reconciler:
         unread = frozenset(kind.name for kind, found in zip(listed, lists, strict=True) if found is None)
         unknown = unread | frozenset(kind.name for kind in quiet if not look)
         requests = case.scrapes(children)
-        answers = await asyncio.gather(*(scrape(self._reader, key.namespace, request) for request in requests))
-        scrapes: Mapping[tuple[str, str], Scraped] = {
-            (request.pod, request.path): answer for request, answer in zip(requests, answers, strict=True)
-        }
+        scrapes = await scrape(self._reader, key.namespace, requests)
         related = {ref: found for ref, (known, found) in zip(refs, gets, strict=True) if known}
         return Observed(owner, self._config, children, unknown, related, scrapes, peers)
 
@@ -231,9 +227,8 @@ class Reconciler:
         status = plan.status if plan.status is not None else before
         if rejected is not None:
             status = stalled(before, status, rejected, int(owner["metadata"].get("generation") or 0), now)
-        status = without_nulls(status)
         metrics.observe_status(key.kind, key.namespace, key.name, status)
-        if status == before:
+        if status == before or (status := without_nulls(status)) == before:
             return None
         try:
             self._written[key] = await self._cluster.write_status(owner, status)

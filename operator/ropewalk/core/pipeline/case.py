@@ -31,16 +31,19 @@ class Case:
         self._state = read(owner.get("status") or {})
 
     def related(self) -> tuple[Ref, ...]:
-        """Claims and ConfigMaps that a run mounts, and ModelDeployments whose drift counts."""
-        spec = self._spec
+        """ModelDeployments whose drift counts; while a Job is under way, the claims and ConfigMaps that it mounts."""
+        spec, run, helper_job = self._spec, self._state.run, self._state.helper_job
         if isinstance(spec, ValidationError):
             return ()
-        uris = (spec.artifacts.uri, spec.source.uri)
         watched = spec.triggers.drift.model_deployments if spec.triggers.drift else ()
+        followed = tuple(MODEL_DEPLOYMENT.ref(name) for name in watched)
+        if not (run is not None and run.active) and not (helper_job is not None and helper_job.active):
+            return followed
+        uris = (spec.artifacts.uri, spec.source.uri)
         return (
             *(CLAIM.ref(name) for name in job.claims(uris)),
             *(CONFIG_MAP.ref(name) for name in job.config_maps(uris)),
-            *(MODEL_DEPLOYMENT.ref(name) for name in watched),
+            *followed,
         )
 
     def peers(self) -> Peers | None:

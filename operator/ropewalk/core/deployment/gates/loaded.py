@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from ropewalk_contract import reasons
+from ropewalk_contract.documents.status_report import HeldVersion as Held
 
-from ..observe.pods import Held, Pod
+from ..observe.pods import Pod
 from ..rollout.step import StepInput
 from ..state import Routes
 from ..versions import Version

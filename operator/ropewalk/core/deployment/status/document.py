@@ -190,7 +190,8 @@ def _observed(inputs: StatusInputs, before: Sequence[Json]) -> Condition:
     answers = inputs.answers
     unreachable = sorted({*inputs.silent, *answers.unreachable})
     if unreachable:
-        why = f" ({answers.why})" if answers.why else ""
+        said = answers.why or next((pod.refused for pod in inputs.pods if pod.refused), "")
+        why = f" ({said})" if said else ""
         text = f"no answer from {', '.join(unreachable[:5])}{why}: numbers stand as they were"
         return Condition(api.OBSERVED, "False", api.UNREACHABLE, text)
     if answers.complete:
