@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from ropewalk_model import digests, termination_message
+from ropewalk_model import digests, store, termination_message
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import Anomaly, RunFailure
 from ropewalk_trainer.evaluation import metrics
@@ -68,7 +68,6 @@ def _hand_over(context: Context) -> None:
 
 def message(context: Context, failure: RunFailure | None, lines: list[str]) -> dict[str, Any]:
     """The termination message, shortened until it fits into 2,048 bytes."""
-    path = context.directory / "record.json"
     document: dict[str, Any] = {
         "v": 1,
         "outcome": "Succeeded" if failure is None else "Failed",
@@ -94,9 +93,10 @@ def message(context: Context, failure: RunFailure | None, lines: list[str]) -> d
         results = [check["result"] for check in context.evaluation["checks"]]
         reason = BASELINE_UNUSABLE if BASELINE_UNUSABLE in results else "NotBlessed"
         document |= {"reason": reason, "message": "; ".join(context.reasons)[:600]}
-    if path.exists():
-        document["record"] = {"uri": f"{context.store.uri}/runs/{context.run.run_id}/record.json"}
-        document["record"]["digest"] = digests.of_file(path)
+    path = context.path("record.json")
+    if store.exists(context.files, path):
+        digest = digests.of_bytes(store.read(context.files, path))
+        document["record"] = {"uri": f"{context.store.uri}/{path}", "digest": digest}
     return fitted(document)
 
 
@@ -140,4 +140,4 @@ def record(context: Context, failure: RunFailure | None) -> None:
         "evaluation": context.evaluation,
         "candidate": context.candidate.name if context.candidate else None,
     }
-    layout.write_json(context.directory / "record.json", document)
+    context.store.write_json(context.path("record.json"), document)

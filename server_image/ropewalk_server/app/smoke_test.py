@@ -8,7 +8,6 @@ import collections
 import errno
 import io
 import json
-import os
 import re
 import sys
 import time
@@ -19,7 +18,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from ropewalk_model import examples, manifest, termination_message
+from ropewalk_model import examples, manifest, store, termination_message
+from ropewalk_model.store import ArtifactStore, Damaged
+from ropewalk_model.store.claim import ClaimStore
 from ropewalk_server.app.process import root
 from ropewalk_server.log import log
 from ropewalk_server.serving.engines import ENGINES, TENSORFLOW
@@ -99,12 +100,13 @@ def run(task: Path) -> dict[str, Any]:
         raise SmokeTestFailed("ResultUnreadable", f"the trainer left no task for the smoke test: {error}") from error
     if "skip" in publish:
         return {"outcome": "Skipped", "reason": publish["skip"], "message": str(publish.get("message", ""))[:600]}
-    candidate, models = Path(publish["candidate"]), Path(publish["models"])
+    candidate, directory = Path(publish["candidate"]), Path(publish["models"])
+    models = ClaimStore(directory)
     settings = publish.get("smokeTest") or {}
     parts = _read(candidate)
     number = _published(models, parts)
     if number is not None:
-        parts = _read(models / str(number))
+        parts = _read(directory / str(number))
     proved = prove(parts, settings.get("maxLatencyP95"))
     if number is None:
         number = claim(candidate, models)
@@ -168,37 +170,24 @@ def seconds(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9]+)(ms|s|m|h)", text))
 
 
-def _published(models: Path, parts: Parts) -> int | None:
+def _published(models: ArtifactStore, parts: Parts) -> int | None:
     """The version that an earlier attempt of this run published before it could say so."""
     mine = parts.manifest.document["madeFrom"]
-    for directory in models.iterdir() if models.is_dir() else ():
-        if not directory.name.isdecimal():
+    for name in models.list(""):
+        if not name.isdecimal():
             continue
         try:
-            theirs = json.loads((directory / manifest.MANIFEST).read_bytes())["madeFrom"]
-        except (OSError, ValueError, KeyError):
+            theirs = json.loads(store.read(models, f"{name}/{manifest.MANIFEST}"))["madeFrom"]
+        except (OSError, ValueError, KeyError, Damaged):
             continue
         if (theirs.get("pipelineUid"), theirs.get("runId")) == (mine.get("pipelineUid"), mine.get("runId")):
-            return int(directory.name)
+            return int(name)
     return None
 
 
-def claim(candidate: Path, models: Path) -> int:
-    """Move the candidate to the next free number, whole or not at all, and make that last."""
-    models.mkdir(parents=True, exist_ok=True)
-    number = max((int(path.name) for path in models.iterdir() if path.name.isdecimal()), default=0) + 1
-    while True:
-        try:
-            os.rename(candidate, models / str(number))
-            break
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
-            number += 1
-    for directory in (models, candidate.parent):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def claim(candidate: Path, models: ArtifactStore) -> int:
+    """Publish the candidate under the next free number, whole or not at all."""
+    number = max((int(name) for name in models.list("") if name.isdecimal()), default=0) + 1
+    while not models.publish(candidate, str(number), marker=manifest.MANIFEST):
+        number += 1
     return number

@@ -176,7 +176,7 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
 
         return load_tensors(parts, offer)
     try:
-        engine = ENGINES[offer.name](parts.manifest, offer.file)
+        engine = ENGINES[offer.name](parts.manifest, offer.file, offer.outputs)
         model = Model(parts, offer.name, engine, dict(offer.latency_micros))
         rows = examples.instances(parts.examples)
         core = replay(model, rows)

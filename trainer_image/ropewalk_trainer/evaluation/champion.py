@@ -63,7 +63,7 @@ def _run(verified: manifest.Manifest, encoded: NDArray[np.float32]) -> NDArray[n
     for engine in verified.engines:
         load = compiled.LOADERS.get(engine.name)
         if load is not None:
-            run = load(verified.directory / engine.file)
+            run = load(verified.directory / engine.file, engine.outputs).session()
             starts = range(0, len(encoded), ROWS_AT_ONCE)
             return np.concatenate([run(encoded[at : at + ROWS_AT_ONCE]) for at in starts])
     raise Unusable("none of its engines is known here")

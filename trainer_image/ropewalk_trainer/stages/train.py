@@ -6,21 +6,21 @@ The weights are kept in the store, so that an attempt after a later stage's fail
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_model import store
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import InvalidSpec
-from ropewalk_trainer.store import layout
 from ropewalk_trainer.templates import TEMPLATES
 from ropewalk_trainer.templates.layers import Network
 from ropewalk_trainer.training import fitting, hyperparameters
 from ropewalk_trainer.training.trained_model import Trained
 
-WEIGHTS, NOTES = "weights.npz", "training.json"
+WEIGHTS, NOTES = "train/weights.npz", "train/training.json"
+"""The notes are written last."""
 
 
 def run(context: Context) -> str:
@@ -34,10 +34,9 @@ def run(context: Context) -> str:
     outputs = len(context.classes) if spec.label.classification else 1
     network = template.build(context.encoder, outputs, values, spec.seed)
     scale = _scale(context)
-    directory = context.directory / "train"
-    if (directory / NOTES).exists():
-        context.training = json.loads((directory / NOTES).read_text())
-        context.trained = _load(directory / WEIGHTS, network, context, scale)
+    if store.exists(context.files, context.path(NOTES)):
+        context.training = json.loads(store.read(context.files, context.path(NOTES)))
+        context.trained = _load(network, context, scale)
         return "Cached"
     held = fitting.Rows(context.encoded["evaluate"], _targets(context, "evaluate", scale), np.ones(1, np.float32))
     rows = fitting.Rows(context.encoded["train"], _targets(context, "train", scale), _weights(context, values))
@@ -52,7 +51,7 @@ def run(context: Context) -> str:
         "bestEpoch": found.best_epoch,
         "losses": [f"{loss:.6g}" for loss in found.losses],
     }
-    _save(directory, found.weights, context.training)
+    _save(context, found.weights)
     return "Succeeded"
 
 
@@ -108,13 +107,13 @@ def _weights(context: Context, values: hyperparameters.Values) -> NDArray[np.flo
     return scaled
 
 
-def _save(directory: Path, weights: list[NDArray[np.float32]], notes: dict[str, Any]) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    np.savez(directory / WEIGHTS, *weights)
-    layout.write_json(directory / NOTES, notes)
+def _save(context: Context, weights: list[NDArray[np.float32]]) -> None:
+    with context.files.create(context.path(WEIGHTS)) as file:
+        np.savez(file, *weights)
+    context.store.write_json(context.path(NOTES), context.training)
 
 
-def _load(path: Path, network: Network, context: Context, scale: tuple[float, float]) -> Trained:
-    with np.load(path) as stored:
+def _load(network: Network, context: Context, scale: tuple[float, float]) -> Trained:
+    with context.files.open(context.path(WEIGHTS)) as file, np.load(file) as stored:
         weights = [stored[f"arr_{index}"] for index in range(len(network.initial))]
     return Trained(network, weights, context.spec.label.classification, scale)
