@@ -74,10 +74,15 @@ demo-down: $(if $(filter kind,$(CLUSTER)),kind-present)  ## ends what `make demo
 check: .venv/ready  ## format, lint, types, layers, generated files, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy contract/ropewalk_contract operator/ropewalk model/ropewalk_model trainer_image/ropewalk_trainer server_image/ropewalk_server tools/localcluster
+	$(BIN)/mypy contract/ropewalk_contract operator/ropewalk model/ropewalk_model trainer_image/ropewalk_trainer server_image/ropewalk_server tools
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/lint-imports
 	$(BIN)/python -m ropewalk_contract.api.crd --check
-	$(BIN)/pytest -q tests/core tests/model tests/shell
+	$(BIN)/python -m tools.reference --check
+	$(BIN)/pytest -q tests/contract tests/core tests/docs tests/model tests/shell
+
+generate: .venv/ready  ## crds/ and docs/reference/, from the code
+	$(BIN)/python -m ropewalk_contract.api.crd
+	$(BIN)/python -m tools.reference
 
 test: check install  ## everything: `check`, then the same again with TensorFlow, an API server and real pods
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/pytest --cov --cov-report=term:skip-covered tests
@@ -94,4 +99,4 @@ bench-serving: .venv/ready  ## our server beside its peers on this machine, no c
 clean:  ## the build's leftovers in this folder (never the cluster's cache)
 	rm -rf .venv $(NATIVE)/native.so .pytest_cache .mypy_cache .ruff_cache .coverage
 
-.PHONY: help cluster cluster-local cluster-kind kind-present images images-local images-kind install demo demo-down check test fuzz bench bench-serving clean
+.PHONY: help generate cluster cluster-local cluster-kind kind-present images images-local images-kind install demo demo-down check test fuzz bench bench-serving clean

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -15,8 +14,10 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.conftest import CLAIM, FILES_POD
-from tests.cluster.test_main_job import cancer_csv, write_csv
+from examples.demo import FILES_POD
+from tests.cancer import cancer_csv
+from tests.cluster.resources import CLAIM, write_csv
+from tests.polling import eventually
 from tests.support import Namespace, kubectl
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -65,13 +66,8 @@ class Api:
 
 
 def wait(look: Callable[[], Any], seconds: float = 180, pause: float = 0.02) -> Any:
-    """What `look` gives once it is true; TimeoutError otherwise."""
-    end = time.monotonic() + seconds
-    while not (seen := look()):
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {seconds} s")
-        time.sleep(pause)
-    return seen
+    """What `look` gives once it is true; NotYet otherwise."""
+    return eventually(look, seconds=seconds, pause=pause)
 
 
 def manifest(folder: str, name: str, **changes: Any) -> dict[str, Any]:

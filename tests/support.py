@@ -1,33 +1,12 @@
-"""What the tests on a real cluster share: kubectl, a namespace, and polling that shows what it last saw."""
+"""kubectl, a namespace and conditions, for tests on a real cluster."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-T = TypeVar("T")
-
-
-class NotYet(AssertionError):
-    """What `eventually` waited for did not come; carries the last thing that it saw."""
-
-
-def eventually(look: Callable[[], T], *, until: Callable[[T], bool] = bool, seconds: float = 60) -> T:
-    """Call `look` until `until(its result)` holds and return that result; NotYet with the last result otherwise."""
-    end = time.monotonic() + seconds
-    while True:
-        seen = look()
-        if until(seen):
-            return seen
-        if time.monotonic() > end:
-            text = json.dumps(seen, indent=1, default=str)
-            raise NotYet(f"not within {seconds:.0f} s; last seen: {text[-6000:]}")
-        time.sleep(0.2)
+from typing import Any
 
 
 def kubectl(*arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:

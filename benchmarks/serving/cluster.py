@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.cluster import EXAMPLES, Api, is_true, manifest, namespace, wait
 from benchmarks.report import emit
-from tests.cluster.test_main_job import cancer_csv
+from tests.cancer import cancer_csv
 from tests.support import Namespace, kubectl
 
 RUNS = 5

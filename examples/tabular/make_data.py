@@ -11,7 +11,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import pandas as pd
 from sklearn.datasets import load_breast_cancer
+
+
+def shuffled() -> pd.DataFrame:
+    """All rows in an order that does not depend on the class, with the label column `diagnosis`."""
+    data = load_breast_cancer(as_frame=True).frame.sample(frac=1.0, random_state=7)
+    data["diagnosis"] = data.pop("target").map({0: "malignant", 1: "benign"})
+    return data
 
 
 def main() -> None:
@@ -21,8 +29,7 @@ def main() -> None:
     parser.add_argument("--drifted", action="store_true")
     arguments = parser.parse_args()
     arguments.directory.mkdir(parents=True, exist_ok=True)
-    data = load_breast_cancer(as_frame=True).frame.sample(frac=1.0, random_state=7)
-    data["diagnosis"] = data.pop("target").map({0: "malignant", 1: "benign"})
+    data = shuffled()
     first, later = data.iloc[:469], data.iloc[469:].copy()
     if arguments.drifted:
         later["mean radius"] *= 2

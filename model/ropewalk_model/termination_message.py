@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-MOST_BYTES = 2048
+from ropewalk_contract import wire
+
+MOST_BYTES = wire.MAX_TERMINATION_BYTES
 Shorten = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -42,4 +44,4 @@ def no_log(document: dict[str, Any]) -> dict[str, Any]:
 
 def say(document: Mapping[str, Any]) -> None:
     """Write the document, which has to fit, to where kubelet looks for it. Raises OSError."""
-    Path(os.environ.get("ROPEWALK_TERMINATION_LOG", "/dev/termination-log")).write_bytes(encoded(document))
+    Path(os.environ.get(wire.TERMINATION_LOG_VARIABLE, wire.TERMINATION_LOG)).write_bytes(encoded(document))

@@ -1,7 +1,7 @@
-"""Times of RFC 3339 as whole seconds, and where in the day, the week and the year they lie.
+"""Times of RFC 3339 as whole seconds, and their position in the day, the week and the year.
 
-The SavedModel reads them with TensorFlow's operations (`ropewalk_trainer.savedmodel_words`): both sides obey the one
-pattern below, count with integers, and look the cycles up in the same tables, so that they agree to the last bit.
+The SavedModel does the same with TensorFlow's operations (`ropewalk_trainer.publishing.savedmodel_strings`). Both sides
+use the one pattern below, count with integers and read cycles from the same tables, so that they agree to the last bit.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from ropewalk_contract.api.pipeline import PipelineSpec
 from tests.api_server import samples
 from tests.api_server.refusals import DEPLOYMENTS, PIPELINES, Refusal
 from tests.api_server.samples import Manifest
-from tests.core.test_crd_schema import nodes, root
+from tests.core.crd_nodes import nodes, root
 from tests.support import Namespace, kubectl
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/*.yaml"))

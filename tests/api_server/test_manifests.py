@@ -13,7 +13,8 @@ import yaml
 
 from ropewalk.core.deployment.observe.pods import NUDGE_ANNOTATION
 from tests.api_server.conftest import MANIFESTS
-from tests.support import eventually, kubectl
+from tests.polling import eventually
+from tests.support import kubectl
 
 OPERATOR = "--as=system:serviceaccount:ropewalk-system:ropewalk-operator"
 OURS = {"app.kubernetes.io/managed-by": "ropewalk"}

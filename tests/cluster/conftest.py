@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from examples.demo import FILES_POD
+from tests.cancer import cancer_csv
 from tests.cluster.operator_outside import HOME, OPERATOR
+from tests.cluster.resources import CLAIM, LONGEST, STORE_POD, finished, pipeline, write_csv
 from tests.support import Namespace, kubectl
-
-CLAIM = {
-    "apiVersion": "v1",
-    "kind": "PersistentVolumeClaim",
-    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-}
-STORE_POD: dict[str, Any] = {
-    **json.loads(json.dumps(FILES_POD).replace('"claimName": "data"', '"claimName": "models"')),
-    "metadata": {"name": "store"},
-}
-"""As `files`, with the claim of the models at /data."""
-LONGEST = "long-" * 10 + "xy"
-"""A name of 52 characters, which is as long as the CRDs allow."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,8 +48,6 @@ def namespace() -> Iterator[Namespace]:
 @pytest.fixture(scope="session")
 def versioned() -> Iterator[Namespace]:
     """A namespace whose Pipeline LONGEST has made version 1, for all tests that only serve it; pod `store` sees it."""
-    from tests.cluster.test_main_job import cancer_csv, finished, pipeline, write_csv
-
     with fresh_namespace() as space:
         write_csv(space, "cancer/train.csv", cancer_csv())
         space.apply(STORE_POD, pipeline(LONGEST, evaluate={}, triggers={}))

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import STORE_POD
-from tests.cluster.test_main_job import cancer_csv, example, finished, pipeline, write_csv
+from tests.cancer import cancer_csv
+from tests.cluster.resources import STORE_POD, example, finished, pipeline, write_csv
 from tests.cluster.traffic import Load, answered, lives, pods, rows, send
-from tests.support import Namespace, condition, eventually, kubectl
+from tests.polling import eventually
+from tests.support import Namespace, condition, kubectl
 
 NAME = "switch"
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import FILES_POD
-from tests.support import Namespace, eventually, kubectl
+from examples.demo import FILES_POD
+from tests.polling import eventually
+from tests.support import Namespace, kubectl
 from tools.localcluster import processes
 from tools.localcluster.cluster import ORDER
 from tools.localcluster.settings import STATE

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cancer import cancer_csv
 from tests.cluster import operator_outside
 from tests.cluster.operator_outside import MortalOperator
-from tests.cluster.test_main_job import cancer_csv, example, pipeline, write_csv
-from tests.support import Namespace, condition, eventually
+from tests.cluster.resources import example, pipeline, write_csv
+from tests.polling import eventually
+from tests.support import Namespace, condition
 
 
 def ladder() -> Iterator[str]:

@@ -7,9 +7,11 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.cluster.conftest import CLAIM, FILES_POD
-from tests.cluster.test_main_job import cancer_csv, example, finished, pipeline, write_csv
-from tests.support import Namespace, condition, eventually, kubectl
+from examples.demo import FILES_POD
+from tests.cancer import cancer_csv
+from tests.cluster.resources import CLAIM, example, finished, pipeline, write_csv
+from tests.polling import eventually
+from tests.support import Namespace, condition, kubectl
 
 
 def summary(namespace: Namespace, name: str) -> dict[str, Any]:

@@ -15,10 +15,10 @@ import pytest
 import tensorflow as tf
 
 from tests import foreign_models
-from tests.cluster.conftest import STORE_POD
-from tests.cluster.test_main_job import example
+from tests.cluster.resources import STORE_POD, example
 from tests.cluster.traffic import send
-from tests.support import Namespace, condition, eventually, kubectl
+from tests.polling import eventually
+from tests.support import Namespace, condition, kubectl
 
 UNPACK = """
 import base64, io, sys, tarfile

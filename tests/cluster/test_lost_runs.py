@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
-from tests.cluster.test_main_job import cancer_csv, example, finished, pipeline, write_csv
-from tests.support import Namespace, eventually, kubectl
-
-MISSING = "localhost/nobody/nothing:1"
-PULLS = ("ErrImagePull", "ImagePullBackOff")
-SOON = 6.0
-"""Seconds: 5, and the one by which times in the API are rounded down."""
+from tests.cancer import cancer_csv
+from tests.cluster.image_pulls import MISSING, SOON, told_after
+from tests.cluster.resources import example, finished, pipeline, write_csv
+from tests.polling import eventually
+from tests.support import Namespace, kubectl
 
 
 @pytest.fixture(scope="module")
@@ -65,34 +61,6 @@ def test_an_evicted_run_is_repeated_and_costs_no_retry(data: Namespace) -> None:
     job = ended["status"]["run"]["jobs"][0]
     assert (job["attempts"], job["failures"], job["disruptions"]) == (2, 0, 1)
     assert any("AttemptFailed" in one and "Disrupted" in one for one in reasons(data, "evicted"))
-
-
-def kubelets_word(namespace: Namespace, selector: str) -> datetime | None:
-    """When kubelet last wrote the status of a pod whose image it cannot pull; None while there is none."""
-    command = ["get", "pods", "-l", selector, "-o", "json", "--show-managed-fields"]
-    for pod in json.loads(kubectl("-n", namespace.name, *command).stdout)["items"]:
-        status = pod.get("status", {})
-        containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
-        if any(one.get("state", {}).get("waiting", {}).get("reason") in PULLS for one in containers):
-            fields = pod["metadata"]["managedFields"]
-            return datetime.fromisoformat(next(f["time"] for f in fields if f["manager"] == "kubelet"))
-    return None
-
-
-def told_after(namespace: Namespace, kind: str, name: str) -> float:
-    """Seconds from kubelet's first word about MISSING to a status of ours that names it."""
-    words: list[datetime] = []
-
-    def look() -> dict[str, Any]:
-        word = kubelets_word(namespace, f"ropewalk.dev/{kind}={name}")
-        if word is not None:
-            words.append(word)
-        summary: dict[str, Any] = namespace.get(kind, name).get("status", {}).get("summary", {})
-        return {**summary, "kubelet": words[:1]}
-
-    seen = eventually(look, until=lambda s: bool(s["kubelet"]) and MISSING in s.get("message", ""), seconds=60)
-    assert "pull" in seen["message"].lower()
-    return (datetime.now(UTC) - words[0]).total_seconds()
 
 
 def test_a_missing_image_is_named_within_5_s_of_kubelets_word(data: Namespace) -> None:

@@ -2,74 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
 from sklearn.datasets import load_breast_cancer
 
-from tests.support import Namespace, condition, eventually
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def example(name: str) -> dict[str, Any]:
-    """A manifest of the tabular example."""
-    loaded: dict[str, Any] = yaml.safe_load((EXAMPLES / "tabular" / name).read_text())
-    return loaded
-
-
-def pipeline(name: str, **changes: Any) -> dict[str, Any]:
-    """The example's Pipeline under another name, with some of its spec replaced."""
-    found = example("pipeline.yaml")
-    found["metadata"]["name"] = name
-    found["spec"].update(changes)
-    return found
-
-
-def write_csv(namespace: Namespace, path: str, text: str) -> None:
-    """Put a file into the claim `data`."""
-    namespace.pod_exec("files", f"mkdir -p $(dirname /data/{path}) && cat > /data/{path}", stdin=text)
-
-
-def cancer_csv() -> str:
-    """scikit-learn's breast cancer data as the example's CSV."""
-    frame = load_breast_cancer(as_frame=True).frame.sample(frac=1.0, random_state=7)
-    frame["diagnosis"] = frame.pop("target").map({0: "malignant", 1: "benign"})
-    return str(frame.to_csv(index=False))
-
-
-def finished(namespace: Namespace, name: str, run: int = 1) -> dict[str, Any]:
-    """The Pipeline once its run of that number has ended."""
-    return eventually(
-        lambda: namespace.get("pipeline", name),
-        until=lambda p: any(int(h["id"]) >= run for h in p.get("status", {}).get("history", [])),
-        seconds=180,
-    )
-
-
-def ask(namespace: Namespace, service: str, path: str, body: object, **headers: str) -> tuple[int, dict[str, Any]]:
-    """One HTTP request from inside the cluster: status and answer."""
-    sent = {"content-type": "application/json", **headers}
-    payload = base64.b64encode(json.dumps(body).encode()).decode()
-    script = (
-        'python3 -c "import base64,urllib.request,urllib.error,sys\n'
-        f"r=urllib.request.Request('http://{service}:8501{path}',base64.b64decode('{payload}'),"
-        f"{sent})\n"
-        "try:\n a=urllib.request.urlopen(r,timeout=10)\nexcept urllib.error.HTTPError as e:\n a=e\n"
-        'print(a.status);print(a.read().decode())"'
-    )
-    done = eventually(
-        lambda: namespace.try_exec("files", script),
-        until=lambda one: one.returncode == 0 or "refused" not in one.stderr,
-        seconds=5,  # kube-proxy programs a Service within a second or two of its first ready pod
-    )
-    assert done.returncode == 0, done.stderr
-    status, answer = done.stdout.split("\n", 1)
-    return int(status), json.loads(answer)
+from tests.cancer import cancer_csv
+from tests.cluster.resources import example, finished, pipeline, write_csv
+from tests.cluster.traffic import ask
+from tests.polling import eventually
+from tests.support import Namespace, condition
 
 
 @pytest.fixture(scope="module")

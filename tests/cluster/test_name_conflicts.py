@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from typing import Any
 
-from tests.cluster.conftest import LONGEST
-from tests.cluster.test_main_job import pipeline
-from tests.cluster.test_spec_fields import deployment, patch, ready
+from tests.cluster.resources import LONGEST, deployment, patch, pipeline, ready
 from tests.cluster.traffic import Load, pods, rows, send
-from tests.support import Namespace, condition, eventually, kubectl
+from tests.polling import eventually, throughout
+from tests.support import Namespace, condition, kubectl
 
 
 def test_a_model_of_the_same_number_takes_over_without_a_failed_request(versioned: Namespace) -> None:
@@ -43,9 +41,8 @@ def test_a_model_of_the_same_number_takes_over_without_a_failed_request(versione
         return versioned.get("modeldeployment", "moved")["status"]["routes"]["revision"]
 
     eventually(lambda: versioned.get("modeldeployment", "moved")["status"].get("candidate"), until=lambda c: not c)
-    settled, until = revision(), time.monotonic() + 5
-    while time.monotonic() < until:
-        assert revision() == settled, "the rollout has ended, and nothing is tried any more"
+    settled = revision()  # the rollout has ended, and nothing is tried any more
+    throughout(revision, until=lambda now: now == settled, seconds=5)
 
 
 def answers(namespace: Namespace, body: dict[str, Any]) -> bool:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import FILES_POD
-from tests.cluster.test_main_job import ask, cancer_csv, example, finished, pipeline, write_csv
-from tests.cluster.traffic import Load
-from tests.support import Namespace, condition, eventually, kubectl
+from examples.demo import FILES_POD
+from tests.cancer import cancer_csv
+from tests.cluster.resources import example, finished, pipeline, write_csv
+from tests.cluster.traffic import Load, ask
+from tests.polling import eventually
+from tests.support import Namespace, condition, kubectl
 
 ROW = {"instances": [{}]}
 

@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.cluster.test_main_job import cancer_csv, example, finished, pipeline, write_csv
+from tests.cancer import cancer_csv
+from tests.cluster.resources import example, finished, pipeline, write_csv
 from tests.cluster.traffic import rows, send
-from tests.support import Namespace, condition, eventually, kubectl
+from tests.polling import eventually
+from tests.support import Namespace, condition, kubectl
 
 NAME = "loop"
 LABELS = 60

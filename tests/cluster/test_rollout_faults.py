@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import LONGEST
-from tests.cluster.test_main_job import example
+from tests.cluster.resources import LONGEST, example
 from tests.cluster.traffic import pods, rows, send
-from tests.support import Namespace, condition, eventually, kubectl
+from tests.polling import eventually
+from tests.support import Namespace, condition, kubectl
 
 COPY = """
 import json, pathlib, shutil, sys

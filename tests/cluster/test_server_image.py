@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from tests.cancer import cancer_csv
 from tests.cluster import operator_outside
-from tests.cluster.test_lost_runs import MISSING, SOON, told_after
-from tests.cluster.test_main_job import cancer_csv, example, finished, pipeline, write_csv
-from tests.support import Namespace, condition, eventually
+from tests.cluster.image_pulls import MISSING, SOON, told_after
+from tests.cluster.resources import example, finished, pipeline, write_csv
+from tests.polling import eventually
+from tests.support import Namespace, condition
 
 
 def test_a_missing_server_image_is_named_within_5_s_and_a_better_one_is_taken(

@@ -5,39 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import LONGEST
-from tests.cluster.test_main_job import example
+from tests.cluster.resources import LONGEST, deployment, patch, ready
 from tests.cluster.traffic import pods, rows, send
-from tests.support import Namespace, condition, eventually, kubectl
+from tests.polling import eventually
+from tests.support import Namespace, condition, kubectl
 
 TOLERATION = {"key": "example.org/gpu", "operator": "Exists", "effect": "NoSchedule"}
-
-
-def deployment(name: str, **spec: Any) -> dict[str, Any]:
-    """A ModelDeployment of the Pipeline."""
-    found = example("modeldeployment.yaml")
-    found["metadata"]["name"] = name
-    found["spec"] |= {"model": {"pipeline": LONGEST}, **spec}
-    return found
-
-
-def patch(namespace: Namespace, name: str, **spec: Any) -> None:
-    """Change a spec."""
-    body = json.dumps({"spec": spec})
-    kubectl("-n", namespace.name, "patch", "modeldeployment", name, "--type=merge", "-p", body)
-
-
-def ready(namespace: Namespace, name: str, replicas: int = 1) -> dict[str, Any]:
-    """The ModelDeployment once so many pods answer."""
-    return eventually(
-        lambda: namespace.get("modeldeployment", name),
-        until=lambda m: condition(m, "Ready").get("status") == "True" and m["status"].get("readyReplicas") == replicas,
-        seconds=60,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tests.cluster.test_main_job import cancer_csv
+from tests.cancer import cancer_csv
+from tests.polling import eventually
 from tests.server.grpc_clients import request
 from tests.support import Namespace, kubectl
 
@@ -164,3 +165,24 @@ def answered(namespace: Namespace, name: str) -> list[dict[str, float]]:
             counts[version[1] if version else ""] += float(value)
         found.append(dict(counts))
     return found
+
+
+def ask(namespace: Namespace, service: str, path: str, body: object, **headers: str) -> tuple[int, dict[str, Any]]:
+    """One HTTP request from inside the cluster: status and answer."""
+    sent = {"content-type": "application/json", **headers}
+    payload = base64.b64encode(json.dumps(body).encode()).decode()
+    script = (
+        'python3 -c "import base64,urllib.request,urllib.error,sys\n'
+        f"r=urllib.request.Request('http://{service}:8501{path}',base64.b64decode('{payload}'),"
+        f"{sent})\n"
+        "try:\n a=urllib.request.urlopen(r,timeout=10)\nexcept urllib.error.HTTPError as e:\n a=e\n"
+        'print(a.status);print(a.read().decode())"'
+    )
+    done = eventually(
+        lambda: namespace.try_exec("files", script),
+        until=lambda one: one.returncode == 0 or "refused" not in one.stderr,
+        seconds=5,  # kube-proxy programs a Service within a second or two of its first ready pod
+    )
+    assert done.returncode == 0, done.stderr
+    status, answer = done.stdout.split("\n", 1)
+    return int(status), json.loads(answer)

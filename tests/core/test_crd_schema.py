@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import pytest
 import yaml
 
 from ropewalk_contract.api import conditions, crd
+from tests.core.crd_nodes import DEFINITIONS, nodes, root, version
 
 CRDS = Path(__file__).parents[2] / "crds"
-DEFINITIONS = {resource.kind: crd.definition(resource, model) for resource, model in crd.RESOURCES}
 STRUCTURAL = {
     "type",
     "format",
@@ -40,28 +39,6 @@ STRUCTURAL = {
     "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-validations",
 }
-
-
-def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every schema in a schema, with its path as `kubectl explain` names it; items and values end in []."""
-    yield path, schema
-    for name, child in schema.get("properties", {}).items():
-        yield from nodes(child, f"{path}.{name}")
-    for key in ("items", "additionalProperties"):
-        if isinstance(schema.get(key), dict):
-            yield from nodes(schema[key], f"{path}[]")
-
-
-def version(kind: str) -> dict[str, Any]:
-    (found,) = DEFINITIONS[kind]["spec"]["versions"]
-    assert isinstance(found, dict)
-    return found
-
-
-def root(kind: str) -> dict[str, Any]:
-    found = version(kind)["schema"]["openAPIV3Schema"]
-    assert isinstance(found, dict)
-    return found
 
 
 EVERY = [(path, node) for kind in DEFINITIONS for path, node in nodes(root(kind), kind)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ropewalk.core.deployment import scrapes
 from ropewalk.core.deployment.observe.pods import WINDOWS_PATH
 from tests.core.deployment_world import World, champion, serving
-from tests.core.test_deployment_versions import elapse, promoted
+from tests.core.rollouts import elapse, promoted
 
 
 def test_a_first_deployment_that_nobody_can_ask_is_not_called_ready() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,19 +20,8 @@ from hypothesis import strategies as st
 from ropewalk_server.telemetry.receipts import InvalidReceipt, Receipts, mac
 from tests.fuzz import expected
 from tests.fuzz.handlers import Handlers
-from tests.fuzz.seeds import CORPUS, grpc, rest
-
-EXAMPLES = int(os.environ.get("ROPEWALK_FUZZ_EXAMPLES", "400"))
-TOKENS = [
-    b"null", b"true", b"NaN", b"1e400", b"-0", b"9" * 400, b'"', b"\\", b"\\ud800", b"[" * 600, b"{" * 600, b"]", b"}",
-    b",", b'{"b64": "AAAA"}', b'"shape": [-1]', b'"shape": [9223372036854775807, 2]', b'"shape": []', b"\x00",
-    b"\xff" * 9, b"\x80" * 12, b"\n", b"\n\n", b"..", b"/", b"%2e", b"BYTES", b"FP64", b"BOOL",
-    b"\xf0\x9f\x98\x80", b"\xed\xa0\x80",
-]  # fmt: skip
-SEEDS = {
-    target: {path.name: path.read_bytes() for path in sorted((CORPUS / target).iterdir())}
-    for target in ("rest", "grpc")
-}
+from tests.fuzz.mutations import EXAMPLES, SEEDS, mutated
+from tests.fuzz.seeds import grpc, rest
 
 
 @pytest.fixture(scope="module")
@@ -42,27 +30,6 @@ def handlers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handlers]:
     found = Handlers(tmp_path_factory.mktemp("fuzz"))
     yield found
     found.close()
-
-
-@st.composite
-def mutated(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
-    """A message of the corpus with a few changes: bytes replaced, cut out, doubled, or another one's put in."""
-    message = draw(st.sampled_from(seeds))
-    for _ in range(draw(st.integers(1, 6))):
-        at = draw(st.integers(0, len(message)))
-        end = min(len(message), at + draw(st.sampled_from([0, 1, 1, 2, 4, 8, 32])))
-        other = draw(st.sampled_from(seeds))
-        piece = draw(
-            st.one_of(
-                st.just(b""),
-                st.sampled_from(TOKENS),
-                st.binary(min_size=1, max_size=4),
-                st.just(message[at:end] * 2),
-                st.integers(0, len(other)).map(lambda start, other=other: other[start : start + 40]),
-            )
-        )
-        message = message[:at] + piece + message[end:]
-    return message
 
 
 @pytest.mark.parametrize(("target", "name"), [(target, name) for target in SEEDS for name in SEEDS[target]])

@@ -23,9 +23,9 @@ from ropewalk.core.plan import Scraped
 from ropewalk_model import manifest
 from ropewalk_server.serving.model import LoadError, read_parts
 from tests.core import deployment_world, pipeline_world
-from tests.core.test_deployment_monitoring import LABELS, minute, watched
+from tests.core.monitoring_world import LABELS, minute, watched
 from tests.fuzz.documents import mutated
-from tests.fuzz.test_decoders import EXAMPLES
+from tests.fuzz.mutations import EXAMPLES
 from tests.server import zoo
 
 FEW = settings(max_examples=max(60, EXAMPLES // 8), deadline=None, suppress_health_check=list(HealthCheck))

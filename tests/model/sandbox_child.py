@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
+import signal
 from collections.abc import Sequence
 
 from ropewalk_model import sandbox
@@ -28,8 +27,7 @@ def work(limits: Limits, arguments: Sequence[str], write: Write) -> None:
             pass
     elif action == "wait":
         write(b"begun")
-        sys.stdout.flush()
-        time.sleep(600)
+        signal.pause()
     elif action == "talk":
         while True:
             write(b"x" * 4096)

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
@@ -19,18 +18,13 @@ from sklearn.datasets import load_breast_cancer
 
 from ropewalk_server.app import smoke_test
 from ropewalk_server.serving.batch_queue import BatchQueue
+from tests.cancer import cancer_csv
+from tests.polling import NotYet, eventually
 from tests.server.zoo import write
 from tests.trainer.support import Pod, example
 
 Answer = tuple[int, dict[str, Any], dict[str, str]]
 Published = tuple[Path, list[dict[str, Any]]]
-
-
-def cancer_csv() -> str:
-    """The tabular example's CSV."""
-    frame = load_breast_cancer(as_frame=True).frame.sample(frac=1.0, random_state=7)
-    frame["diagnosis"] = frame.pop("target").map({0: "malignant", 1: "benign"})
-    return str(frame.to_csv(index=False))
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -146,11 +140,11 @@ class Server:
         return self._process.pid
 
     def until(self, look: Any, seconds: float = 15) -> None:
-        """Wait for `look` to hold."""
-        end = time.monotonic() + seconds
-        while not look():
-            assert time.monotonic() < end, self.status()
-            time.sleep(0.02)
+        """Wait for `look` to hold; NotYet with the server's status otherwise."""
+        try:
+            eventually(look, seconds=seconds, pause=0.02)
+        except NotYet as late:
+            raise NotYet(f"{late}; status: {self.status()}") from None
 
     def request(
         self, method: str, path: str, body: bytes | None, *, monitoring: bool = False, **headers: str

@@ -174,3 +174,6 @@ async def connected(port: int, *first: bytes) -> AsyncIterator[Peer]:
         yield peer
     finally:
         writer.close()
+
+
+OK, INVALID, EXPIRED, EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = "0", "3", "4", "8", "12", "13", "14"

@@ -23,6 +23,7 @@ from ropewalk_server.serving.batch_policy import BOUNDED, MOST_ROWS, OFF, BatchP
 from ropewalk_server.serving.batch_queue import BatchQueue
 from ropewalk_server.serving.model import Curve, Model, load
 from ropewalk_server.serving.processors import THREADS, processors
+from tests.polling import simulate_work
 from tests.server.conftest import Published, Server, ready, row
 
 SLOW = 0.05
@@ -49,7 +50,7 @@ def model(directory: Path) -> Model:
                 calls.append(len(encoded))
                 if np.abs(encoded).max() > 19:  # the encoding clips at 20
                     raise RuntimeError("a poisoned row")
-                time.sleep(SLOW)
+                simulate_work(SLOW)
                 return real(encoded)
 
             return run
@@ -210,7 +211,8 @@ async def test_a_lone_request_waits_as_long_as_it_may(model: Model, batch_queue:
     batch_queue.batching = BatchPolicy(BOUNDED, 100, 0.2)
     began = time.perf_counter()
     first = batch_queue.submit(model, batch(model, row()))
-    await asyncio.sleep(0.05)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(first.future), 0.05)
     second = batch_queue.submit(model, batch(model, row(), row()))
     await asyncio.gather(first.future, second.future)
     assert 0.2 <= first.taken - began + 0.002 < 0.5

@@ -15,6 +15,7 @@ from ropewalk_server.serving.crashmarks import CrashMarks
 from ropewalk_server.serving.engine_choice import FEWEST, SECONDS, RowsSeen
 from ropewalk_server.serving.routes import Route, Routes
 from ropewalk_server.serving.versions import Versions
+from tests.polling import eventually_async
 
 Published = tuple[Path, list[dict[str, Any]]]
 
@@ -69,9 +70,7 @@ def engine(versions: Versions) -> str:
 
 async def until(versions: Versions, wanted: str) -> None:
     """Wait for that engine to answer."""
-    async with asyncio.timeout(20):
-        while engine(versions) != wanted:
-            await asyncio.sleep(0.01)
+    await eventually_async(lambda: engine(versions), until=lambda name: name == wanted, seconds=20)
 
 
 def test_large_requests_change_the_engine_and_small_ones_change_it_back(version: Path, tmp_path: Path) -> None:
@@ -133,9 +132,7 @@ def test_an_engine_that_cannot_be_loaded_leaves_the_one_that_answers_and_is_trie
         await until(versions, "LiteRT")
         (version / manifest.COMPILED / "openvino.xml").write_text("<nothing/>")
         versions.prefer(256.0)
-        async with asyncio.timeout(20):
-            while versions.held[1].reason != "TamperedModel":
-                await asyncio.sleep(0.01)
+        await eventually_async(lambda: versions.held[1].reason, until=lambda why: why == "TamperedModel", seconds=20)
         assert engine(versions) == "LiteRT"
         versions.prefer(256.0)
         assert not versions.held[1].changing

@@ -22,7 +22,7 @@ from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.connection import Connection
 from ropewalk_server.transport.http1.server import HttpServer
 from tests.server.conftest import Published, row
-from tests.server.test_http1_header_cache import Wire, post
+from tests.server.wire import Wire, post
 
 REQUEST = post(json.dumps({"instances": [row()]}).encode(), path=b"/v1/models/cancer:predict")
 

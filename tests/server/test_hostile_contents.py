@@ -19,8 +19,8 @@ from tritonclient.grpc import service_pb2 as pb
 from ropewalk_server.transport.http2 import frames as h2
 from tests.server.conftest import Server
 from tests.server.grpc_clients import columns, connected, refused, request
+from tests.server.observed import resident
 from tests.server.openinference import ROW, binary, post_binary, tensors
-from tests.server.test_limits import resident
 from tests.server.zoo import IMAGE, MIXED, NUMBERS, WORDS
 
 HUGE = ("1e39", "-1e39", "1e400", "1" * 400, "-" + "1" * 400)

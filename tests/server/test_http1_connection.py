@@ -13,7 +13,7 @@ from ropewalk_server.transport.http1.connection import AT_ONCE, Connection
 from ropewalk_server.transport.http1.server import HttpServer
 from ropewalk_server.transport.http1.types import Request, Response
 from ropewalk_server.transport.limits import Limits
-from tests.server.test_http1_header_cache import Wire, post
+from tests.server.wire import Wire, post
 
 
 class Port:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,34 +12,7 @@ from ropewalk_server.transport.http1.connection import Connection
 from ropewalk_server.transport.http1.header_cache import MAX_BYTES, MAX_HEADS, MAX_ONCE, Heads
 from ropewalk_server.transport.http1.server import HttpServer
 from ropewalk_server.transport.http1.types import Answer, Request, Response
-
-
-class Wire(asyncio.Transport):
-    """The other side of a connection without a socket: keeps what is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent = b""
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        self.sent += bytes(data)
-
-    def write_eof(self) -> None:
-        self.closed = True
-
-    def abort(self) -> None:
-        self.closed = True
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def is_closing(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
+from tests.server.wire import Wire, post
 
 
 class Forgetful(Heads):
@@ -90,12 +62,6 @@ def told(
         return result
 
     return asyncio.run(connect())
-
-
-def post(body: bytes, *more: bytes, path: bytes = b"/p") -> bytes:
-    """A request with a stated length."""
-    lines = [b"POST %b HTTP/1.1" % path, b"Host: a", b"Content-Length: %d" % len(body), *more]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
 MESSAGES = [

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,9 +14,23 @@ from hypothesis import strategies as st
 
 from ropewalk_server.transport.http2 import frames as h2
 from ropewalk_server.transport.http2.frames import Fault
-from tests.server.http2_peer import BUG, LATE_BUG, SLOW, Peer, connected, data, framed, serving
-
-OK, INVALID, EXPIRED, EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = "0", "3", "4", "8", "12", "13", "14"
+from tests.polling import eventually_async
+from tests.server.http2_peer import (
+    BUG,
+    EXHAUSTED,
+    EXPIRED,
+    INTERNAL,
+    LATE_BUG,
+    OK,
+    SLOW,
+    UNAVAILABLE,
+    UNIMPLEMENTED,
+    Peer,
+    connected,
+    data,
+    framed,
+    serving,
+)
 
 
 async def echoes(peer: Peer) -> None:
@@ -150,7 +163,7 @@ async def test_headers_that_come_again() -> None:
         assert (await peer.answer())["reset"] == Fault.PROTOCOL
         await peer.send(peer.call(b"", SLOW), peer.block([("late", "1")], 3, flags=h2.END_HEADERS | h2.END_STREAM))
         assert (await peer.answer())["reset"] == Fault.STREAM_CLOSED
-        await eventually(lambda: backend.waiting == 0)
+        await eventually_async(lambda: backend.waiting == 0)
         await peer.send(peer.head(flags=h2.END_HEADERS | h2.END_STREAM))
         assert (await peer.answer())["grpc-message"] == "The call has no message"
         await echoes(peer)
@@ -180,8 +193,7 @@ async def test_deadlines() -> None:
         await asyncio.sleep(0)
         assert backend.waiting == 0
         await peer.send(peer.call(b"in time", SLOW, grpc_timeout="10S"))
-        while not backend.waiting:
-            await asyncio.sleep(0)
+        await eventually_async(lambda: backend.waiting)
         backend.release.set()
         assert (await peer.answer())["message"] == b"in time"
 
@@ -190,19 +202,12 @@ async def test_a_call_that_the_client_gives_up_is_cancelled() -> None:
     """By RST_STREAM, or by going away."""
     async with serving() as (backend, port), connected(port) as peer:
         await peer.send(peer.call(b"", SLOW), peer.call(b"", SLOW))
-        await eventually(lambda: backend.waiting == 2)
+        await eventually_async(lambda: backend.waiting == 2)
         await peer.send(h2.reset(1, Fault.CANCEL))
-        await eventually(lambda: backend.waiting == 1)
+        await eventually_async(lambda: backend.waiting == 1)
         await echoes(peer)
         peer.writer.close()
-        await eventually(lambda: backend.waiting == 0 and not backend.server.connections)
-
-
-async def eventually(look: Any) -> None:
-    """Wait for `look` to hold."""
-    async with asyncio.timeout(5):
-        while not look():
-            await asyncio.sleep(0.005)
+        await eventually_async(lambda: backend.waiting == 0 and not backend.server.connections)
 
 
 async def test_answers_wait_for_the_windows() -> None:
@@ -335,14 +340,14 @@ async def test_memory_for_messages_is_bounded_over_all_connections() -> None:
             await peer.send(peer.head(), peer.head())
             for stream in (1, 3):
                 await peer.send(data(stream, framed(part * 16)[: 1 << 20]), *[data(stream, part)] * 14)
-        await eventually(lambda: backend.server.buffered == 60 << 20)
+        await eventually_async(lambda: backend.server.buffered == 60 << 20)
         await other.send(other.head(), data(5, framed(part * 16)[: 1 << 20]), *[data(5, part)] * 6)
         answer = await other.answer()
         assert (answer["stream"], answer["grpc-status"]) == (5, UNAVAILABLE)
         assert backend.rejected == ["buffered_bytes"]
         one.writer.close()
         other.writer.close()
-        await eventually(lambda: backend.server.buffered == 0)
+        await eventually_async(lambda: backend.server.buffered == 0)
 
 
 async def test_what_does_not_arrive_in_time() -> None:
@@ -370,7 +375,7 @@ async def test_a_client_that_does_not_read() -> None:
             message = b"x" * (1 << 20)
             for _ in range(30):
                 peer.writer.write(peer.call(message))
-            await eventually(lambda: not backend.server.connections)
+            await eventually_async(lambda: not backend.server.connections)
             assert backend.server.buffered == 0
 
 
@@ -398,7 +403,7 @@ async def test_a_drain_answers_what_is_in_flight() -> None:
     """Clients are sent elsewhere first; then new calls are refused, and the last answer ends the connection."""
     async with serving() as (backend, port), connected(port) as peer:
         await peer.send(peer.call(b"late", SLOW))
-        await eventually(lambda: backend.waiting == 1)
+        await eventually_async(lambda: backend.waiting == 1)
         backend.server.leave()
         assert (await peer.until(h2.GOAWAY)).payload[:8] == h2.LARGEST_WINDOW.to_bytes(4, "big") + b"\0\0\0\0"
         await echoes(peer)
@@ -430,7 +435,7 @@ def test_any_bytes_end_in_order(chunks: list[bytes], as_frames: bool) -> None:
                 peer.writer.write_eof()
                 while await peer.frame() is not None:
                     pass
-            await eventually(lambda: not backend.server.connections)
+            await eventually_async(lambda: not backend.server.connections)
             assert backend.server.buffered == 0
 
     asyncio.run(run())

@@ -15,9 +15,9 @@ from ropewalk_server.transport.http2.frames import Fault
 from ropewalk_server.transport.http2.rpc import Code, Head, Reply, failure
 from ropewalk_server.transport.http2.server import GrpcServer
 from ropewalk_server.transport.limits import REASONS
-from tests.server.http2_peer import SLOW, Peer, connected, data, framed, serving
-from tests.server.test_http1_header_cache import Wire
-from tests.server.test_http2 import UNAVAILABLE, eventually
+from tests.polling import eventually_async
+from tests.server.http2_peer import SLOW, UNAVAILABLE, Peer, connected, data, framed, serving
+from tests.server.wire import Wire
 
 
 class Reading(Wire):
@@ -199,20 +199,20 @@ async def test_small_calls_are_answered_while_large_ones_fill_the_memory() -> No
         for stream in (1, 3, 5, 7):
             await hog.send(data(stream, framed(part * 16)[: 1 << 20]), *[data(stream, part)] * 14)
         await hog.send(*[data(stream, part) for stream in (1, 3, 5)], data(7, part[:-100]))
-        await eventually(lambda: backend.server.buffered == (64 << 20) - 100)
+        await eventually_async(lambda: backend.server.buffered == (64 << 20) - 100)
         await other.send(other.call(b"x" * 60_000))
         assert (await other.answer())["message"] == b"x" * 60_000
         await other.send(other.call(b"x" * 70_000))
         assert (await other.answer())["grpc-status"] == UNAVAILABLE
         hog.writer.close()
-        await eventually(lambda: backend.server.buffered == 0)
+        await eventually_async(lambda: backend.server.buffered == 0)
 
 
 async def test_what_waits_for_its_answer_still_counts() -> None:
     """Until that is there."""
     async with serving() as (backend, port), connected(port) as peer:
         await peer.send(peer.call(b"x" * 1000, SLOW))
-        await eventually(lambda: backend.waiting == 1)
+        await eventually_async(lambda: backend.waiting == 1)
         assert backend.server.buffered == 1005
         backend.release.set()
         assert (await peer.answer())["message"] == b"x" * 1000
@@ -237,7 +237,7 @@ async def test_a_message_in_crumbs_is_a_flood() -> None:
         assert (await peer.answer())["message"] == b"x" * 200
         message = framed(b"x" * 5000)
         await peer.send(peer.head(), *[data(3, message[at : at + 1], flags=0) for at in range(2000)])
-        await eventually(lambda: "flood" in backend.rejected)
+        await eventually_async(lambda: "flood" in backend.rejected)
 
 
 @pytest.mark.parametrize(
@@ -258,5 +258,5 @@ async def test_every_limit_is_counted_by_its_reason(sent: Callable[[Peer], list[
     limits = {"deadline_seconds": 0.3, "header_seconds": 0.3, "max_streams": 2, "max_header_bytes": 8192}
     async with serving(**limits) as (backend, port), connected(port) as peer:
         await peer.send(*sent(peer))
-        await eventually(lambda: reason in backend.rejected)
+        await eventually_async(lambda: reason in backend.rejected)
         assert set(backend.rejected) <= set(REASONS)

@@ -26,8 +26,8 @@ from ropewalk_server.transport.http1.types import Request, Response
 from tests import foreign_models
 from tests.server.conftest import Server, next_ports
 from tests.server.grpc_clients import connected, refused, request
-from tests.server.test_openapi import held_to_its_word
-from tests.server.test_predictor import predictor
+from tests.server.openapi_check import held_to_its_word
+from tests.server.predictors import predictor
 from tests.trainer.imports import imported
 
 KERAS, SEVERAL, WORDS, EXAMPLES = 1, 2, 3, 4

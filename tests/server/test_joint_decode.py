@@ -28,7 +28,7 @@ from ropewalk_server.telemetry.stage_timing import REST_V1
 from ropewalk_server.transport.http1.types import Request, Response
 from ropewalk_server.transport.limits import Limits
 from tests.server import zoo
-from tests.server.test_openinference import png
+from tests.server.pictures import png
 
 PATH = b"/v1/models/zoo:predict"
 ROWS: dict[int, Any] = {

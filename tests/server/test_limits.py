@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.server.conftest import Published, Server, ready, row
+from tests.server.observed import resident
 
 PREDICT = "/v1/models/cancer:predict"
 HEAD = f"POST {PREDICT} HTTP/1.1\r\nhost: x\r\n".encode()
@@ -39,21 +41,13 @@ def rejected(server: Server) -> dict[str, int]:
     return {m[1]: int(m[2]) for m in re.finditer(r'rejected_total\{[^}]*reason="(\w+)"\} (\d+)', text)}
 
 
-def resident(server: Server) -> int:
-    """The process's memory in bytes."""
-    text = Path(f"/proc/{server.pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", text)
-    assert found is not None
-    return int(found[1]) * 1024
-
-
 def send(server: Server, *parts: bytes, pause: float = 0.0, seconds: float = 10.0) -> bytes:
     """What comes back until the server closes; parts are sent with pauses, as far as the server lets us."""
     with socket.create_connection(("127.0.0.1", server.ports[0]), timeout=seconds) as client:
         try:
             for part in parts:
                 client.sendall(part)
-                time.sleep(pause)
+                select.select([client], [], [], pause)  # an answer ends the pause
         except OSError:
             pass
         received = b""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.server.conftest import Server, row
-from tests.server.test_limits import resident
+from tests.server.observed import resident
 
 Published = tuple[Path, list[dict[str, Any]]]
 SWITCHES, SETTLED = 30, 5

@@ -35,7 +35,7 @@ from ropewalk_server.transport.http1.types import Request, Response
 from ropewalk_server.transport.http2.rpc import Code, Head, Reply
 from ropewalk_server.transport.limits import Limits
 from tests.server.conftest import row
-from tests.server.test_predictor import predictor
+from tests.server.predictors import predictor
 
 
 class Octets(bytearray):

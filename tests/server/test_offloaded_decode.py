@@ -15,7 +15,7 @@ from ropewalk_server.serving.model import Model, load
 from ropewalk_server.transport.http1.types import Request, Response
 from tests.server.conftest import Server
 from tests.server.openinference import ROW, infer, tensor
-from tests.server.test_predictor import predictor
+from tests.server.predictors import predictor
 from tests.server.zoo import MIXED, NUMBERS
 
 ROWS = 2500

@@ -9,20 +9,19 @@ import base64
 import json
 import struct
 import urllib.request
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from ropewalk_server.protocols.openinference.rest_messages import read_infer
 from ropewalk_server.serving.model import load
 from tests.server.conftest import Server, row
 from tests.server.openinference import ROW, TYPES, Given, array, ask, by_tfserving, infer, tensor, tensors, values
+from tests.server.pictures import png
 from tests.server.zoo import CLASSES, IMAGE, MIXED, NUMBERS, TENSOR
 
 MISSING = {"y": None, "m": None, "note": None}
@@ -92,18 +91,6 @@ def test_what_is_missing_or_unknown_means_the_same(zoo: Server, changes: Given, 
     assert status == 200, document
     expected = by_tfserving(zoo, MIXED, {**ROW, **equal})[0]
     assert values(document)["probabilities"] == expected["probabilities"]
-
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """A grey image of 8 bits, unfiltered."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    height, width = pixels.shape
-    lines = b"".join(b"\0" + line.tobytes() for line in pixels)
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
 
 
 def test_images(client: triton.InferenceServerClient, zoo: Server) -> None:

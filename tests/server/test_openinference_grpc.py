@@ -20,10 +20,10 @@ from tritonclient.grpc import service_pb2 as pb
 from tritonclient.utils import InferenceServerException
 
 from ropewalk_server.protocols.protos import health_pb2
+from tests.server.certificates import certificate, secret
 from tests.server.conftest import Published, Server, ready, row
 from tests.server.grpc_clients import SECONDS, connected, refused
 from tests.server.openinference import ROW, TYPES, array, by_tfserving
-from tests.server.test_credentials import certificate, secret
 from tests.server.zoo import IMAGE, MIXED, NUMBERS, TENSOR
 
 Code = grpc.StatusCode

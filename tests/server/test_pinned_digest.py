@@ -8,7 +8,7 @@ from typing import Any
 from ropewalk_model import digests, manifest
 from ropewalk_model.manifest import build_manifest, verify, write_manifest
 from tests.server.conftest import Server
-from tests.server.test_versions import live, state
+from tests.server.observed import live, state
 
 Published = tuple[Path, list[dict[str, Any]]]
 

@@ -22,26 +22,12 @@ from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.model import Model, load
 from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
 from ropewalk_server.telemetry.prometheus import render
-from ropewalk_server.telemetry.receipts import Issued, Receipts
-from ropewalk_server.telemetry.recorder import Recorder
+from ropewalk_server.telemetry.receipts import Issued
 from ropewalk_server.transport.http1.types import Request, Response, encode
 from ropewalk_server.transport.http2.rpc import Code, Head, Reply
 from ropewalk_server.transport.limits import REASONS, Limits
 from tests.server.conftest import row
-
-
-class One:
-    """Versions, of which there is one."""
-
-    live = 1
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self.held: dict[int, Any] = {}
-        self.loads: dict[str, int] = {}
-
-    def model(self, version: int) -> Model:
-        return self._model
+from tests.server.predictors import predictor
 
 
 @pytest.fixture
@@ -55,13 +41,6 @@ def slow(model: Model) -> Model:
     """One that is computed in a thread."""
     model.curve = replace(model.curve, fixed=1e5)
     return model
-
-
-def predictor(model: Model, **limits: Any) -> Predictor:
-    """Of this version alone."""
-    found = Predictor("cancer", One(model), Recorder(), Receipts(None))  # type: ignore[arg-type]
-    found.limits = Limits(**limits)
-    return found
 
 
 def batch(model: Model) -> Batch:

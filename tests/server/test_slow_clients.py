@@ -24,7 +24,7 @@ from ropewalk_server.telemetry.prometheus import render
 from ropewalk_server.transport.http1.server import HttpServer
 from ropewalk_server.transport.limits import Limits
 from tests.server.conftest import Published, row
-from tests.server.test_predictor import predictor
+from tests.server.predictors import predictor
 
 BODY = json.dumps({"instances": [row()]}).encode()
 HEAD = b"POST /v1/models/cancer:predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n" % len(BODY)

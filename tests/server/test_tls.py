@@ -15,8 +15,9 @@ from ropewalk_server.transport import tls
 from ropewalk_server.transport.http1.server import HttpServer
 from ropewalk_server.transport.http1.types import Response
 from ropewalk_server.transport.limits import Limits
-from tests.server.test_credentials import certificate
-from tests.server.test_http1_header_cache import post
+from tests.polling import eventually_async
+from tests.server.certificates import certificate
+from tests.server.wire import post
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -55,13 +56,6 @@ class Port:
             writer.close()
 
 
-async def eventually(look: Callable[[], bool]) -> None:
-    """Wait for `look` to hold."""
-    async with asyncio.timeout(5):
-        while not look():
-            await asyncio.sleep(0.005)
-
-
 @LOOPS
 def test_a_client_that_shakes_no_hands_counts(run: Run, directory: Path) -> None:
     """The one too many is cut off; those that leave, or speak something else, make room again."""
@@ -70,15 +64,15 @@ def test_a_client_that_shakes_no_hands_counts(run: Run, directory: Path) -> None
         port = Port(directory)
         number = await port.server.start("127.0.0.1", 0, port.mine)
         assert (await port.ask(number, post(b"abc"))).endswith(b"3")
-        await eventually(lambda: port.server.open == 0)
+        await eventually_async(lambda: port.server.open == 0)
         silent = [await asyncio.open_connection("127.0.0.1", number) for _ in range(2)]
-        await eventually(lambda: len(port.server.handshakes) == 2)
+        await eventually_async(lambda: len(port.server.handshakes) == 2)
         with pytest.raises((OSError, asyncio.IncompleteReadError)):
             await port.ask(number, post(b"abc"))
         assert port.reasons == ["connections"]
         silent[0][1].close()
         silent[1][1].write(b"GET / HTTP/1.1\r\n\r\n")
-        await eventually(lambda: port.server.open == 0)
+        await eventually_async(lambda: port.server.open == 0)
         assert (await port.ask(number, post(b"a" * 7))).endswith(b"7")
         silent[1][1].close()
         await port.server.stop(grace_seconds=1.0)
@@ -96,7 +90,7 @@ def test_a_handshake_that_does_not_end_is_ended(run: Run, directory: Path, monke
         number = await port.server.start("127.0.0.1", 0, port.mine)
         reader, writer = await asyncio.open_connection("127.0.0.1", number)
         assert await reader.read() == b""
-        await eventually(lambda: port.server.open == 0)
+        await eventually_async(lambda: port.server.open == 0)
         writer.close()
         await port.server.stop(grace_seconds=1.0)
 

@@ -14,7 +14,7 @@ import pytest
 from ropewalk_server.auth import token_review
 from ropewalk_server.auth.credentials import Verdict
 from ropewalk_server.auth.token_review import ApiServer, Asked, Unavailable
-from tests.server.test_credentials import certificate
+from tests.server.certificates import certificate
 
 Script = list[tuple[int, bytes]]
 

@@ -14,19 +14,9 @@ from ropewalk_server.serving.crashmarks import CrashMarks
 from ropewalk_server.serving.routes import Route
 from ropewalk_server.serving.versions import mark_of
 from tests.server.conftest import Server, row
+from tests.server.observed import live, state
 
 Published = tuple[Path, list[dict[str, Any]]]
-
-
-def live(server: Server, version: int) -> bool:
-    """Whether that version answers."""
-    return server.status().get("live") == version
-
-
-def state(server: Server, version: int) -> tuple[str, str]:
-    """State and reason of a version in this pod."""
-    found = [one for one in server.status().get("versions", []) if one["version"] == version]
-    return (found[0]["state"], found[0]["reason"]) if found else ("", "")
 
 
 def test_not_ready_before_a_version_has_answered(server: Server) -> None:

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from ropewalk.core.deployment.observe.pods import NUDGE_ANNOTATION
+from ropewalk.core.kinds import CHILDREN, RESOURCES, Kind, Watch
 from ropewalk.core.names import MANAGED_BY_LABEL
-from ropewalk.shell import lease, metrics, reconcile, watches
-from ropewalk.shell.cluster import PLURALS
+from ropewalk.shell import lease, metrics
 from ropewalk_contract.api.crd import schemas
 from ropewalk_server.telemetry import prometheus as server_metrics
 
@@ -42,9 +42,9 @@ def rights(role: dict[str, Any]) -> Rights:
     return found
 
 
-def group_and_plural(kind: tuple[str, str]) -> tuple[str, str]:
-    """How RBAC names a kind that the code names by apiVersion and kind."""
-    return kind[0].rpartition("/")[0], PLURALS[kind]
+def resource(kind: Kind) -> tuple[str, str]:
+    """API group and plural, as RBAC names a kind."""
+    return kind.group, kind.plural
 
 
 OPERATOR = rights(the("ClusterRole", "ropewalk-operator"))
@@ -56,13 +56,10 @@ DELETED = {"jobs", "pods", "configmaps", "horizontalpodautoscalers"}
 
 
 def test_what_is_listed_and_watched_may_be_and_no_more() -> None:
-    """By the very tables that the shell reads and listens by."""
-    kinds = {kind for core in reconcile.CORES.values() for kind in (*core.children, *core.quiet)}
-    listed = {group_and_plural(kind) for kind in kinds} | {
-        ("ropewalk.dev", plural) for plural in watches.PLURALS.values()
-    }
-    watched = {(group, plural) for group, _, plural in (*watches.WATCHED_CHILDREN, *watches.WATCHED_FOR_DELETION)}
-    watched |= {("ropewalk.dev", plural) for plural in watches.PLURALS.values()}
+    """By the very table that the shell reads and watches by."""
+    kinds = (*RESOURCES.values(), *CHILDREN)
+    listed = {resource(kind) for kind in kinds}
+    watched = {resource(kind) for kind in kinds if kind.watch is not Watch.NONE}
     assert {key for key, verbs in OPERATOR.items() if "list" in verbs} == listed
     assert {key for key, verbs in OPERATOR.items() if "watch" in verbs} == watched
 

@@ -19,7 +19,7 @@ from ropewalk.shell.queue import Key
 from ropewalk.shell.reconcile import Reconciler
 from ropewalk.shell.watches import _owners
 from ropewalk.shell.write_fence import WriteFence
-from tests.core import test_deployment_import as importing
+from tests.core import import_world as importing
 from tests.core.deployment_world import CONFIG
 
 PLURALS_HERE = {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import json
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -17,51 +17,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import simplejpeg
-from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from ropewalk_model import examples, manifest
-from ropewalk_model.baseline import Baseline
-from ropewalk_model.features import Encoder
-from ropewalk_model.manifest import Manifest
-from ropewalk_model.signature import Signature
+from ropewalk_model import manifest
 from ropewalk_trainer import lazy_imports
-from ropewalk_trainer.publishing import compiled
+from tests.polling import eventually
 from tests.trainer.support import Pod, Result, example
+from tests.trainer.versions import check_version
 
 ROOT = Path(__file__).parents[2]
-
-
-def answers(version: Manifest, engine: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """examples.json and what an engine answers for its rows, by the way that a server goes."""
-    document = version.read_json(manifest.EXAMPLES)
-    signature = Signature.from_document(version.read_json(manifest.SIGNATURE))
-    encoder = Encoder.from_document(version.read_json(manifest.FEATURES))
-    file = next(one.file for one in version.engines if one.name == engine)
-    columns = examples.columns_of(signature, examples.instances(document))
-    core = compiled.LOADERS[engine](version.directory / file).session()(encoder.encode(columns))
-    return document, signature.answer(core)
-
-
-def check_version(version: Manifest) -> None:
-    """All engines and the SavedModel give the examples' answers; the manifest says how long they take."""
-    assert {one.name for one in version.engines} == {"LiteRT", "OpenVINO", "ONNXRuntime", "TensorFlow"}
-    for engine in version.engines:
-        assert set(engine.latency_micros) == {"1", "256"}
-        document, got = answers(version, engine.name)
-        assert examples.disagreement(document, got) is None
-    document = version.read_json(manifest.EXAMPLES)
-    signature = Signature.from_document(version.read_json(manifest.SIGNATURE))
-    tf = lazy_imports.tensorflow()
-    columns = examples.columns_of(signature, examples.instances(document))
-    serve = tf.saved_model.load(str(version.directory)).signatures["serving_default"]
-    saved = serve(**{n: tf.constant(c.tolist() if c.dtype == object else c) for n, c in columns.items()})
-    outputs = {name: value.numpy() for name, value in saved.items()}
-    if "label" in outputs:
-        outputs["label"] = np.array([word.decode() for word in outputs["label"]], dtype=object)
-    assert examples.disagreement(document, outputs) is None
-    baseline = Baseline.from_document(version.read_json(manifest.BASELINE))
-    assert sum(baseline.prediction_counts) == baseline.rows
 
 
 def small(name: str, epochs: int, **changes: Any) -> dict[str, Any]:
@@ -304,13 +268,16 @@ def test_progress_and_an_orderly_end_when_the_pod_is_told_to_stop(pod: Pod, canc
     port = 18090 + os.getpid() % 500
     process = start(pod, port)
     seen: dict[str, Any] = {}
-    end = time.monotonic() + 60
-    while time.monotonic() < end and process.poll() is None and "epoch" not in seen:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/progress", timeout=1) as answer:
-                seen = json.load(answer)
-        except OSError:
-            time.sleep(0.02)
+
+    def progress() -> dict[str, Any]:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/progress", timeout=1) as got,
+        ):
+            seen.update(json.load(got))
+        return {**seen, "exitCode": process.poll()}
+
+    eventually(progress, until=lambda p: "epoch" in p or p["exitCode"] is not None, pause=0.02)
     if stop:
         assert seen["epochs"] == 3000
         process.terminate()

@@ -95,7 +95,7 @@ def test_an_attempt_goes_on_from_what_it_left(old: Path, pod: Pod) -> None:
 def test_the_next_run_is_compared_with_its_version(old: Path, pod: Pod) -> None:
     """As the champion, whose engines have no map of outputs."""
     champion = {"version": 1, "uri": "pvc://models/ropewalk/ns/p/models/1", "digest": DIGEST}
-    spec = {**SPEC, "evaluate": {"baseline": {"minImprovement": "-1"}}}
+    spec = {**SPEC, "evaluate": {"metrics": [{"name": "accuracy", "maxRegression": "0.5"}]}}
     found = pod.run(spec, run=2, champion=champion)
     assert found.code == 0, found.message
     assert smoke_test.main() == 0

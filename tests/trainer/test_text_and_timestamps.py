@@ -23,7 +23,7 @@ from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.publishing import savedmodel, savedmodel_strings
 from ropewalk_trainer.training.trained_model import ROWS_AT_ONCE
 from tests.trainer.support import Pod, Result, example
-from tests.trainer.test_runs import check_version
+from tests.trainer.versions import check_version
 
 CHARACTERS = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_model.features import Encoder
 from ropewalk_model.store import ArtifactStore
 from ropewalk_trainer.data.table import Table
@@ -43,7 +44,7 @@ class Context:
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
-    blessing: str = "NotEvaluated"
+    blessing: str = reasons.NOT_EVALUATED
     reasons: list[str] = field(default_factory=list)
     candidate: Path | None = None
     skip: tuple[str, str] | None = None

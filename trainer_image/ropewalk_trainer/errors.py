@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-EXIT_UNKNOWN = 1
-EXIT_USER = 64
-EXIT_DATA = 65
-EXIT_AGAIN = 75
+from ropewalk_contract import reasons, wire
 
 
 class RunFailure(Exception):
     """A run cannot go on. `reason` is CamelCase; the message names the thing, the value and the remedy."""
 
-    exit_code = EXIT_UNKNOWN
+    exit_code = wire.EXIT_UNKNOWN
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -26,26 +23,26 @@ class RunFailure(Exception):
 class UserError(RunFailure):
     """The spec asks for something impossible; another attempt would fail alike."""
 
-    exit_code = EXIT_USER
+    exit_code = wire.EXIT_USER
 
 
 class InvalidSpec(UserError):
     """A field of the spec has a value that this code cannot honour."""
 
     def __init__(self, field: str, value: Any, remedy: str) -> None:
-        super().__init__("InvalidSpec", f"{field} is {value!r}: {remedy}")
+        super().__init__(reasons.INVALID_SPEC, f"{field} is {value!r}: {remedy}")
 
 
 class DataError(RunFailure):
     """The data is not what the spec promises; another attempt would fail alike."""
 
-    exit_code = EXIT_DATA
+    exit_code = wire.EXIT_DATA
 
 
 class TryAgain(RunFailure):
     """The surroundings failed (preempted, store not reachable)."""
 
-    exit_code = EXIT_AGAIN
+    exit_code = wire.EXIT_AGAIN
 
 
 PASSED_ON = (RunFailure, MemoryError, OSError)
@@ -85,7 +82,7 @@ class Anomaly:
 
     def sentence(self) -> str:
         """For people."""
-        if self.reason in ("MinRows", "RowsChanged"):
+        if self.reason in (reasons.MIN_ROWS, reasons.ROWS_CHANGED):
             return f"{self.reason}: {self.example}"
         shown = "" if self.example is None else f", for example {self.example!r}"
         rows = f"{self.count} rows ({self.share:.1%})" if self.count else "the source"

@@ -13,8 +13,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from ropewalk_contract import reasons, wire
 from ropewalk_model import termination_message
-from ropewalk_trainer.errors import EXIT_UNKNOWN, InvalidSpec, RunFailure, TryAgain
+from ropewalk_trainer.errors import InvalidSpec, RunFailure, TryAgain
 from ropewalk_trainer.store import layout
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ class Tail(logging.Handler):
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and run; the exit code tells the operator about another attempt."""
-    parser = argparse.ArgumentParser(prog="ropewalk-train")
-    text = "run: do what /ropewalk/run/run.json says; errand: do what /ropewalk/run/errand.json says"
-    parser.add_argument("command", choices=["run", "errand"], help=text)
+    parser = argparse.ArgumentParser(prog=wire.TRAIN_PROGRAM)
+    commands = {wire.RUN_COMMAND: wire.RUN_FILE, wire.HELPER_JOB_COMMAND: wire.HELPER_JOB_FILE}
+    text = "; ".join(f"{name}: do what {wire.ROOT}/{wire.RUN_FOLDER}/{file} says" for name, file in commands.items())
+    parser.add_argument("command", choices=list(commands), help=text)
     command = parser.parse_args(arguments).command
     tail = Tail()
     form = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
@@ -50,13 +52,13 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, handlers=[stream, tail], force=True)
     for noisy in ("tensorflow", "absl", "tf2onnx"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    return _errand() if command == "errand" else _run(tail)
+    return _errand() if command == wire.HELPER_JOB_COMMAND else _run(tail)
 
 
 def _errand() -> int:
     from ropewalk_trainer.helper_jobs import runner
 
-    document, code = runner.run(layout.root() / "run" / "errand.json")
+    document, code = runner.run(wire.root() / wire.RUN_FOLDER / wire.HELPER_JOB_FILE)
     _say(document)
     return code
 
@@ -95,7 +97,7 @@ def _run(tail: Tail) -> int:
         log.error("the record could not be written: %s", error)
     _say(runner.message(context, failure, list(tail.lines)))
     stop()
-    return 0 if failure is None else failure.exit_code or EXIT_UNKNOWN
+    return 0 if failure is None else failure.exit_code or wire.EXIT_UNKNOWN
 
 
 def _failure(error: Exception) -> RunFailure:
@@ -103,19 +105,19 @@ def _failure(error: Exception) -> RunFailure:
     if isinstance(error, RunFailure):
         return error
     log.exception("the run crashed", exc_info=error)
-    return RunFailure("Crashed", f"{type(error).__name__}: {error}"[:500])
+    return RunFailure(reasons.CRASHED, f"{type(error).__name__}: {error}"[:500])
 
 
 def _context(progress: Progress) -> Context:
     from ropewalk_trainer import run_document
     from ropewalk_trainer.context import Context
 
-    path = layout.root() / "run" / "run.json"
+    path = wire.root() / wire.RUN_FOLDER / wire.RUN_FILE
     try:
         run = run_document.load(path)
     except (OSError, ValueError, KeyError) as error:
         raise InvalidSpec(
-            "run.json", str(error)[:100], "the operator writes this file; is its ConfigMap mounted?"
+            wire.RUN_FILE, str(error)[:100], "the operator writes this file; is its ConfigMap mounted?"
         ) from error
     own = layout.Store.of(run.spec.artifacts_uri, run.namespace, run.pipeline)
     try:
@@ -123,10 +125,10 @@ def _context(progress: Progress) -> Context:
         own.begin(run.run_id, run.uid)
     except OSError as error:
         text = f"{own.uri} cannot be written: {error.strerror}; is its claim full or read-only?"
-        raise TryAgain("StoreUnavailable", text) from error
-    work = layout.root() / "work"
+        raise TryAgain(reasons.STORE_UNAVAILABLE, text) from error
+    work = wire.root() / wire.WORK_FOLDER
     work.mkdir(parents=True, exist_ok=True)
-    attempt = int(os.environ.get("ROPEWALK_ATTEMPT", "1"))
+    attempt = int(os.environ.get(wire.ATTEMPT_VARIABLE, "1"))
     return Context(run, own, attempt, work, progress)
 
 
@@ -140,7 +142,7 @@ def _say(document: dict[str, object]) -> None:
 
 def _preempted(number: int, frame: object) -> None:
     """The pod is being evicted or drained: end the stage in an orderly way, another attempt will follow."""
-    raise TryAgain("Preempted", "the pod was told to stop before the run had ended")
+    raise TryAgain(reasons.PREEMPTED, "the pod was told to stop before the run had ended")
 
 
 def entry() -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-DEFAULT_PORT = 8090
+from ropewalk_contract import wire
+
 log = logging.getLogger(__name__)
 
 
@@ -69,7 +70,7 @@ class Progress:
 
             def do_GET(self) -> None:
                 """Answer."""
-                if self.path != "/progress":
+                if self.path != wire.PROGRESS_PATH:
                     self.send_error(404)
                     return
                 body = json.dumps(progress.document()).encode()
@@ -82,7 +83,7 @@ class Progress:
             def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing: a scrape a second is not news."""
 
-        port = int(os.environ.get("ROPEWALK_PROGRESS_PORT", DEFAULT_PORT))
+        port = int(os.environ.get(wire.PROGRESS_PORT_VARIABLE, wire.PROGRESS_PORT))
         try:
             server = ThreadingHTTPServer(("", port), Handler)
         except OSError as error:

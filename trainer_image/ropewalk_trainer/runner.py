@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from ropewalk_contract import reasons, wire
 from ropewalk_model import digests, store, termination_message
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import Anomaly, RunFailure
@@ -26,7 +27,7 @@ def run(context: Context) -> RunFailure | None:
         except RunFailure as error:
             failure = error
         except MemoryError:
-            failure = RunFailure("MemoryExceeded", "memory ran out; raise spec.train.resources.limits.memory")
+            failure = RunFailure(reasons.MEMORY_EXCEEDED, "memory ran out; raise spec.train.resources.limits.memory")
         except OSError as error:
             failure = _of_store(error)
         if failure is not None:
@@ -48,8 +49,8 @@ def _of_store(error: OSError) -> RunFailure:
 
     place = error.filename or "the store"
     if error.errno == 28:
-        return RunFailure("StoreFull", f"{place}: no space left; enlarge the claim or delete old runs")
-    return TryAgain("StoreUnavailable", f"{place}: {error.strerror or error}")
+        return RunFailure(reasons.STORE_FULL, f"{place}: no space left; enlarge the claim or delete old runs")
+    return TryAgain(reasons.STORE_UNAVAILABLE, f"{place}: {error.strerror or error}")
 
 
 def _hand_over(context: Context) -> None:
@@ -61,9 +62,9 @@ def _hand_over(context: Context) -> None:
             "smokeTest": dict(context.run.raw["spec"].get("smokeTest") or {}),
         }
     else:
-        reason, message = context.skip or ("NotBlessed", "; ".join(context.reasons))
+        reason, message = context.skip or (reasons.NOT_BLESSED, "; ".join(context.reasons))
         document = {"skip": reason, "message": message}
-    layout.write_json(context.work / "publish.json", document)
+    layout.write_json(context.work / wire.PUBLISH_FILE, document)
 
 
 def message(context: Context, failure: RunFailure | None, lines: list[str]) -> dict[str, Any]:
@@ -89,9 +90,9 @@ def message(context: Context, failure: RunFailure | None, lines: list[str]) -> d
         }
     elif context.skip is not None:
         document |= {"reason": context.skip[0], "message": context.skip[1]}
-    elif context.blessing == "NotBlessed":
+    elif context.blessing == reasons.NOT_BLESSED:
         results = [check["result"] for check in context.evaluation["checks"]]
-        reason = BASELINE_UNUSABLE if BASELINE_UNUSABLE in results else "NotBlessed"
+        reason = BASELINE_UNUSABLE if BASELINE_UNUSABLE in results else reasons.NOT_BLESSED
         document |= {"reason": reason, "message": "; ".join(context.reasons)[:600]}
     path = context.path("record.json")
     if store.exists(context.files, path):

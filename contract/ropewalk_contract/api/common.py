@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema
 
+from ropewalk_contract import wire
 from ropewalk_contract.api.markers import IntOrString, Keywords, ListAtomic, ListMap, Rule
 
-GROUP = "ropewalk.dev"
+GROUP = wire.GROUP
 VERSION = "v1alpha1"
-API_VERSION: Final = "ropewalk.dev/v1alpha1"
+API_VERSION: Final = wire.API_VERSION
 
 MAX_NAME = 52
 """Longest name of a resource: what is derived from it (labels, Services, pods) must stay within 63."""

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
+
 X, IDS, Y = "x", "ids", "y"
 """The inputs of a core, and the name of its output where it has one alone."""
 Arrays = Mapping[str, NDArray[Any]]
@@ -44,7 +46,7 @@ class Engine(Protocol):
 class EngineError(Exception):
     """The engine cannot load this network, or may not; a CamelCase reason and a message for people."""
 
-    def __init__(self, message: str, reason: str = "NoEngine") -> None:
+    def __init__(self, message: str, reason: str = reasons.NO_ENGINE) -> None:
         super().__init__(message)
         self.reason = reason
 

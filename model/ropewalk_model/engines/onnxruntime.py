@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_model.engines.interface import (
     IDS,
     Arrays,
@@ -135,9 +136,9 @@ def _check(content: bytes) -> None:
     for part in _parts(model):
         if isinstance(part, NodeProto) and part.domain not in DOMAINS:
             text = f"the network's operator {part.domain}.{part.op_type} is none of ONNX's own and is refused"
-            raise EngineError(text, "ForbiddenOp")
+            raise EngineError(text, reasons.FORBIDDEN_OP)
         if isinstance(part, TensorProto) and (part.data_location or part.external_data):
-            raise EngineError(f"the network keeps {part.name!r} in another file and is refused", "ForbiddenOp")
+            raise EngineError(f"the network keeps {part.name!r} in another file and is refused", reasons.FORBIDDEN_OP)
 
 
 def _parts(message: Message) -> Iterator[Message]:

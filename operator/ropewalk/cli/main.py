@@ -7,6 +7,8 @@ import asyncio
 import os
 import sys
 
+from ropewalk_contract import wire
+
 from ..core.plan import Config
 
 
@@ -18,20 +20,22 @@ def main(arguments: list[str] | None = None) -> int:
     operator.add_argument("--kubeconfig", help="run outside the cluster, as the user of this kubeconfig")
     operator.add_argument("--context", help="the kubeconfig's context (default: its current one)")
     operator.add_argument("--namespace", action="append", default=[], help="watch only this namespace; may be repeated")
-    operator.add_argument("--port", type=int, default=8080, help="of /healthz, /readyz and /metrics (default: 8080)")
+    operator.add_argument(
+        "--port", type=int, default=wire.OPERATOR_PORT, help="of /healthz, /readyz and /metrics (default: %(default)s)"
+    )
     operator.add_argument(
         "--trainer-image",
-        default=os.environ.get("ROPEWALK_TRAINER_IMAGE"),
+        default=os.environ.get(wire.TRAINER_IMAGE_VARIABLE),
         help="image of training Jobs (default: $ROPEWALK_TRAINER_IMAGE)",
     )
     operator.add_argument(
         "--server-image",
-        default=os.environ.get("ROPEWALK_SERVER_IMAGE"),
+        default=os.environ.get(wire.SERVER_IMAGE_VARIABLE),
         help="image of servers (default: $ROPEWALK_SERVER_IMAGE)",
     )
     operator.add_argument(
         "--server-tf-image",
-        default=os.environ.get("ROPEWALK_SERVER_TF_IMAGE", ""),
+        default=os.environ.get(wire.SERVER_TF_IMAGE_VARIABLE, ""),
         help="image of servers with TensorFlow, for models that nothing else serves (default: "
         "$ROPEWALK_SERVER_TF_IMAGE)",
     )
@@ -42,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     operator.add_argument(
         "--identity",
-        default=os.environ.get("POD_NAME", ""),
+        default=os.environ.get(wire.POD_VARIABLE, ""),
         help="holder of the Lease (default: $POD_NAME, else made up); two with the same must never run at once",
     )
     operator.add_argument("--verbose", action="store_true", help="log more")

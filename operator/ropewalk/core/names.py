@@ -10,14 +10,16 @@ import json
 import re
 from typing import Any
 
-GROUP = "ropewalk.dev"
+from ropewalk_contract import wire
+
+GROUP = wire.GROUP
 PIPELINE_LABEL = f"{GROUP}/pipeline"
 MODEL_DEPLOYMENT_LABEL = f"{GROUP}/modeldeployment"
 RUN_LABEL = f"{GROUP}/run"
 PART_LABEL = f"{GROUP}/part"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
 HELPER_JOB_LABEL = f"{GROUP}/errand"
-MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY_LABEL = wire.MANAGED_BY_LABEL
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 MAX_LENGTH = 63

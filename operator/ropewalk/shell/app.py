@@ -12,6 +12,9 @@ from typing import Any
 
 import aiohttp
 
+from ropewalk_contract import wire
+
+from ..core.kinds import PIPELINE, RESOURCES
 from ..core.plan import Config, ScrapeRequest
 from . import crd_check
 from .cluster import ApiError, Cluster
@@ -19,7 +22,7 @@ from .connection import Connection, connect
 from .health import serve
 from .lease import Lease
 from .queue import PASSES_AT_ONCE, Key, Queue
-from .reconcile import API_VERSION, CORES, Reconciler
+from .reconcile import Reconciler
 from .scrape import DirectReader, PodReader
 from .watches import listen
 from .write_fence import WriteFence
@@ -39,7 +42,7 @@ class Options:
     context: str | None = None
     namespaces: tuple[str, ...] = ()
     """Watched namespaces; empty: all."""
-    port: int = 8080
+    port: int = wire.OPERATOR_PORT
     identity: str = ""
     """Holder of the Lease; empty: made from host and process. Give it only where two with it can never run at once,
     as the containers of one pod: after a crash the next one then leads at once."""
@@ -143,21 +146,21 @@ class Operator:
         try:
             found = await crd_check.mismatch(self._cluster)
             if found is None:
-                for kind in CORES:
-                    await self._cluster.list(API_VERSION, kind, self._scope()[0])
+                for kind in RESOURCES.values():
+                    await self._cluster.list(kind, self._scope()[0])
         except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
-            return f"the resources of {API_VERSION} cannot be read ({error}); {crd_check.REMEDY}"
+            return f"the resources of {PIPELINE.api_version} cannot be read ({error}); {crd_check.REMEDY}"
         return found
 
     def _scope(self) -> tuple[str | None, ...]:
         return self._options.namespaces or (None,)
 
     async def _enqueue_all(self, queue: Queue) -> None:
-        for kind in CORES:
+        for kind in RESOURCES.values():
             for namespace in self._scope():
-                for item in await self._cluster.list(API_VERSION, kind, namespace):
+                for item in await self._cluster.list(kind, namespace):
                     meta = item["metadata"]
-                    queue.add(Key(kind, meta["namespace"], meta["name"]))
+                    queue.add(Key(kind.name, meta["namespace"], meta["name"]))
 
     async def _resync(self, queue: Queue) -> None:
         """Look at everything when leadership begins, and every ten minutes in case an event was lost."""

@@ -13,29 +13,16 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 
+from ropewalk_contract import reasons
+
+from ..core import kinds
+from ..core.kinds import Kind
 from ..core.plan import MANAGER, Json, Ref
 from .connection import Connection
 from .write_fence import WriteFence
 
 STATUS_MANAGER = "ropewalk-status"
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
-PLURALS = {
-    ("v1", "Pod"): "pods",
-    ("v1", "Service"): "services",
-    ("v1", "ConfigMap"): "configmaps",
-    ("v1", "ServiceAccount"): "serviceaccounts",
-    ("v1", "PersistentVolumeClaim"): "persistentvolumeclaims",
-    ("v1", "Event"): "events",
-    ("apps/v1", "Deployment"): "deployments",
-    ("batch/v1", "Job"): "jobs",
-    ("policy/v1", "PodDisruptionBudget"): "poddisruptionbudgets",
-    ("networking.k8s.io/v1", "NetworkPolicy"): "networkpolicies",
-    ("autoscaling/v2", "HorizontalPodAutoscaler"): "horizontalpodautoscalers",
-    ("coordination.k8s.io/v1", "Lease"): "leases",
-    ("ropewalk.dev/v1alpha1", "Pipeline"): "pipelines",
-    ("ropewalk.dev/v1alpha1", "ModelDeployment"): "modeldeployments",
-    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): "customresourcedefinitions",
-}
 
 
 class ApiError(Exception):
@@ -84,13 +71,11 @@ class Cluster:
             raise
         return {**found, "apiVersion": ref.api_version, "kind": ref.kind}
 
-    async def list(
-        self, api_version: str, kind: str, namespace: str | None, selector: str = ""
-    ) -> list[dict[str, Any]]:
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> list[dict[str, Any]]:
         """Every matching object, each with its apiVersion and kind, which the API server leaves out of lists."""
         query = f"?{urlencode({'labelSelector': selector})}" if selector else ""
-        found = await self._request("GET", _path(api_version, kind, namespace) + query)
-        return [{**item, "apiVersion": api_version, "kind": kind} for item in found.get("items") or ()]
+        found = await self._request("GET", _path(kind.api_version, kind.name, namespace) + query)
+        return [{**item, "apiVersion": kind.api_version, "kind": kind.name} for item in found.get("items") or ()]
 
     async def pod_proxy(self, namespace: str, pod: str, port: int, path: str) -> dict[str, Any]:
         """GET of a pod through the API server: for an operator outside the cluster's network."""
@@ -211,7 +196,7 @@ def _path(api_version: str, kind: str, namespace: str | None, name: str | None =
     root = "/api/v1" if api_version == "v1" else f"/apis/{api_version}"
     scope = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
     item = f"/{quote(name, safe='')}" if name else ""
-    return f"{root}{scope}/{PLURALS[api_version, kind]}{item}"
+    return f"{root}{scope}/{kinds.of(api_version, kind).plural}{item}"
 
 
 def _path_of(body: Json, namespace: str) -> str:
@@ -238,4 +223,4 @@ def _check_ours(ref: Ref, there: Json, body: Json) -> None:
         f"{ref.kind} {ref.name} exists and is not Ropewalk's: delete or rename it, "
         f"or give {ours['kind']} {ours['name']} another name"
     )
-    raise NameTaken(409, "NameTaken", text)
+    raise NameTaken(409, reasons.NAME_TAKEN, text)

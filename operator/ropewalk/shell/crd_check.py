@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ropewalk_contract.api.crd import SCHEMA_ANNOTATION, schemas
 
-from ..core.plan import Ref
+from ..core.kinds import DEFINITION
 from .cluster import Cluster
 
 REMEDY = "run `kubectl apply --server-side -k manifests` with the manifests of this operator's version"
@@ -17,7 +17,7 @@ REMEDY = "run `kubectl apply --server-side -k manifests` with the manifests of t
 async def mismatch(cluster: Cluster) -> str | None:
     """What is wrong with the definitions and how to mend it; None: they are ours. Raises as Cluster.get does."""
     for name, wanted in schemas().items():
-        found = await cluster.get(Ref("apiextensions.k8s.io/v1", "CustomResourceDefinition", name), None)
+        found = await cluster.get(DEFINITION.ref(name), None)
         if found is None:
             return f"the CustomResourceDefinition {name} is missing; {REMEDY}"
         has = (found["metadata"].get("annotations") or {}).get(SCHEMA_ANNOTATION)

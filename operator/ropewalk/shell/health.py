@@ -7,6 +7,8 @@ from collections.abc import Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from ropewalk_contract import wire
+
 
 async def serve(port: int, ended: Callable[[], str | None], not_ready: Callable[[], str | None]) -> web.AppRunner:
     """Start answering; `ended()` and `not_ready()` give the sentence why not healthy or not ready, or None. The caller
@@ -22,7 +24,9 @@ async def serve(port: int, ended: Callable[[], str | None], not_ready: Callable[
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
-    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    app.add_routes(
+        [web.get(wire.HEALTH_PATH, healthz), web.get(wire.READY_PATH, readyz), web.get(wire.METRICS_PATH, metrics)]
+    )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, port=port).start()

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from ..core.plan import Ref
+from ..core.kinds import LEASE
 from . import metrics
 from .cluster import ApiError, Cluster
 
@@ -20,7 +20,7 @@ NAME = "ropewalk-operator"
 DURATION = 15
 RENEW_DEADLINE = 10.0
 RETRY = 2.0
-REF = Ref("coordination.k8s.io/v1", "Lease", NAME)
+REF = LEASE.ref(NAME)
 
 
 class Lease:

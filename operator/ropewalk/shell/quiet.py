@@ -1,5 +1,6 @@
-"""Children that nobody but us writes: they are listed when a spec is new, when one is deleted, and once in a while.
+"""Children that only the operator writes: listed when a spec is new, when one is deleted, and every ten minutes.
 
+Which kinds these are stands in `core/kinds.py`.
 In the passes between them these kinds count as unknown, and of an unknown kind the core asserts and writes nothing.
 What they should be follows from the spec and the operator's own settings alone, so nothing is missed.
 """

@@ -14,7 +14,8 @@ import aiohttp
 
 from ropewalk_contract.api import conditions as api
 
-from ..core import deployment, names, pipeline
+from ..core import deployment, kinds, names, pipeline
+from ..core.kinds import RESOURCES, Kind
 from ..core.plan import (
     Annotate,
     Apply,
@@ -41,7 +42,6 @@ from .stalled import Refusal, stalled, without_nulls
 from .write_fence import NotLeading
 
 LOG = logging.getLogger(__name__)
-API_VERSION = f"{names.GROUP}/v1alpha1"
 UNREADABLE = (ApiError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 
@@ -53,36 +53,11 @@ class Core:
     related: Callable[[Json], tuple[Ref, ...]]
     scrapes: Callable[[Json, tuple[Json, ...]], tuple[ScrapeRequest, ...]]
     peers: Callable[[Json, Config], Peers | None]
-    label: str
-    children: tuple[tuple[str, str], ...]
-    quiet: tuple[tuple[str, str], ...] = ()
-    """Kinds of children that only we write, and that follow from the spec alone."""
 
 
 CORES = {
-    "Pipeline": Core(
-        pipeline.plan,
-        pipeline.related,
-        pipeline.scrapes,
-        pipeline.peers,
-        names.PIPELINE_LABEL,
-        (("batch/v1", "Job"), ("v1", "Pod"), ("v1", "ConfigMap")),
-    ),
-    "ModelDeployment": Core(
-        deployment.plan,
-        deployment.related,
-        deployment.scrapes,
-        deployment.peers,
-        names.MODEL_DEPLOYMENT_LABEL,
-        (("apps/v1", "Deployment"), ("v1", "ConfigMap"), ("v1", "Pod"), ("batch/v1", "Job")),
-        (
-            ("v1", "ServiceAccount"),
-            ("v1", "Service"),
-            ("policy/v1", "PodDisruptionBudget"),
-            ("networking.k8s.io/v1", "NetworkPolicy"),
-            ("autoscaling/v2", "HorizontalPodAutoscaler"),
-        ),
-    ),
+    kinds.PIPELINE.name: Core(pipeline.plan, pipeline.related, pipeline.scrapes, pipeline.peers),
+    kinds.MODEL_DEPLOYMENT.name: Core(deployment.plan, deployment.related, deployment.scrapes, deployment.peers),
 }
 """A new kind of resource is one entry."""
 
@@ -137,12 +112,12 @@ class Reconciler:
 
     async def _reconcile(self, key: Key) -> float | None:
         core = CORES[key.kind]
-        owner = await self._cluster.get(Ref(API_VERSION, key.kind, key.name), key.namespace)
+        owner = await self._cluster.get(RESOURCES[key.kind].ref(key.name), key.namespace)
         if owner is None or owner["metadata"].get("deletionTimestamp"):
             self.forget(key)
             return None
-        look = bool(core.quiet) and self.quiet.due(key, owner)
-        observed = await self._observe(key, core, owner, core.quiet if look else ())
+        look = bool(kinds.quiet(key.kind)) and self.quiet.due(key, owner)
+        observed = await self._observe(key, core, owner, look=look)
         now = utcnow()
         plan = core.plan(observed, now)
         rejected = await self._execute(plan.effects, key)
@@ -168,19 +143,21 @@ class Reconciler:
         """Whether an event tells of nothing but our own last write: the pass that wrote it knew as much."""
         return self._written.get(key) == resource_version
 
-    async def _observe(self, key: Key, core: Core, owner: Json, quiet: tuple[tuple[str, str], ...]) -> Observed:
-        selector = names.children_of(core.label, key.name)
-        kinds = (*core.children, *quiet)
+    async def _observe(self, key: Key, core: Core, owner: Json, *, look: bool) -> Observed:
+        """Everything that the pass rests on; quiet children are part of it where the pass has to `look` at them."""
+        selector = names.children_of(RESOURCES[key.kind].owner_label, key.name)
+        quiet = kinds.quiet(key.kind)
+        listed = (*kinds.listed(key.kind), *(quiet if look else ()))
         refs = core.related(owner)
         self.interests[key] = frozenset(refs)
         lists, gets, peers = await asyncio.gather(
-            asyncio.gather(*(self._list(kind, key.namespace, selector) for kind in kinds)),
+            asyncio.gather(*(self._list(kind, key.namespace, selector) for kind in listed)),
             asyncio.gather(*(self._related(ref, key.namespace) for ref in refs)),
             self._peers(core.peers(owner, self._config), key.namespace),
         )
         children = tuple(item for found in lists if found is not None for item in found)
-        unread = frozenset(kind for (_, kind), found in zip(kinds, lists, strict=True) if found is None)
-        unknown = unread | frozenset(kind for _, kind in core.quiet if not quiet)
+        unread = frozenset(kind.name for kind, found in zip(listed, lists, strict=True) if found is None)
+        unknown = unread | frozenset(kind.name for kind in quiet if not look)
         requests = core.scrapes(owner, children)
         answers = await asyncio.gather(*(scrape(self._reader, key.namespace, request) for request in requests))
         scrapes: Mapping[tuple[str, str], Scraped] = {
@@ -193,15 +170,15 @@ class Reconciler:
         if wanted is None:
             return ()
         scopes = (self._namespaces or (None,)) if wanted.everywhere else (namespace,)
-        lists = await asyncio.gather(*(self._list((API_VERSION, wanted.kind), scope, "") for scope in scopes))
+        lists = await asyncio.gather(*(self._list(RESOURCES[wanted.kind], scope, "") for scope in scopes))
         read = [found for found in lists if found is not None]
         return tuple(item for found in read for item in found) if len(read) == len(lists) else None
 
-    async def _list(self, kind: tuple[str, str], namespace: str | None, selector: str) -> list[dict[str, Any]] | None:
+    async def _list(self, kind: Kind, namespace: str | None, selector: str) -> list[dict[str, Any]] | None:
         try:
-            return await self._cluster.list(*kind, namespace, selector)
+            return await self._cluster.list(kind, namespace, selector)
         except UNREADABLE as error:
-            LOG.warning("list failed", extra={"kind": kind[1], "namespace": namespace, "error": str(error)})
+            LOG.warning("list failed", extra={"kind": kind.name, "namespace": namespace, "error": str(error)})
             return None
 
     async def _related(self, ref: Ref, namespace: str) -> tuple[bool, dict[str, Any] | None]:

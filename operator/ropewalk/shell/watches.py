@@ -1,4 +1,4 @@
-"""What the operator hears of the cluster: kopf's watches, each event a key in our queue. Only here is kopf imported."""
+"""Watches of the cluster by kopf: each event becomes a key in the work queue. The only file that imports kopf."""
 
 from __future__ import annotations
 
@@ -9,30 +9,12 @@ from typing import Any
 import kopf
 
 from ..core import names
-from ..core.plan import Ref
+from ..core.kinds import CHILDREN, MODEL_DEPLOYMENT, PIPELINE, RESOURCES, Kind, Watch
 from .connection import Connection
 from .queue import PASSES_AT_ONCE, Key, Queue
-from .reconcile import API_VERSION, Reconciler
+from .reconcile import Reconciler
 
-CHILD_PAUSE = 0.1
-"""Children change in bursts (a Deployment, its pod, the pod again): one pass sees them all. The longer the queue, the
-longer the pause, so that what was just created gets its children before others' children are looked at again."""
-DEPLOYMENT_PAUSE = 1.0
-"""A Deployment's status says little that its pods have not said before."""
-WATCHED_CHILDREN = (
-    ("batch", "v1", "jobs"),
-    ("", "v1", "pods"),
-    ("apps", "v1", "deployments"),
-    ("", "v1", "configmaps"),
-)
-WATCHED_FOR_DELETION = (
-    ("", "v1", "services"),
-    ("", "v1", "serviceaccounts"),
-    ("policy", "v1", "poddisruptionbudgets"),
-    ("networking.k8s.io", "v1", "networkpolicies"),
-)
-PLURALS = {"Pipeline": "pipelines", "ModelDeployment": "modeldeployments"}
-OWNER_LABELS = {names.PIPELINE_LABEL: "Pipeline", names.MODEL_DEPLOYMENT_LABEL: "ModelDeployment"}
+LABEL_SELECTOR = f"{names.MANAGED_BY_LABEL}=ropewalk"
 
 
 class NoDiffBase(kopf.DiffBaseStorage):  # type: ignore[misc]
@@ -64,16 +46,13 @@ async def listen(
 ) -> None:
     """Listen until `stop` is set. No `namespaces`: in all of them."""
     registry = kopf.OperatorRegistry()
-    for kind, plural in PLURALS.items():
-        kopf.on.event("ropewalk.dev", "v1alpha1", plural, registry=registry, id=plural)(
-            _of_resource(kind, queue, reconciler)
-        )
-    for group, version, plural in WATCHED_CHILDREN:
-        on_child = kopf.on.event(group, version, plural, registry=registry, id=plural)
-        on_child(_of_child(queue, DEPLOYMENT_PAUSE if plural == "deployments" else CHILD_PAUSE))
-    for group, version, plural in WATCHED_FOR_DELETION:
-        on_loss = kopf.on.event(group, version, plural, registry=registry, id=plural)
-        on_loss(_of_quiet_child(queue, reconciler))
+    for kind in RESOURCES.values():
+        _on_event(registry, kind, _of_resource(kind, queue, reconciler))
+    for kind in CHILDREN:
+        if kind.watch is Watch.EVENTS:
+            _on_event(registry, kind, _of_child(kind, queue))
+        elif kind.watch is not Watch.NONE:
+            _on_event(registry, kind, _of_quiet_child(kind, queue, reconciler))
 
     async def login(**_: Any) -> kopf.ConnectionInfo:
         return kopf.ConnectionInfo(
@@ -97,6 +76,10 @@ async def listen(
     )
 
 
+def _on_event(registry: kopf.OperatorRegistry, kind: Kind, handler: Any) -> None:
+    kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=kind.plural)(handler)
+
+
 def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
@@ -107,24 +90,24 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 5
     settings.queueing.idle_timeout = 1.0
     settings.persistence.diffbase_storage = NoDiffBase()
-    for group, version, plural in (*WATCHED_CHILDREN, *WATCHED_FOR_DELETION):
-        settings.watching.label_selectors[group, version, plural] = f"{names.MANAGED_BY_LABEL}=ropewalk"
+    for kind in CHILDREN:
+        settings.watching.label_selectors[kind.group, kind.version, kind.plural] = LABEL_SELECTOR
     return settings
 
 
-def _of_resource(kind: str, queue: Queue, reconciler: Reconciler) -> Any:
+def _of_resource(kind: Kind, queue: Queue, reconciler: Reconciler) -> Any:
     async def heard(event: Mapping[str, Any], **_: Any) -> None:
         meta = event["object"]["metadata"]
-        key = Key(kind, meta["namespace"], meta["name"])
+        key = Key(kind.name, meta["namespace"], meta["name"])
         if event.get("type") == "DELETED":
             queue.forget(key)
             reconciler.forget(key)
         elif not reconciler.is_echo(key, str(meta.get("resourceVersion"))):
             queue.add(key)
-        followed = _refused_champion_of(event["object"]) if kind == "ModelDeployment" else ""
+        followed = _refused_champion_of(event["object"]) if kind is MODEL_DEPLOYMENT else ""
         if followed:
-            queue.add(Key("Pipeline", key.namespace, followed))
-        ref = Ref(API_VERSION, kind, key.name)
+            queue.add(Key(PIPELINE.name, key.namespace, followed))
+        ref = kind.ref(key.name)
         for other, refs in list(reconciler.interests.items()):
             if other.namespace == key.namespace and ref in refs:
                 queue.add(other)
@@ -139,33 +122,49 @@ def _refused_champion_of(deployment: Mapping[str, Any]) -> str:
     return str(((deployment.get("spec") or {}).get("model") or {}).get("pipeline") or "")
 
 
-def _of_child(queue: Queue, pause: float) -> Any:
+def _of_child(kind: Kind, queue: Queue) -> Any:
+    """Every event asks for a pass. The longer the queue, the longer the pause, so that a resource that was just created
+    gets its children before the children of others are looked at again."""
+
     async def heard(event: Mapping[str, Any], **_: Any) -> None:
         for key in _owners(event["object"]["metadata"]):
-            queue.add(key, pause * (1 + queue.backlog / PASSES_AT_ONCE))
+            queue.add(key, kind.pause * (1 + queue.backlog / PASSES_AT_ONCE))
 
     return heard
 
 
-def _of_quiet_child(queue: Queue, reconciler: Reconciler) -> Any:
-    async def heard(event: Mapping[str, Any], **_: Any) -> None:
-        if event.get("type") == "DELETED":
-            for key in _owners(event["object"]["metadata"]):
+def _of_quiet_child(kind: Kind, queue: Queue, reconciler: Reconciler) -> Any:
+    """A deletion asks for a pass that lists the quiet children; changed conditions of some kinds ask for a pass."""
+
+    async def heard(event: Mapping[str, Any], memo: kopf.Memo, **_: Any) -> None:
+        deleted = event.get("type") == "DELETED"
+        changed = False
+        if kind.watch is Watch.CONDITIONS:
+            before, memo["conditions"] = memo.get("conditions"), _conditions(event["object"])
+            changed = before is not None and before != memo["conditions"]
+        for key in _owners(event["object"]["metadata"]) if deleted or changed else ():
+            if deleted:
                 reconciler.quiet.forget(key)
-                queue.add(key, CHILD_PAUSE)
+            queue.add(key, kind.pause)
 
     return heard
+
+
+def _conditions(child: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Conditions without their messages and times."""
+    found = (child.get("status") or {}).get("conditions") or ()
+    return sorted((str(one.get("type")), str(one.get("status")), str(one.get("reason"))) for one in found)
 
 
 def _owners(meta: Mapping[str, Any]) -> Iterator[Key]:
     """The resources that a child belongs to by its labels: one at most, in an honest cluster."""
     labels = meta.get("labels") or {}
-    for label, kind in OWNER_LABELS.items():
-        if label in labels:
-            yield Key(kind, meta["namespace"], _owner_name(meta, labels[label]))
+    for kind in RESOURCES.values():
+        if kind.owner_label in labels:
+            yield Key(kind.name, meta["namespace"], _owner_name(meta, kind, labels[kind.owner_label]))
 
 
-def _owner_name(meta: Mapping[str, Any], label_value: str) -> str:
+def _owner_name(meta: Mapping[str, Any], kind: Kind, label_value: str) -> str:
     """The owner's name. Resource names fit a label (CRD rule), so the label's value tells the name."""
-    owners = (owner for owner in meta.get("ownerReferences") or () if owner.get("apiVersion") == API_VERSION)
+    owners = (owner for owner in meta.get("ownerReferences") or () if owner.get("apiVersion") == kind.api_version)
     return next((str(owner["name"]) for owner in owners), names.owner_in(label_value))

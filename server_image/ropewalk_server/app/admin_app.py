@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import orjson
 
+from ropewalk_contract import wire
 from ropewalk_model import baseline
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.telemetry import prometheus
@@ -28,12 +29,12 @@ class AdminApp:
         self._draining = draining
         self._unavailable_reason = unavailable_reason
         self._paths = {
-            b"/healthz": self._health,
-            b"/readyz": self._ready,
-            b"/status": self._status,
-            b"/windows": self._windows,
-            b"/baseline": self._baseline,
-            b"/metrics": self._metrics,
+            wire.HEALTH_PATH.encode(): self._health,
+            wire.READY_PATH.encode(): self._ready,
+            wire.STATUS_PATH.encode(): self._status,
+            wire.WINDOWS_PATH.encode(): self._windows,
+            wire.BASELINE_PATH.encode(): self._baseline,
+            wire.METRICS_PATH.encode(): self._metrics,
         }
 
     def handle(self, request: Request) -> Response:
@@ -85,7 +86,7 @@ class AdminApp:
     def _windows(self, request: Request) -> Response:
         since = SINCE.fullmatch(request.query)
         if since is None:
-            return error(400, "/windows takes nothing or ?since= with whole seconds since the epoch")
+            return error(400, f"{wire.WINDOWS_PATH} takes nothing or ?since= with whole seconds since the epoch")
         return Response(200, self._predictor.recorder.windows(None if since[1] is None else int(since[1])))
 
     def _baseline(self, _: Request) -> Response:

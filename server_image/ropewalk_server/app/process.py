@@ -9,8 +9,8 @@ import signal
 import socket
 import sys
 import time
-from pathlib import Path
 
+from ropewalk_contract import wire
 from ropewalk_server import native
 from ropewalk_server.app.access_log import TRACEPARENT
 from ropewalk_server.app.admin_app import AdminApp, error
@@ -46,18 +46,13 @@ COLLECT = (50_000, 20, 100)
 walk over those of a large one again and again while it is parsed (4 MiB of empty lists: 260 ms in place of 100)."""
 
 
-def root() -> Path:
-    """Where the pod's volumes are mounted; ROPEWALK_ROOT moves it."""
-    return Path(os.environ.get("ROPEWALK_ROOT", "/ropewalk"))
-
-
 def authenticator(name: str) -> Authenticator | None:
     """Who may ask, as the operator says; None: everybody."""
-    authentication = os.environ.get("ROPEWALK_AUTHENTICATION", AUTHENTICATIONS[0])
+    authentication = os.environ.get(wire.AUTHENTICATION_VARIABLE, AUTHENTICATIONS[0])
     if authentication == "Token":
-        return Tokens(root() / "tokens")
+        return Tokens(wire.root() / wire.TOKENS_FOLDER)
     if authentication == "Kubernetes":
-        return token_review.from_environment(name, root() / "identity")
+        return token_review.from_environment(name, wire.root() / wire.IDENTITY_FOLDER)
     return None
 
 
@@ -65,18 +60,18 @@ class Server:
     """One process: its three ports, its versions and its windows."""
 
     def __init__(self, name: str, pod: str) -> None:
-        self.routes_file = RoutesFile(root() / "routes" / "routes.json")
-        self.versions = Versions(pod=pod, root=root(), marks=CrashMarks(root() / "state"))
-        given, wanted = os.environ.get("ROPEWALK_FEEDBACK_KEY", ""), bool(os.environ.get("ROPEWALK_FEEDBACK"))
-        self.feedback_key = FeedbackKey(root() / "feedback", given=given.encode(), wanted=wanted)
+        self.routes_file = RoutesFile(wire.root() / wire.ROUTES_FOLDER / wire.ROUTES_FILE)
+        self.versions = Versions(pod=pod, root=wire.root(), marks=CrashMarks(wire.root() / wire.STATE_FOLDER))
+        given, wanted = os.environ.get(wire.FEEDBACK_KEY_VARIABLE, ""), bool(os.environ.get(wire.FEEDBACK_VARIABLE))
+        self.feedback_key = FeedbackKey(wire.root() / wire.FEEDBACK_FOLDER, given=given.encode(), wanted=wanted)
         later = asyncio.get_running_loop().call_soon
         self.predictor = Predictor(name, self.versions, Recorder(later=later), Receipts(self.feedback_key.key))
         self.rows_seen = RowsSeen()
         self.draining = False
         self.authenticator = authenticator(name)
-        secured = bool(os.environ.get("ROPEWALK_TLS"))
-        self.certificate = Certificate(root() / "tls") if secured else None
-        self.grpc_certificate = Certificate(root() / "tls", protocols=["h2"]) if secured else None
+        secured = bool(os.environ.get(wire.TLS_VARIABLE))
+        self.certificate = Certificate(wire.root() / wire.TLS_FOLDER) if secured else None
+        self.grpc_certificate = Certificate(wire.root() / wire.TLS_FOLDER, protocols=["h2"]) if secured else None
         monitoring = AdminApp(self.predictor, pod, lambda: self.draining, self.unavailable_reason)
         service = HttpApp(self.predictor, self.authenticator)
         self.http = HttpServer(
@@ -173,20 +168,20 @@ def main() -> int:
     """Run the server; 0 after an orderly stop."""
     import uvloop
 
-    name = os.environ.get("ROPEWALK_MODEL", "")
+    name = os.environ.get(wire.MODEL_VARIABLE, "")
     if not name:
-        log("error", "ROPEWALK_MODEL is not set: it names the model in /v1/models/NAME")
-        return 64
+        log("error", f"{wire.MODEL_VARIABLE} is not set: it names the model in /v1/models/NAME")
+        return wire.EXIT_USER
     if native.load() is None:
         log("warning", "native.so was not built for this processor: requests of many numbers take five times as long")
-    authentication = os.environ.get("ROPEWALK_AUTHENTICATION", AUTHENTICATIONS[0])
+    authentication = os.environ.get(wire.AUTHENTICATION_VARIABLE, AUTHENTICATIONS[0])
     if authentication not in AUTHENTICATIONS:  # an older server must not let everybody in
-        log("error", f"ROPEWALK_AUTHENTICATION is {authentication!r}, not one of {', '.join(AUTHENTICATIONS)}")
-        return 64
-    pod = os.environ.get("POD_NAME") or socket.gethostname()
-    http_port = int(os.environ.get("ROPEWALK_HTTP_PORT", "8501"))
-    grpc_port = int(os.environ.get("ROPEWALK_GRPC_PORT", "8500"))
-    monitoring_port = int(os.environ.get("ROPEWALK_MONITORING_PORT", "8502"))
+        log("error", f"{wire.AUTHENTICATION_VARIABLE} is {authentication!r}, not one of {', '.join(AUTHENTICATIONS)}")
+        return wire.EXIT_USER
+    pod = os.environ.get(wire.POD_VARIABLE) or socket.gethostname()
+    http_port = int(os.environ.get(wire.HTTP_PORT_VARIABLE, wire.HTTP_PORT))
+    grpc_port = int(os.environ.get(wire.GRPC_PORT_VARIABLE, wire.GRPC_PORT))
+    monitoring_port = int(os.environ.get(wire.ADMIN_PORT_VARIABLE, wire.ADMIN_PORT))
 
     async def serve() -> None:
         await Server(name, pod).run(http_port, grpc_port, monitoring_port)

@@ -18,10 +18,10 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from ropewalk_contract import reasons, wire
 from ropewalk_model import examples, manifest, store, termination_message
 from ropewalk_model.store import ArtifactStore, Damaged
 from ropewalk_model.store.claim import ClaimStore
-from ropewalk_server.app.process import root
 from ropewalk_server.log import log
 from ropewalk_server.serving.engines import ENGINES, TENSORFLOW
 from ropewalk_server.serving.model import LoadError, Model, Parts, load_engine, offered, read_parts
@@ -33,7 +33,7 @@ _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 class SmokeTestFailed(Exception):
     """The candidate does not do in the server what it did in training."""
 
-    def __init__(self, reason: str, message: str, exit_code: int = 1) -> None:
+    def __init__(self, reason: str, message: str, exit_code: int = wire.EXIT_UNKNOWN) -> None:
         super().__init__(message)
         self.reason, self.exit_code = reason, exit_code
 
@@ -78,16 +78,19 @@ def main() -> int:
 
 def _outcome() -> tuple[dict[str, Any], int]:
     try:
-        document, code = run(root() / "work" / "publish.json"), 0
+        document, code = run(wire.root() / wire.WORK_FOLDER / wire.PUBLISH_FILE), 0
     except SmokeTestFailed as error:
         document = {"outcome": "Failed", "reason": error.reason, "message": str(error)[:600]}
         code = error.exit_code
     except OSError as error:
         what = "the store is full; enlarge its claim" if error.errno == errno.ENOSPC else str(error)
-        document, code = {"outcome": "Failed", "reason": "StoreUnavailable", "message": what[:600]}, 75
+        document, code = (
+            {"outcome": "Failed", "reason": reasons.STORE_UNAVAILABLE, "message": what[:600]},
+            wire.EXIT_AGAIN,
+        )
     except Exception as error:  # A bug of ours or of an engine: the user still gets its name.
         traceback.print_exc()
-        document = {"outcome": "Failed", "reason": "Crashed", "message": f"{type(error).__name__}: {error}"[:600]}
+        document = {"outcome": "Failed", "reason": reasons.CRASHED, "message": f"{type(error).__name__}: {error}"[:600]}
         code = 1
     return document, code
 
@@ -97,7 +100,9 @@ def run(task: Path) -> dict[str, Any]:
     try:
         publish = json.loads(task.read_text())
     except (OSError, ValueError) as error:
-        raise SmokeTestFailed("ResultUnreadable", f"the trainer left no task for the smoke test: {error}") from error
+        raise SmokeTestFailed(
+            reasons.RESULT_UNREADABLE, f"the trainer left no task for the smoke test: {error}"
+        ) from error
     if "skip" in publish:
         return {"outcome": "Skipped", "reason": publish["skip"], "message": str(publish.get("message", ""))[:600]}
     candidate, directory = Path(publish["candidate"]), Path(publish["models"])
@@ -146,8 +151,10 @@ def prove(parts: Parts, max_latency: str | None) -> list[str]:
     has = [engine.name for engine in parts.manifest.engines]
     if TENSORFLOW in has and TENSORFLOW not in ENGINES:
         failures.append("TensorFlow itself takes the model, and is in the image server-tf only")
-        raise SmokeTestFailed("NeedsTensorFlow", "; ".join(failures), exit_code=3)
-    raise SmokeTestFailed("SmokeTestFailed", "; ".join(failures) or f"no engine here takes it; it is made for {has}")
+        raise SmokeTestFailed(reasons.NEEDS_TENSORFLOW, "; ".join(failures), exit_code=wire.EXIT_NEEDS_TENSORFLOW)
+    raise SmokeTestFailed(
+        reasons.SMOKE_TEST_FAILED, "; ".join(failures) or f"no engine here takes it; it is made for {has}"
+    )
 
 
 def check_latency(model: Model, parts: Parts, limit: str) -> None:
@@ -162,7 +169,7 @@ def check_latency(model: Model, parts: Parts, limit: str) -> None:
     found = float(np.quantile(times, 0.95))
     if found > seconds(limit):
         text = f"one row takes {found * 1000:.3g} ms at the 95th percentile, spec.smokeTest.maxLatencyP95 is {limit}"
-        raise SmokeTestFailed("TooSlow", text, exit_code=64)
+        raise SmokeTestFailed(reasons.TOO_SLOW, text, exit_code=wire.EXIT_USER)
 
 
 def seconds(text: str) -> float:

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ropewalk_contract import wire
 from ropewalk_server.auth.credentials import Verdict, bearer, digest
 from ropewalk_server.log import log
 
@@ -87,8 +88,8 @@ class ApiServer:
     def _access(self, user: dict[str, Any]) -> Verdict:
         resource = {
             "verb": "create",
-            "group": "ropewalk.dev",
-            "resource": "modeldeployments",
+            "group": wire.GROUP,
+            "resource": wire.MODELDEPLOYMENTS,
             "subresource": "predict",
             "namespace": self._asked.namespace,
             "name": self._asked.name,
@@ -108,7 +109,7 @@ class ApiServer:
         if not host:  # would be taken for this machine
             raise Unavailable("KUBERNETES_SERVICE_HOST, which kubelet sets, is not set")
         try:
-            context = ssl.create_default_context(cafile=str(self._directory / "ca.crt"))
+            context = ssl.create_default_context(cafile=str(self._directory / wire.AUTHORITY_FILE))
             connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_SECONDS, context=context)
             try:
                 connection.request("POST", f"/apis/{group}/v1/{plural}", body, headers)
@@ -249,5 +250,5 @@ def from_environment(name: str, directory: Path) -> TokenReviews:
     """As the pod's environment says: KUBERNETES_SERVICE_HOST and _PORT by kubelet, the rest by the operator."""
     environment = os.environ
     address = environment.get("KUBERNETES_SERVICE_HOST", ""), int(environment.get("KUBERNETES_SERVICE_PORT", "443"))
-    asked = Asked(environment.get("ROPEWALK_NAMESPACE", ""), name, environment.get("ROPEWALK_AUDIENCE") or None)
+    asked = Asked(environment.get(wire.NAMESPACE_VARIABLE, ""), name, environment.get(wire.AUDIENCE_VARIABLE) or None)
     return TokenReviews(ApiServer(address, directory, asked))

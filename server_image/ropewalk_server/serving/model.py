@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_model import examples, manifest
 from ropewalk_model.baseline import Baseline
 from ropewalk_model.features import Encoder
@@ -138,9 +139,11 @@ class Model:
 def read_parts(directory: Path, manifest_digest: str | None) -> Parts:
     """Verify every file and parse what the server needs. Raises LoadError."""
     if not directory.is_dir():
-        raise LoadError("ModelNotFound", "The version's directory does not exist in the store")
+        raise LoadError(reasons.MODEL_NOT_FOUND, "The version's directory does not exist in the store")
     if (directory / "saved_model.pb").is_file() and not (directory / manifest.MANIFEST).exists():
-        raise LoadError("NotImported", "This is a SavedModel without Ropewalk's manifest, which has to be imported")
+        raise LoadError(
+            reasons.NOT_IMPORTED, "This is a SavedModel without Ropewalk's manifest, which has to be imported"
+        )
     try:
         verified = manifest.verify(directory, manifest_digest)
         baseline_document = verified.read_json(manifest.BASELINE)
@@ -154,11 +157,11 @@ def read_parts(directory: Path, manifest_digest: str | None) -> Parts:
             examples=verified.read_json(manifest.EXAMPLES),
         )
     except manifest.TamperedModel as error:
-        raise LoadError("TamperedModel", str(error)) from error
+        raise LoadError(reasons.TAMPERED_MODEL, str(error)) from error
     except OSError as error:
-        raise LoadError("StoreUnreadable", f"The store cannot be read: {error.strerror}") from error
+        raise LoadError(reasons.STORE_UNREADABLE, f"The store cannot be read: {error.strerror}") from error
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise LoadError("UnsupportedFormat", f"The version's documents cannot be read: {error!r}") from error
+        raise LoadError(reasons.UNSUPPORTED_FORMAT, f"The version's documents cannot be read: {error!r}") from error
 
 
 def offered(parts: Parts, wanted: str, rows: float = 1.0) -> list[manifest.Engine]:
@@ -183,19 +186,19 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
     except EngineError as error:
         raise LoadError(error.reason, str(error)) from error
     except manifest.TamperedModel as error:
-        raise LoadError("TamperedModel", str(error)) from error
+        raise LoadError(reasons.TAMPERED_MODEL, str(error)) from error
     except OSError as error:
-        raise LoadError("StoreUnreadable", f"The store cannot be read: {error.strerror}") from error
+        raise LoadError(reasons.STORE_UNREADABLE, f"The store cannot be read: {error.strerror}") from error
     except (RuntimeError, ValueError, KeyError, BadRequest) as error:
         sensitive = any(bins.sensitive for bins in parts.baseline.bins.values())
         why = type(error).__name__ if sensitive else repr(error)  # its words may hold a value of a training row
-        raise LoadError("ExamplesFailed", f"{offer.name}: the examples cannot be predicted: {why}") from error
+        raise LoadError(reasons.EXAMPLES_FAILED, f"{offer.name}: the examples cannot be predicted: {why}") from error
     shape = (len(rows), parts.signature.width)
     if core.shape != shape:
-        raise LoadError("ExamplesDisagree", f"{offer.name}: answers have shape {core.shape}, expected {shape}")
+        raise LoadError(reasons.EXAMPLES_DISAGREE, f"{offer.name}: answers have shape {core.shape}, expected {shape}")
     difference = examples.disagreement(parts.examples, parts.signature.answer(core))
     if difference is not None:
-        raise LoadError("ExamplesDisagree", f"{offer.name}: {difference}")
+        raise LoadError(reasons.EXAMPLES_DISAGREE, f"{offer.name}: {difference}")
     model.curve = measure(model, rows)
     model.named = {one.name: model if one is parts.signature else model.under(one) for one in parts.signature.all}
     return model
@@ -244,7 +247,7 @@ def load_from(parts: Parts, wanted: str, rows: float = 1.0) -> Model:
     offers = offered(parts, wanted, rows)
     if not offers:
         has = ", ".join(engine.name for engine in parts.manifest.engines) or "none"
-        raise LoadError("NoEngine", f"Engine {wanted} is not available: the version is compiled for {has}")
+        raise LoadError(reasons.NO_ENGINE, f"Engine {wanted} is not available: the version is compiled for {has}")
     failures = []
     for index, offer in enumerate(offers):
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ropewalk_contract import reasons
 from ropewalk_model import calls, manifest
 from ropewalk_model.calls import Call
 from ropewalk_model.signature import Signature
@@ -65,13 +66,15 @@ def load_tensors(parts: Parts, offer: manifest.Engine) -> Model:
     except EngineError as error:
         raise LoadError(error.reason, str(error)) from error
     except manifest.TamperedModel as error:
-        raise LoadError("TamperedModel", str(error)) from error
+        raise LoadError(reasons.TAMPERED_MODEL, str(error)) from error
     except OSError as error:
-        raise LoadError("StoreUnreadable", f"The store cannot be read: {error.strerror}") from error
+        raise LoadError(reasons.STORE_UNREADABLE, f"The store cannot be read: {error.strerror}") from error
     except RuntimeError as error:
-        raise LoadError("ExamplesFailed", f"{offer.name}: an example cannot be computed: {str(error)[:300]}") from error
+        raise LoadError(
+            reasons.EXAMPLES_FAILED, f"{offer.name}: an example cannot be computed: {str(error)[:300]}"
+        ) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise LoadError("UnsupportedFormat", f"The version's examples cannot be read: {error!r}") from error
+        raise LoadError(reasons.UNSUPPORTED_FORMAT, f"The version's examples cannot be read: {error!r}") from error
     return models[parts.signature.name]
 
 
@@ -83,7 +86,7 @@ def _replayed(model: TensorsModel, made: Sequence[Call], tolerance: float) -> Cu
         difference = calls.disagreement(call.outputs, model.predict(batch), tolerance)
         if difference is not None:
             text = f"{model.engine_name}: signature {call.signature}: {difference}"
-            raise LoadError("ExamplesDisagree", text)
+            raise LoadError(reasons.EXAMPLES_DISAGREE, text)
         costs.append((batch.rows, micros(model, batch)))
     if not costs:
         return UNMEASURED

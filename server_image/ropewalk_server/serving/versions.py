@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ropewalk_contract import reasons, wire
 from ropewalk_server.log import log
 from ropewalk_server.serving import memory
 from ropewalk_server.serving.crashmarks import CrashMarks
@@ -22,8 +23,6 @@ from ropewalk_server.serving.model import LoadError, Model, load_from, read_part
 from ropewalk_server.serving.routes import Route, Routes
 
 State = Literal["Loading", "Proved", "Failed", "Skipped"]
-RETRIED = {"ModelNotFound", "StoreUnreadable", "InsufficientMemory", "NotImported"}
-"""Reasons that may pass by themselves (a claim that is not synced yet, memory that an old version gives back)."""
 RETRY_SECONDS = 5.0
 LIVE_TRIES = 2
 """Processes that may die while they load the live version before it is skipped: one may have died of something else."""
@@ -164,7 +163,7 @@ class Versions:
     def _admit(self, route: Route, routes: Routes) -> Held:
         held = Held(route, routes.engine, retry=routes.retry)
         if self._marks.deaths(held.mark) >= self._tries(route, routes):
-            held.state, held.reason = "Skipped", "CrashedWhileLoading"
+            held.state, held.reason = "Skipped", reasons.CRASHED_WHILE_LOADING
             held.message = f"The server died while it loaded version {route.version}; this pod does not try again"
             self.loads["skipped"] += 1
             log("error", "version skipped", version=route.version, reason=held.reason)
@@ -179,7 +178,7 @@ class Versions:
             held
             for held in self._all()
             if (held.state == "Loading" and not held.started)
-            or (held.state == "Failed" and held.reason in RETRIED and held.retry_at <= now)
+            or (held.state == "Failed" and held.reason in reasons.RETRIED_BY_SERVERS and held.retry_at <= now)
             or (held.model is not None and (held.engine != self.routes.engine or held.changing))
         ]
         if not waiting:
@@ -197,7 +196,7 @@ class Versions:
             # A session for this thread too, before the first request needs it.
             model.session()
         except Exception as error:
-            held.reason = error.reason if isinstance(error, LoadError) else "LoadFailed"
+            held.reason = error.reason if isinstance(error, LoadError) else reasons.LOAD_FAILED
             held.message = str(error) if isinstance(error, LoadError) else f"Loading failed: {error!r}"[:500]
             if held.model is not None:
                 held.model.offers = ()  # it goes on with the engine it has
@@ -226,13 +225,13 @@ class Versions:
             parts = read_parts(self._local(held.route.path), held.route.manifest_digest)
             if held.route.digest not in ("", parts.manifest.model_digest):
                 raise LoadError(
-                    "TamperedModel",
+                    reasons.TAMPERED_MODEL,
                     f"The version has model digest {parts.manifest.model_digest}, expected {held.route.digest}",
                 )
             available = self._headroom()
             if not memory.fits(parts.manifest.loaded_bytes, available):
                 raise LoadError(
-                    "InsufficientMemory",
+                    reasons.INSUFFICIENT_MEMORY,
                     f"Version {held.route.version} takes {parts.manifest.loaded_bytes >> 20} MiB, "
                     f"{max(0, available or 0) >> 20} MiB are left below the memory limit",
                 )
@@ -241,8 +240,8 @@ class Versions:
             self._marks.clear(mark)
 
     def _local(self, path: str) -> Path:
-        """Routes speak of /ropewalk; tests run elsewhere."""
-        prefix = "/ropewalk/"
+        """Place on this machine: routes name paths below wire.ROOT, tests run elsewhere."""
+        prefix = f"{wire.ROOT}/"
         return self._root / path[len(prefix) :] if path.startswith(prefix) else Path(path)
 
     def _switch(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ropewalk_contract import reasons
 from ropewalk_model import jpeg
 from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.errors import DataError
@@ -48,7 +49,7 @@ def read_csv(files: Iterable[File], wanted: Sequence[str], context: Mapping[str,
     raw = Raw()
     for file in files:
         if not file.data.strip():
-            raise DataError("EmptySource", f"{file.path} is empty")
+            raise DataError(reasons.EMPTY_SOURCE, f"{file.path} is empty")
         broken: list[str] = []
 
         def skip(row: Any, broken: list[str] = broken) -> str:
@@ -68,7 +69,7 @@ def read_csv(files: Iterable[File], wanted: Sequence[str], context: Mapping[str,
                 ),
             )
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise DataError("WrongFormat", f"{file.path} is no CSV file: {str(error)[:200]}") from error
+            raise DataError(reasons.WRONG_FORMAT, f"{file.path} is no CSV file: {str(error)[:200]}") from error
         raw.broken.extend(broken)
         _append(
             raw,
@@ -99,7 +100,7 @@ def read_parquet(files: Iterable[File], wanted: Sequence[str], context: Mapping[
             table = opened.read(columns=[name for name in wanted if name in header])
             columns = {name: _whole_micros(table[name]).to_pylist() for name in table.column_names}
         except (ArrowException, OSError, UnicodeDecodeError) as error:
-            raise DataError("WrongFormat", f"{file.path} is no Parquet file: {str(error)[:200]}") from error
+            raise DataError(reasons.WRONG_FORMAT, f"{file.path} is no Parquet file: {str(error)[:200]}") from error
         _append(raw, columns, table.num_rows, header, wanted)
     return raw
 

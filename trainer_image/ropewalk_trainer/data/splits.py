@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_trainer.data.table import SPLITS
 from ropewalk_trainer.errors import DataError
 from ropewalk_trainer.run_document import Split
@@ -43,7 +44,7 @@ def by_time(values: Sequence[Any], split: Split, *, sensitive: bool = False) -> 
     if np.isnan(seconds).any():
         value = "a value" if sensitive else repr(str(values[int(np.isnan(seconds).argmax())])[:40])
         raise DataError(
-            "WrongType", f"{split.column}: {value} is neither a number nor an RFC 3339 time; split needs one"
+            reasons.WRONG_TYPE, f"{split.column}: {value} is neither a number nor an RFC 3339 time; split needs one"
         )
     order = np.sort(seconds)
     rows = len(order)
@@ -74,7 +75,7 @@ def check(parts: NDArray[np.int8]) -> dict[str, int]:
     for name, count in counts.items():
         if count == 0:
             raise DataError(
-                "MinRows",
+                reasons.MIN_ROWS,
                 f"the {name} split of {len(parts)} rows is empty; add rows or change spec.source.split",
             )
     return counts

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ropewalk_contract import reasons
 from ropewalk_model import FORMAT_VERSION, digests, manifest, store
 from ropewalk_model.store import Damaged
 from ropewalk_trainer.errors import UserError
@@ -46,7 +47,7 @@ def owner(own: Store) -> str | None:
         return None
     except (Damaged, ValueError, AttributeError) as error:
         text = f"{own.uri}/{OWNER} is not what Ropewalk writes ({error}); restore it, or remove it to give the store up"
-        raise UserError("StoreUnreadable", text) from error
+        raise UserError(reasons.STORE_UNREADABLE, text) from error
     return None if uid is None else str(uid)
 
 
@@ -61,7 +62,7 @@ def names(own: Store, folder: str) -> list[str]:
         return own.files.list(folder)
     except Damaged as error:
         text = f"{own.uri}/{folder} is a link or a file; make it a directory again"
-        raise UserError("StoreUnreadable", text) from error
+        raise UserError(reasons.STORE_UNREADABLE, text) from error
 
 
 def version(own: Store, number: int) -> Version:
@@ -94,7 +95,7 @@ def version(own: Store, number: int) -> Version:
         run_id=_run_id(made_from.get("runId")),
         engines=engines,
         data_fingerprint=str(made_from.get("dataFingerprint") or "")[:100],
-        blessing=str(evaluation.get("blessing") or "NotEvaluated")[:16],
+        blessing=str(evaluation.get("blessing") or reasons.NOT_EVALUATED)[:16],
         metrics=_metrics(evaluation),
     )
 

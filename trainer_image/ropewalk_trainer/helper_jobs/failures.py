@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from ropewalk_contract import reasons
 from ropewalk_trainer.errors import RunFailure, TryAgain, UserError
 
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
@@ -14,9 +15,11 @@ def of_store(error: OSError) -> RunFailure:
     """StoreNotWritable where a person has to change something, else StoreUnavailable, which is worth another try."""
     place = error.filename or "the store"
     if error.errno in _FORBIDDEN:
-        return UserError("StoreNotWritable", f"{place}: {error.strerror}; uid and gid 65532 need to read and write it")
+        return UserError(
+            reasons.STORE_NOT_WRITABLE, f"{place}: {error.strerror}; uid and gid 65532 need to read and write it"
+        )
     if error.errno == errno.EROFS:
-        return UserError("StoreNotWritable", f"{place}: {error.strerror}; the claim has to be writable")
+        return UserError(reasons.STORE_NOT_WRITABLE, f"{place}: {error.strerror}; the claim has to be writable")
     if error.errno in _FULL:
-        return TryAgain("StoreUnavailable", f"{place}: {error.strerror}; enlarge the claim")
-    return TryAgain("StoreUnavailable", f"{place}: {error.strerror or error}; is the volume healthy?")
+        return TryAgain(reasons.STORE_UNAVAILABLE, f"{place}: {error.strerror}; enlarge the claim")
+    return TryAgain(reasons.STORE_UNAVAILABLE, f"{place}: {error.strerror or error}; is the volume healthy?")

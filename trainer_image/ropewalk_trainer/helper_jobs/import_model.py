@@ -16,6 +16,7 @@ import time
 import uuid
 from typing import Any
 
+from ropewalk_contract import reasons, wire
 from ropewalk_model import digests, manifest, store, tree
 from ropewalk_model.store import HIDDEN, ArtifactStore
 from ropewalk_model.store.claim import ClaimStore
@@ -45,7 +46,7 @@ def run(task: Task) -> Report:
         raise InvalidSpec("number", number, "a version's number is expected")
     directory = layout.local(uri, "spec.model.uri")
     claim = uri.removeprefix("pvc://").split("/")[0]
-    mount = layout.root() / "claims" / claim
+    mount = wire.root() / wire.CLAIMS_FOLDER / claim
     files = ClaimStore(mount)
     home = f"{PLACE}/{expected.removeprefix(digests.PREFIX)}"
     target = f"{home}/{number}"
@@ -55,10 +56,10 @@ def run(task: Task) -> Report:
         _make(files, source, expected, home, target)
         found = _standing(files, target)
         if found is None:
-            raise RunFailure("Crashed", f"{number} is not there although it was just made")
+            raise RunFailure(reasons.CRASHED, f"{number} is not there although it was just made")
     made = found.document["madeFrom"]
     return Report(
-        "Imported",
+        reasons.IMPORTED,
         _words(uri, found, made),
         {
             "uri": f"pvc://{claim}/{target}",
@@ -98,20 +99,22 @@ def _make(files: ArtifactStore, source: Source, expected: str, home: str, target
             f"{source.uri} has the digest {found}, spec.model.digest is {expected}; if what lies there is the model "
             "that is meant, set spec.model.digest to the first"
         )
-        raise UserError("DigestMismatch", text)
+        raise UserError(reasons.DIGEST_MISMATCH, text)
     _clear(files, home)
     path = f"{home}/{_STAGED}{uuid.uuid4().hex}"
     staged = files.stage(path)
     try:
         if source.copy(staged) != expected:
-            raise UserError("DigestMismatch", f"{source.uri} changed while it was copied; is it still being written?")
+            raise UserError(
+                reasons.DIGEST_MISMATCH, f"{source.uri} changed while it was copied; is it still being written?"
+            )
         made = child_process.made(staged, expected)
         made_from = {
             "uri": source.uri,
             "treeDigest": expected,
             "notes": made["notes"],
             "python": platform.python_version(),
-            "image": os.environ.get("ROPEWALK_IMAGE", ""),
+            "image": os.environ.get(wire.IMAGE_VARIABLE, ""),
         }
         document = manifest.build_manifest(
             staged, made_from=made_from, engines=made["engines"], loaded_bytes=made["loadedBytes"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from ropewalk_contract import reasons, wire
 from ropewalk_trainer.helper_jobs import contents
 from ropewalk_trainer.helper_jobs.contents import Damaged, Version
 from ropewalk_trainer.helper_jobs.report import BLESSED, MOST_VERSIONS, Report
@@ -23,9 +24,9 @@ def run(task: Task) -> Report:
     if foreign and not task.adopt_store:
         text = (
             f"{own.uri} belongs to the Pipeline with uid {uid}; give another spec.artifacts.uri, "
-            "or set the annotation ropewalk.dev/adopt-store=true to take it over"
+            f"or set the annotation {wire.ADOPT_STORE_ANNOTATION}=true to take it over"
         )
-        return Report("StoreOwnedByAnother", text, {"store": "Foreign"})
+        return Report(reasons.STORE_OWNED_BY_ANOTHER, text, {"store": "Foreign"})
     versions, unreadable = _versions(own)
     last = max([*contents.numbers(own, contents.RUNS)[:1], *(one.run_id for one in versions)], default=0)
     if foreign:
@@ -34,13 +35,13 @@ def run(task: Task) -> Report:
     if foreign:
         fields["adopted"] = True
     if uid is None:
-        return Report("StoreAbsent", f"{own.uri} has no owner yet", {**fields, "versions": []})
+        return Report(reasons.STORE_ABSENT, f"{own.uri} has no owner yet", {**fields, "versions": []})
     text = f"the store holds {len(versions)} versions, the last run was {last}"
     if foreign:
         text = f"taken over from the Pipeline with uid {uid}: {text}"
     if unreadable:
         text += f"; damaged and left out: {unreadable}"
-    return Report("Recovered", text, {**fields, "versions": [_row(own, one) for one in _told(versions)]})
+    return Report(reasons.RECOVERED, text, {**fields, "versions": [_row(own, one) for one in _told(versions)]})
 
 
 def _versions(own: Store) -> tuple[list[Version], int]:

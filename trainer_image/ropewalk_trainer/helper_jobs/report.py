@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ropewalk_contract import reasons
 from ropewalk_model import termination_message
 from ropewalk_trainer.errors import RunFailure
 
 MOST_VERSIONS = 10
-BLESSED = "Blessed"
+BLESSED = reasons.BLESSED_REASON
 _DETAILS = ("metrics", "engines", "dataFingerprint")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ropewalk_contract import reasons
 from ropewalk_model.store import Damaged
 from ropewalk_trainer.errors import InvalidSpec, RunFailure, UserError
 from ropewalk_trainer.helper_jobs import import_model, recover, sweep, task
@@ -39,11 +40,11 @@ def run(path: Path) -> tuple[dict[str, Any], int]:
         failure = of_store(error)
         report = Report(failure.reason, failure.message, failure=failure)
     except Damaged as error:
-        failure = UserError("StoreUnreadable", f"{error}; remove it, or restore what Ropewalk wrote")
+        failure = UserError(reasons.STORE_UNREADABLE, f"{error}; remove it, or restore what Ropewalk wrote")
         report = Report(failure.reason, failure.message, failure=failure)
     except Exception as error:  # A bug of ours: the user still gets its name.
         log.exception("the errand crashed")
-        failure = RunFailure("Crashed", f"{type(error).__name__}: {error}")
+        failure = RunFailure(reasons.CRASHED, f"{type(error).__name__}: {error}")
         report = Report(failure.reason, failure.message, failure=failure)
     return _document(kind, report), report.failure.exit_code if report.failure else 0
 

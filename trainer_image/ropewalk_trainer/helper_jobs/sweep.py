@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 
+from ropewalk_contract import reasons
 from ropewalk_model.store import HIDDEN
 from ropewalk_trainer.errors import UserError
 from ropewalk_trainer.helper_jobs import contents, retention, sweep_state
@@ -30,10 +31,10 @@ def run(task: Task) -> Report:
     own = Store.of(task.artifacts_uri, task.namespace, task.pipeline)
     uid = contents.owner(own)
     if uid is None:
-        return Report("StoreAbsent", f"{own.uri} has no owner yet; nothing is swept", _Sweep(own).fields(0))
+        return Report(reasons.STORE_ABSENT, f"{own.uri} has no owner yet; nothing is swept", _Sweep(own).fields(0))
     if uid != task.uid:
         text = f"{own.uri} belongs to the Pipeline with uid {uid} and is not swept; give another spec.artifacts.uri"
-        raise UserError("StoreOwnedByAnother", text)
+        raise UserError(reasons.STORE_OWNED_BY_ANOTHER, text)
     remembered = sweep_state.load(own, task.uid)
     unreferenced = removable(own, rules)
     seen = remembered.after(unreferenced, rules.now)
@@ -140,4 +141,4 @@ class _Sweep:
             text += f"; {sweep_state.NAME} was written at {latest}, which is later than now ({now}): "
             text += "nothing is deleted until then; if that time is wrong, remove the file"
         failure = None if self.failure is None else of_store(self.failure)
-        return Report("Swept", text, self.fields(len(left.since)), failure)
+        return Report(reasons.SWEPT, text, self.fields(len(left.since)), failure)

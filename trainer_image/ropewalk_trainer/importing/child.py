@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_model import baseline, examples, manifest, sandbox
 from ropewalk_model import calls as recorded
 from ropewalk_model.calls import Call
@@ -79,7 +80,7 @@ def main(limits: Limits, place: Path, digest: str) -> dict[str, Any]:
         raise
     except Exception as error:  # whatever a stranger's model makes TensorFlow raise
         text = f"TensorFlow cannot load the SavedModel: {str(error)[:300] or type(error).__name__}"
-        return {"reason": "UnsupportedModel", "message": text, "code": UserError.exit_code}
+        return {"reason": reasons.UNSUPPORTED_MODEL, "message": text, "code": UserError.exit_code}
 
 
 def _scanned(file: Path) -> Any:
@@ -89,14 +90,14 @@ def _scanned(file: Path) -> Any:
     try:
         parsed = SavedModel.FromString(file.read_bytes())
     except Exception as error:  # protobuf's DecodeError, of either implementation
-        raise UserError("UnsupportedModel", f"{SAVED_MODEL} is no SavedModel: {error}") from error
+        raise UserError(reasons.UNSUPPORTED_MODEL, f"{SAVED_MODEL} is no SavedModel: {error}") from error
     operation = forbidden(parsed)
     if operation is not None:
         text = (
             f"the operation {operation} is none that is known to compute only (no file, network or code): it is "
             "refused; export the model without it"
         )
-        raise UserError("ForbiddenOp", text)
+        raise UserError(reasons.FORBIDDEN_OP, text)
     return parsed
 
 

@@ -7,9 +7,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from ropewalk_contract import reasons, wire
 from ropewalk_model import sandbox
 from ropewalk_model.sandbox import Limits
-from ropewalk_trainer.errors import EXIT_AGAIN, EXIT_DATA, EXIT_USER, RunFailure, UserError
+from ropewalk_trainer.errors import RunFailure, UserError
 
 WALL_SECONDS = 1500
 CPU_SECONDS = 1200
@@ -18,7 +19,8 @@ SPARE_BYTES = 6 << 30
 """Address space beyond TensorFlow's own, in which the other engines' libraries and threads are."""
 SPARE_FILE_BYTES = 256 << 20
 MAX_BYTES = 65536
-CRASHED = "ImportCrashed"
+CODES = (wire.EXIT_USER, wire.EXIT_DATA, wire.EXIT_AGAIN)
+CRASHED = reasons.IMPORT_CRASHED
 _MODULE = "ropewalk_trainer.importing.child"
 
 
@@ -43,7 +45,9 @@ def made(place: Path, digest: str) -> dict[str, Any]:
     said = ended.output
     if ended.overflowed or not said.endswith(b"\n"):
         if ended.code == -signal.SIGALRM:
-            raise UserError("TooSlow", "the model takes more than a minute for a few generated rows, or never ends")
+            raise UserError(
+                reasons.TOO_SLOW, "the model takes more than a minute for a few generated rows, or never ends"
+            )
         text = (
             f"TensorFlow died of the SavedModel, or took more than {WALL_SECONDS} s or too much memory for it, in the "
             f"process that tries it (exit code {ended.code}); the pod's log may say more"
@@ -57,7 +61,7 @@ def _read(said: bytes) -> dict[str, Any]:
         found = json.loads(said)
         if "reason" in found:
             error = RunFailure(str(found["reason"])[:64], str(found["message"])[:600])
-            error.exit_code = found["code"] if found["code"] in (EXIT_USER, EXIT_DATA, EXIT_AGAIN) else EXIT_USER
+            error.exit_code = found["code"] if found["code"] in CODES else wire.EXIT_USER
             raise error
         return {
             "engines": [dict(one) for one in found["engines"]],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ropewalk_contract import reasons
 from ropewalk_model.signature import CLASSIFY, DEFAULT_NAME, METHOD, REGRESS, Dtype, Signature, TensorSpec
 from ropewalk_trainer.errors import UserError
 
@@ -39,25 +40,25 @@ def read(saved_model: Any) -> Found:
     if not graphs:
         tags = sorted({tag for one in saved_model.meta_graphs for tag in one.meta_info_def.tags})
         raise UserError(
-            "NoSignature", f"no graph of the SavedModel has the tag {SERVE!r}, only {tags}: export for serving"
+            reasons.NO_SIGNATURE, f"no graph of the SavedModel has the tag {SERVE!r}, only {tags}: export for serving"
         )
     definitions = {name: one for name, one in graphs[0].signature_def.items() if not name.startswith(_INTERNAL)}
     if not definitions:
         text = "the SavedModel has no signature: save it with signatures={'serving_default': ...}, or Keras' export()"
-        raise UserError("NoSignature", text)
+        raise UserError(reasons.NO_SIGNATURE, text)
     if len(definitions) > MOST_SIGNATURES:
         text = f"the SavedModel has {len(definitions)} signatures, at most {MOST_SIGNATURES} are served"
-        raise UserError("UnsupportedSignature", text)
+        raise UserError(reasons.UNSUPPORTED_SIGNATURE, text)
     found, left_out = [], []
     for name in sorted(definitions, key=lambda one: (one != DEFAULT_NAME, one)):
         try:
             found.append(_signature(name, definitions[name]))
         except _Unsupported as why:
             if name == DEFAULT_NAME or len(definitions) == 1:
-                raise UserError("UnsupportedSignature", f"signature {name}: {why}") from None
+                raise UserError(reasons.UNSUPPORTED_SIGNATURE, f"signature {name}: {why}") from None
             left_out.append(f"{name}: {why}")
     if not found:
-        raise UserError("UnsupportedSignature", "; ".join(left_out))
+        raise UserError(reasons.UNSUPPORTED_SIGNATURE, "; ".join(left_out))
     return Found(tuple(found), tuple(left_out))
 
 

@@ -9,6 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from ropewalk_contract import reasons
 from ropewalk_model import digests, manifest, tree
 from ropewalk_model.store import staging
 from ropewalk_trainer.errors import TryAgain, UserError
@@ -23,7 +24,7 @@ _CHUNK = 1 << 20
 
 def unsupported(message: str) -> UserError:
     """The error for a model that will be refused however often it is tried."""
-    return UserError("UnsupportedModel", message)
+    return UserError(reasons.UNSUPPORTED_MODEL, message)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Source:
             if place.is_symlink():
                 raise unsupported(f"{uri} leads over a link, which is not followed: name the directory itself")
         if not directory.is_dir():
-            raise TryAgain("ModelNotFound", f"{uri} is no directory; is the path right?")
+            raise TryAgain(reasons.MODEL_NOT_FOUND, f"{uri} is no directory; is the path right?")
         sizes = _sizes(directory, uri)
         if SAVED_MODEL not in sizes:
             raise unsupported(f"{uri} has no {SAVED_MODEL}: name the directory that has it")
@@ -114,5 +115,7 @@ def _copy(source: Path, target: Path, size: int) -> str:
             write.write(chunk)
             left -= len(chunk)
         if left or read.read(1):
-            raise TryAgain("ModelChanged", f"{source.name} changed while it was copied; is it still being written?")
+            raise TryAgain(
+                reasons.MODEL_CHANGED, f"{source.name} changed while it was copied; is it still being written?"
+            )
     return digests.PREFIX + digest.hexdigest()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_model.features import Columns, Encoder
 from ropewalk_model.signature import Signature
 from ropewalk_trainer import lazy_imports
@@ -28,10 +29,10 @@ def encoding(encoder: Encoder, columns: Columns, encoded: NDArray[np.float32]) -
         ends = np.cumsum([one.width for one in encoder.encodings])
         name = encoder.encodings[int(np.searchsorted(ends, place, side="right"))].spec.name
         raise RunFailure(
-            "SkewedEncoding", f"TensorFlow encodes {name} differently; it would be served other than trained"
+            reasons.SKEWED_ENCODING, f"TensorFlow encodes {name} differently; it would be served other than trained"
         )
     raise RunFailure(
-        "SkewedEncoding", "TensorFlow encodes the rows differently; they would be served other than trained"
+        reasons.SKEWED_ENCODING, "TensorFlow encodes the rows differently; they would be served other than trained"
     )
 
 
@@ -48,7 +49,9 @@ def saved_model(directory: Path, signature: Signature, columns: Columns, expecte
             want = expected[at : at + batch]
             error = float(np.max(np.abs(core - want) / np.maximum(1.0, np.abs(want)), initial=0.0))
             if not error <= TOLERANCE:
-                raise RunFailure("SkewedModel", f"the SavedModel's answers differ from the network's by {error:.3g}")
+                raise RunFailure(
+                    reasons.SKEWED_MODEL, f"the SavedModel's answers differ from the network's by {error:.3g}"
+                )
             if signature.classes:
                 _labels(signature, answer, want)
 
@@ -58,7 +61,9 @@ def _labels(signature: Signature, answer: Any, expected: NDArray[np.float32]) ->
     got = [signature.classes.index(word.decode()) for word in answer["label"].numpy()]
     behind = expected.max(axis=1) - expected[np.arange(len(got)), got]
     if behind.max(initial=0.0) > TOLERANCE:
-        raise RunFailure("SkewedModel", "the SavedModel's labels are not the classes of the greatest probability")
+        raise RunFailure(
+            reasons.SKEWED_MODEL, "the SavedModel's labels are not the classes of the greatest probability"
+        )
 
 
 def _tensors(encoder: Encoder, columns: Columns) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import platform
 from typing import Any
 
+from ropewalk_contract import wire
 from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.context import Context
 
@@ -27,7 +28,7 @@ def made_from(context: Context) -> dict[str, Any]:
         "python": platform.python_version(),
         "processor": processor(),
         "threads": lazy_imports.processors(),
-        "image": os.environ.get("ROPEWALK_IMAGE", ""),
+        "image": os.environ.get(wire.IMAGE_VARIABLE, ""),
     }
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.evaluation import champion, comparison, metrics
 from ropewalk_trainer.run_document import decimal
 
 PLACES = 4
-BASELINE_UNUSABLE = "BaselineUnusable"
+BASELINE_UNUSABLE = reasons.BASELINE_UNUSABLE
 """Result of the comparison with a champion that cannot be scored any more."""
 
 
@@ -52,7 +53,7 @@ def _bless(context: Context, truth: NDArray[Any], answers: NDArray[np.float32], 
     context.evaluation["checks"] = checks
     failed = [check for check in checks if check["result"] != "Pass"]
     context.reasons = [check["text"] for check in failed]
-    context.blessing = "NotBlessed" if failed else "Blessed"
+    context.blessing = reasons.NOT_BLESSED if failed else reasons.BLESSED_REASON
 
 
 def _score(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ropewalk_contract import reasons
 from ropewalk_model import baseline, examples, manifest
 from ropewalk_model.engines.interface import Arrays, X, Y
 from ropewalk_model.signature import Signature
@@ -29,7 +30,7 @@ MOST_PROVED = 10_000
 
 def run(context: Context) -> str:
     """Fill in `candidate`; Skipped for a model that is not good enough."""
-    if context.blessing == "NotBlessed":
+    if context.blessing == reasons.NOT_BLESSED:
         return "Skipped"
     assert context.encoder is not None
     assert context.trained is not None
@@ -70,7 +71,9 @@ def _engines(trained: Network, encoded: Arrays, expected: Arrays, directory: Pat
         entry, size = _engine(compiled.TENSORFLOW, directory / "saved_model.pb", directory, encoded, expected)
     except ValueError as error:
         refused.append(f"{compiled.TENSORFLOW}: {error}")
-        raise RunFailure("NoEngine", f"no serving engine answers as the model does: {'; '.join(refused)}") from error
+        raise RunFailure(
+            reasons.NO_ENGINE, f"no serving engine answers as the model does: {'; '.join(refused)}"
+        ) from error
     return [*found, entry], loaded if found else size
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_model import store
 from ropewalk_model.features import FeatureSpec
 from ropewalk_trainer.context import Context
@@ -38,7 +39,7 @@ def run(context: Context) -> str:
     if _uncured(context):
         champion = context.run.champion
         text = f"the source is what version {champion.version if champion else '?'} was trained on: bring new data"
-        context.skip = ("DriftUncured", text)
+        context.skip = (reasons.DRIFT_UNCURED, text)
         return "Succeeded"
     whole, kept = read(context.spec, files, context.found)
     context.source_rows = whole
@@ -109,17 +110,17 @@ def read(spec: Spec, files: list[formats.File], found: list[Anomaly]) -> tuple[i
     raw = formats.READERS[spec.format](files, wanted, context)
     whole = raw.rows + len(raw.broken)
     if whole == 0:
-        raise DataError("EmptySource", f"{spec.source_uri} has no rows")
+        raise DataError(reasons.EMPTY_SOURCE, f"{spec.source_uri} has no rows")
     absent = [name for name in wanted if name not in raw.present]
     if absent:
         known = ", ".join(sorted(raw.extra)[:10])
-        missing = [Anomaly(name, "MissingColumn", 0, 1.0) for name in absent]
+        missing = [Anomaly(name, reasons.MISSING_COLUMN, 0, 1.0) for name in absent]
         raise AnomalousData(
             missing, f"the source has no column {absent[0]!r}" + (f" (it has {known})" if known else "")
         )
     if raw.broken:
-        found.append(Anomaly("", "WrongType", len(raw.broken), len(raw.broken) / whole, raw.broken[0][:60]))
-    found += [Anomaly(name, "NewColumn", 0, 1.0) for name in sorted(raw.extra)[:20]]
+        found.append(Anomaly("", reasons.WRONG_TYPE, len(raw.broken), len(raw.broken) / whole, raw.broken[0][:60]))
+    found += [Anomaly(name, reasons.NEW_COLUMN, 0, 1.0) for name in sorted(raw.extra)[:20]]
     usable = np.ones(raw.rows, dtype=bool)
     columns = {f.name: _feature(f, raw.columns[f.column], usable, whole, found) for f in spec.features}
     sensitive = _sensitive(spec)
@@ -149,11 +150,11 @@ def _feature(
     bad = converted.bad
     if bad.any():
         example = None if column.sensitive else _example(values, bad)
-        found.append(Anomaly(column.name, "WrongType", int(bad.sum()), float(bad.sum()) / whole, example))
+        found.append(Anomaly(column.name, reasons.WRONG_TYPE, int(bad.sum()), float(bad.sum()) / whole, example))
         usable &= ~bad
     if converted.missing.any() and not column.spec.optional:
         count = int(converted.missing.sum())
-        found.append(Anomaly(column.name, "MissingValues", count, count / whole))
+        found.append(Anomaly(column.name, reasons.MISSING_VALUES, count, count / whole))
         usable &= ~converted.missing
     return converted.values
 
@@ -169,9 +170,9 @@ def _labels(
             str(word).strip().lower() in NO_CLASS and word not in (label.classes or ()) for word in converted.values
         ]
         missing = missing | np.array(words, dtype=np.bool_)
-    for mask, reason in ((converted.bad, "WrongType"), (missing, "NaNLabel")):
+    for mask, reason in ((converted.bad, reasons.WRONG_TYPE), (missing, reasons.NAN_LABEL)):
         if mask.any():
-            example = _example(values, mask) if quote and reason == "WrongType" else None
+            example = _example(values, mask) if quote and reason == reasons.WRONG_TYPE else None
             found.append(Anomaly(label.name, reason, int(mask.sum()), float(mask.sum()) / whole, example))
             usable &= ~mask
     if label.classes is not None:
@@ -179,7 +180,7 @@ def _labels(
         if strange.any():
             count = int(strange.sum())
             example = _example(values, strange) if quote else None
-            found.append(Anomaly(label.name, "UnknownCategory", count, count / whole, example))
+            found.append(Anomaly(label.name, reasons.UNKNOWN_CATEGORY, count, count / whole, example))
             usable &= ~strange
     return converted.values if label.classification else converted.values.astype(np.float64)
 
@@ -199,7 +200,7 @@ def _weights(
     bad = converted.bad | converted.missing | ~(converted.values > 0)
     if bad.any():
         example = _example(columns[name], bad) if quote else None
-        found.append(Anomaly(name, "OutOfRange", int(bad.sum()), float(bad.sum()) / whole, example))
+        found.append(Anomaly(name, reasons.OUT_OF_RANGE, int(bad.sum()), float(bad.sum()) / whole, example))
         usable &= ~bad
     return converted.values.astype(np.float32)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_model import store, timestamps
 from ropewalk_model.signature import INT64_MISSING
 from ropewalk_model.store import Damaged
@@ -40,7 +41,7 @@ def _action(context: Context, reason: str) -> str:
     for one in rules.get("exceptions") or ():
         if one.get("anomaly") == reason:
             return str(one.get("action"))
-    if reason == "NewColumn":
+    if reason == reasons.NEW_COLUMN:
         return "Ignore"
     return str(rules.get("onAnomaly") or "Fail")
 
@@ -50,20 +51,24 @@ def _check_labels(context: Context, whole: Table) -> None:
     label = context.spec.label
     if not label.classification:
         if np.ptp(whole.labels) == 0:
-            raise DataError("SingleClassLabel", f"{label.name} has the one value {whole.labels[0]:g} in every row")
+            raise DataError(
+                reasons.SINGLE_CLASS_LABEL, f"{label.name} has the one value {whole.labels[0]:g} in every row"
+            )
         return
     seen = sorted(set(whole.labels.tolist()))
     if len(seen) < 2:
-        raise DataError("SingleClassLabel", f"{label.name} has the one class {seen[0]!r} in every row; two are needed")
+        raise DataError(
+            reasons.SINGLE_CLASS_LABEL, f"{label.name} has the one class {seen[0]!r} in every row; two are needed"
+        )
     context.classes = label.classes or tuple(seen)
     if label.positive is not None and label.positive not in context.classes:
         text = f"schema.label.positive {label.positive!r} is none of the classes {', '.join(context.classes[:10])}"
-        raise DataError("UnknownCategory", text)
+        raise DataError(reasons.UNKNOWN_CATEGORY, text)
     if len(set(context.splits["train"].labels.tolist())) < 2:
         text = (
             f"the training rows show one class of {label.name} only; add rows, or spread equal rows by source.split.key"
         )
-        raise DataError("SingleClassLabel", text)
+        raise DataError(reasons.SINGLE_CLASS_LABEL, text)
 
 
 def _rules(context: Context, whole: Table) -> list[Anomaly]:
@@ -71,11 +76,11 @@ def _rules(context: Context, whole: Table) -> list[Anomaly]:
     found = []
     least = int(rows.get("min") or 1)
     if len(whole) < least:
-        found.append(Anomaly("", "MinRows", len(whole), 1.0, f"{len(whole)} rows, {least} are needed"))
+        found.append(Anomaly("", reasons.MIN_ROWS, len(whole), 1.0, f"{len(whole)} rows, {least} are needed"))
     change = decimal(rows.get("maxChangeFromPrevious"), "spec.validate.rows.maxChangeFromPrevious")
     before = _previous_rows(context)
     if change is not None and before and abs(len(whole) - before) > change * before:
-        found.append(Anomaly("", "RowsChanged", len(whole), 1.0, f"{len(whole)} rows after {before}"))
+        found.append(Anomaly("", reasons.ROWS_CHANGED, len(whole), 1.0, f"{len(whole)} rows after {before}"))
     for column in context.spec.features:
         found += _feature(column, whole.columns[column.name])
     return found
@@ -89,11 +94,11 @@ def _feature(column: Column, values: NDArray[Any]) -> list[Anomaly]:
         present = values != INT64_MISSING if column.spec.type == "Integer" else ~np.isnan(values)
         outside = present & ((values < low) | (values > high))
         if outside.any():
-            found.append(_anomaly(column, "OutOfRange", values, outside))
+            found.append(_anomaly(column, reasons.OUT_OF_RANGE, values, outside))
     if column.spec.values is not None:
         unknown = ~np.isin(values, np.array([*column.spec.values, ""], dtype=object))
         if unknown.any():
-            found.append(_anomaly(column, "UnknownCategory", values, unknown))
+            found.append(_anomaly(column, reasons.UNKNOWN_CATEGORY, values, unknown))
     return found
 
 

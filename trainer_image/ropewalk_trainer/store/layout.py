@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ropewalk_contract import reasons, wire
 from ropewalk_model import store
 from ropewalk_model.store import ArtifactStore, Damaged, staging
 from ropewalk_model.store.claim import ClaimStore
 from ropewalk_trainer.errors import DataError, InvalidSpec, UserError
 
 MODELS, RUNS, OWNER = "models", "runs", "owner.json"
-_MOUNTS = {"pvc": "claims", "configmap": "configmaps"}
+_MOUNTS = {wire.CLAIM_SCHEME: wire.CLAIMS_FOLDER, wire.CONFIG_MAP_SCHEME: wire.CONFIG_MAPS_FOLDER}
 _HIDDEN = (".", "_")
-
-
-def root() -> Path:
-    """Where the pod's volumes are mounted; ROPEWALK_ROOT moves it."""
-    return Path(os.environ.get("ROPEWALK_ROOT", "/ropewalk"))
 
 
 def resolve(uri: str, field: str) -> tuple[Any, str]:
@@ -38,7 +33,7 @@ def resolve(uri: str, field: str) -> tuple[Any, str]:
     parts = PurePosixPath(rest).parts
     if not parts or ".." in parts or rest.startswith("/"):
         raise InvalidSpec(field, uri, "the path must not be empty, absolute or contain ..")
-    return fsspec.filesystem("file"), str(root() / _MOUNTS[scheme] / rest)
+    return fsspec.filesystem("file"), str(wire.root() / _MOUNTS[scheme] / rest)
 
 
 def local(uri: str, field: str) -> Path:
@@ -51,9 +46,9 @@ def matching(uri: str, field: str) -> tuple[Any, list[str]]:
     """All files that a uri names, a directory's files included, sorted. SourceNotFound if there are none."""
     filesystem, path = resolve(uri, field)
     base = path.rstrip("/")
-    mount = "/".join(base.split("/")[: len(str(root()).split("/")) + 2])
+    mount = "/".join(base.split("/")[: len(str(wire.root()).split("/")) + 2])
     if not filesystem.exists(mount):
-        raise DataError("SourceNotFound", f"{uri}: its volume is not mounted in this pod")
+        raise DataError(reasons.SOURCE_NOT_FOUND, f"{uri}: its volume is not mounted in this pod")
     if any(sign in base for sign in "*?["):
         found = [one for one in filesystem.glob(base) if filesystem.isfile(one)]
     elif filesystem.isdir(base):
@@ -62,7 +57,7 @@ def matching(uri: str, field: str) -> tuple[Any, list[str]]:
         found = [base] if filesystem.exists(base) else []
     visible = [one for one in found if not _hidden(one[len(mount) :])]
     if not visible:
-        raise DataError("SourceNotFound", f"{uri} matches no file; check {field}")
+        raise DataError(reasons.SOURCE_NOT_FOUND, f"{uri} matches no file; check {field}")
     return filesystem, sorted(visible)
 
 
@@ -81,9 +76,9 @@ class Store:
     def of(artifacts_uri: str, namespace: str, pipeline: str) -> Store:
         """The root under `spec.artifacts.uri`."""
         base = local(artifacts_uri, "spec.artifacts.uri")
-        mount = root() / "claims" / artifacts_uri.partition("://")[2].split("/")[0]
+        mount = wire.root() / wire.CLAIMS_FOLDER / artifacts_uri.partition("://")[2].split("/")[0]
         if not mount.is_dir():
-            raise UserError("InvalidSpec", f"spec.artifacts.uri {artifacts_uri}: its volume is not mounted")
+            raise UserError(reasons.INVALID_SPEC, f"spec.artifacts.uri {artifacts_uri}: its volume is not mounted")
         return Store(base / namespace / pipeline, f"{artifacts_uri.rstrip('/')}/{namespace}/{pipeline}")
 
     @property
@@ -125,14 +120,14 @@ class Store:
             if owner != uid:
                 if not adopt and owner is not None:
                     raise UserError(
-                        "StoreOwnedByAnother",
+                        reasons.STORE_OWNED_BY_ANOTHER,
                         f"{self.uri} belongs to the Pipeline with uid {owner}; give another spec.artifacts.uri, "
-                        "or set the annotation ropewalk.dev/adopt-store=true to take it over",
+                        f"or set the annotation {wire.ADOPT_STORE_ANNOTATION}=true to take it over",
                     )
                 store.put(self.files, OWNER, document)
         except PermissionError as error:
             raise UserError(
-                "StoreNotWritable",
+                reasons.STORE_NOT_WRITABLE,
                 f"{self.uri} cannot be written: {error.strerror}; uid and gid 65532 need to",
             ) from error
 

@@ -21,7 +21,7 @@ from .wishes import Wishes
 
 AT_A_TIME = 3
 TENSORFLOW = "TensorFlow"
-NO_TENSORFLOW_IMAGE = "NoTensorFlowImage"
+NO_TENSORFLOW_IMAGE = api.NO_TENSORFLOW_IMAGE
 
 
 @dataclass(frozen=True, slots=True)

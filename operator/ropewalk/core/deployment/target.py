@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ropewalk_contract import wire
 from ropewalk_contract.api import conditions as api
 
 from ..conditions import parse_timestamp
@@ -16,9 +17,9 @@ from ..plan import Json, Observed, Ref
 from .versions import Version, below, get, number_in
 from .wishes import Wishes
 
-CLAIM_NOT_FOUND = "ClaimNotFound"
-CLAIM_ONE_POD = "ClaimReadWriteOncePod"
-UNREADABLE = "ReadFailed"
+CLAIM_NOT_FOUND = api.CLAIM_NOT_FOUND
+CLAIM_ONE_POD = api.CLAIM_READ_WRITE_ONCE_POD
+UNREADABLE = api.READ_FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Target:
 
 def pipeline_ref(name: str) -> Ref:
     """The Pipeline of that name, in the same namespace (D12)."""
-    return Ref("ropewalk.dev/v1alpha1", "Pipeline", name)
+    return Ref(wire.API_VERSION, "Pipeline", name)
 
 
 def claim_ref(name: str) -> Ref:

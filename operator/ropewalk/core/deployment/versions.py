@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-CLAIMS_ROOT = "/ropewalk/claims"
+from ropewalk_contract import wire
+
+CLAIMS_ROOT = f"{wire.ROOT}/{wire.CLAIMS_FOLDER}"
 _SCHEME = "pvc://"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ropewalk_contract import wire
+
 from .. import security
 from ..plan import Json
 from .observed import SMOKE_TEST
 
-ROOT = "/ropewalk"
+ROOT = wire.ROOT
 
 
 def container(
@@ -22,7 +24,7 @@ def container(
         "command": command,
         "env": [{"name": "HOME", "value": "/tmp"}, *_told_its_image(name, image)],
         "resources": resources,
-        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePath": wire.TERMINATION_LOG,
         # What dies before it can speak (a broken import, a segmentation fault) leaves its last lines.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": security.of_container(),
@@ -32,4 +34,4 @@ def container(
 
 def _told_its_image(name: str, image: str) -> list[dict[str, str]]:
     """For what a model was made from. The smoke test is not told: another attempt may give it another image."""
-    return [] if name == SMOKE_TEST else [{"name": "ROPEWALK_IMAGE", "value": image}]
+    return [] if name == SMOKE_TEST else [{"name": wire.IMAGE_VARIABLE, "value": image}]

@@ -17,7 +17,7 @@ from .termination_message import word
 RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
 AGAIN_AFTER = timedelta(minutes=1)
 """Until one that has failed is tried again, where that may help."""
-TOLD_TO_STOP = "Preempted"
+TOLD_TO_STOP = api.PREEMPTED
 """What a container of ours says where it still can, whoever ended it."""
 DEADLINE = "DeadlineExceeded"
 
@@ -66,7 +66,7 @@ def unread(found: Attempt, waited: tuple[str, str], seconds: int, what: str) -> 
         return _silent(ended, what)
     reason, _, message = found.failure.partition(": ")
     gone = f"the pod of {what} was deleted before its result was read"
-    return word(reason) or "PodDisappeared", message if reason else gone
+    return word(reason) or api.POD_DISAPPEARED, message if reason else gone
 
 
 def _silent(ended: Container, what: str) -> tuple[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ropewalk_contract import wire
+
 from .. import security
 from ..plan import Json
 from .bodies import ROOT, container
@@ -13,9 +15,9 @@ from .observed import HELPER_JOB
 def pod(image: str, *, config_map: str, claim: str, resources: Json) -> dict[str, Any]:
     """The pod of a helper job of any resource, told what to do by that ConfigMap."""
     mounts: list[dict[str, Any]] = [
-        {"name": "run", "mountPath": f"{ROOT}/run", "readOnly": True},
+        {"name": "run", "mountPath": f"{ROOT}/{wire.RUN_FOLDER}", "readOnly": True},
         {"name": "tmp", "mountPath": "/tmp"},
-        {"name": "claim-0", "mountPath": f"{ROOT}/claims/{claim}"},
+        {"name": "claim-0", "mountPath": f"{ROOT}/{wire.CLAIMS_FOLDER}/{claim}"},
     ]
     return {
         "restartPolicy": "Never",
@@ -27,7 +29,7 @@ def pod(image: str, *, config_map: str, claim: str, resources: Json) -> dict[str
             {"name": "tmp", "emptyDir": {}},
             {"name": "claim-0", "persistentVolumeClaim": {"claimName": claim}},
         ],
-        "containers": [container(HELPER_JOB, image, ["ropewalk-train", "errand"], resources, mounts)],
+        "containers": [container(HELPER_JOB, image, [wire.TRAIN_PROGRAM, wire.HELPER_JOB_COMMAND], resources, mounts)],
     }
 
 

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ropewalk_contract import wire
+
 from .. import names
 from ..conditions import clip, parse_timestamp
 from ..objects import label, metadata, name_of, of_kind
 from ..plan import Json
 
-TRAIN = "train"
-SMOKE_TEST = "smoke-test"
-HELPER_JOB = "errand"
+TRAIN = wire.TRAIN_CONTAINER
+SMOKE_TEST = wire.SMOKE_TEST_CONTAINER
+HELPER_JOB = wire.HELPER_JOB_CONTAINER
 
 IMAGE_REASONS = frozenset(
     {

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ropewalk_contract import wire
+
 from ..untrusted_json import parse
 
-MAX_BYTES = 2048
-USER_ERROR, DATA_ERROR, TRY_AGAIN = 64, 65, 75
-"""Exit codes of our containers; any other is a crash."""
-PERMANENT = frozenset({USER_ERROR, DATA_ERROR})
-"""Those after which another attempt would end the same."""
+MAX_BYTES = wire.MAX_TERMINATION_BYTES
+USER_ERROR, DATA_ERROR, TRY_AGAIN = wire.EXIT_USER, wire.EXIT_DATA, wire.EXIT_AGAIN
+PERMANENT = wire.EXIT_PERMANENT
 
 _KILLED = {
     126: "could not be started: its command is no program for this node",

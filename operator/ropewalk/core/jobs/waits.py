@@ -45,7 +45,7 @@ def waiting(pod: Pod, container: Container, since: datetime | None, stage: str) 
     if container.reason in IMAGE_REASONS | CONFIG_REASONS:
         return Waiting(container.reason, message, since, stage)
     if pod.unschedulable:
-        return Waiting("Unschedulable", pod.unschedulable, since, stage)
+        return Waiting(api.UNSCHEDULABLE, pod.unschedulable, since, stage)
     return Waiting("", "", since, stage)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from ropewalk_contract import reasons
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from .. import names
@@ -119,7 +120,7 @@ class _Pass:
         )
         self.state = replace(trigger.handled, run=run)
         text = f"run {run.id} of {name_of(self.owner)}: {run.trigger}, {run.reason}"
-        self.events.append(Event("Normal", "RunStarted", text))
+        self.events.append(Event("Normal", reasons.RUN_STARTED, text))
         return self.plan(requeue=0.0)
 
     def _trigger(self) -> chain.Trigger | None:
@@ -300,7 +301,9 @@ class _Pass:
         after = attempts.after(run, failure, self.spec, limit, self.now, tensorflow_image=other)
         if after.state == FAILED:
             return self._failed(after)
-        self.events.append(Event("Warning", "AttemptFailed", f"run {run.id}, attempt {run.attempt}: {after.message}"))
+        self.events.append(
+            Event("Warning", reasons.ATTEMPT_FAILED, f"run {run.id}, attempt {run.attempt}: {after.message}")
+        )
         self.state = replace(self.state, run=after)
         return self.plan(requeue=0.0)
 

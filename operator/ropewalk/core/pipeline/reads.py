@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from ropewalk_contract import wire
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from ..jobs.observed import attempt
@@ -12,7 +13,7 @@ from .parts import job, planner
 from .state import read as read_state
 from .triggers.chain import model_deployment
 
-PROGRESS = "/progress"
+PROGRESS = wire.PROGRESS_PATH
 
 
 def related(owner: Json) -> tuple[Ref, ...]:

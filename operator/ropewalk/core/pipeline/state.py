@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from ropewalk_contract import reasons
+
 from ..conditions import parse_timestamp, timestamp
 from ..plan import Json
 from .helper_jobs.record import HelperJob
@@ -23,7 +25,7 @@ PART = "run"
 TENSORFLOW = "TensorFlow"
 
 PENDING, STARTING, RUNNING, RETRYING = "Pending", "Starting", "Running", "Retrying"
-SUCCEEDED, NOT_BLESSED, SKIPPED, FAILED = "Succeeded", "NotBlessed", "Skipped", "Failed"
+SUCCEEDED, NOT_BLESSED, SKIPPED, FAILED = "Succeeded", reasons.NOT_BLESSED, "Skipped", "Failed"
 ACTIVE = frozenset({PENDING, STARTING, RUNNING, RETRYING})
 
 

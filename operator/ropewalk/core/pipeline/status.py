@@ -152,9 +152,9 @@ def _of_run(run: Run, state: PipelineState) -> list[Condition]:
         found.append(Condition(api.DATA_VALID, "False", str(first.get("reason") or "Anomalous"), text))
     elif run.blessing:
         found.append(Condition(api.DATA_VALID, "True", api.VALID, ""))
-    if run.blessing == "Blessed":
+    if run.blessing == api.BLESSED_REASON:
         found.append(Condition(api.BLESSED, "True", api.BLESSED_REASON, run.message))
-    elif run.blessing == "NotBlessed":
+    elif run.blessing == api.NOT_BLESSED:
         found.append(Condition(api.BLESSED, "False", api.NOT_BLESSED, run.message))
     elif run.blessing:
         found.append(Condition(api.BLESSED, "Unknown", api.NOT_EVALUATED, run.message))

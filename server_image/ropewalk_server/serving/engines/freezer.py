@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract import reasons
 from ropewalk_model import examples, manifest, sandbox
 from ropewalk_model.engines.interface import EngineError, Files, input_names
 from ropewalk_model.features import Encoder
@@ -30,7 +31,7 @@ from ropewalk_server.serving.processors import THREADS
 
 CORE = "core"
 """The SavedModel's signature of the network alone: its inputs `x`, and `ids` where there are any, to named outputs."""
-CRASHED = "CrashedWhileLoading"
+CRASHED = reasons.CRASHED_WHILE_LOADING
 DOCUMENTS = (manifest.EXAMPLES, manifest.SIGNATURE, manifest.FEATURES)
 CPU_SECONDS = 300
 WALL_SECONDS = 600
@@ -124,7 +125,7 @@ def refuse(operation: str) -> EngineError:
     text = (
         f"the model's operation {operation} is none that is known to compute only (no file, network or code): refused"
     )
-    return EngineError(text, "ForbiddenOp")
+    return EngineError(text, reasons.FORBIDDEN_OP)
 
 
 def tensorflow() -> Any:
@@ -157,7 +158,7 @@ def confined(
     most = limits.memory_bytes if available is None else min(limits.memory_bytes, available - memory.RESERVE)
     if most <= 0:
         text = "TensorFlow leaves no memory for the network below the container's limit: raise serving.resources"
-        write(json.dumps({"reason": "InsufficientMemory", "message": text}).encode() + b"\n")
+        write(json.dumps({"reason": reasons.INSUFFICIENT_MEMORY, "message": text}).encode() + b"\n")
         return
     sandbox.confine(replace(limits, memory_bytes=most))
     try:
@@ -167,7 +168,7 @@ def confined(
         write(json.dumps({"reason": error.reason, "message": str(error)}).encode() + b"\n")
     except Exception as error:  # whatever a stranger's network makes TensorFlow raise
         text = f"TensorFlow cannot load the network: {str(error)[:300]}"
-        write(json.dumps({"reason": "NoEngine", "message": text}).encode() + b"\n")
+        write(json.dumps({"reason": reasons.NO_ENGINE, "message": text}).encode() + b"\n")
     else:
         write(json.dumps(head).encode() + b"\n")
         write(rest)

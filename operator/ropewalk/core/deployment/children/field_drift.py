@@ -1,4 +1,4 @@
-"""Whether a child already is what we want, so that nothing is written in steady state (D10, R5).
+"""Whether a child already is what we want, so that nothing is written in steady state (D10).
 
 An annotation holds the hash of the body that was applied last. It does not show what others edited since, so the
 body is compared too: what we ask for has to be there; what the API server or others added is theirs.

@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 from ropewalk.core.plan import Json
+from ropewalk_contract import wire
 
 from ..state import Routes
 from ..versions import get, number_in, uri_of
 from ..wishes import Wishes
 from .workload import metadata, routes_name
 
-KEY = "routes.json"
+KEY = wire.ROUTES_FILE
 
 
 def config_map(wishes: Wishes, routes: Routes) -> dict[str, Any]:

@@ -11,22 +11,23 @@ from typing import Any
 from ropewalk.core import security
 from ropewalk.core.names import MANAGED_BY_LABEL, bounded
 from ropewalk.core.plan import Json, Ref
+from ropewalk_contract import wire
 
 from ..versions import CLAIMS_ROOT
 from ..wishes import Wishes, resources_of
 
-NAME_LABEL, SERVER = "app.kubernetes.io/name", "ropewalk-server"
-GRPC_PORT = 8500
-HTTP_PORT = 8501
-MONITORING_PORT = 8502
-CONTAINER = "server"
-ROUTES_DIRECTORY = "/ropewalk/routes"
-STATE_DIRECTORY = "/ropewalk/state"
+NAME_LABEL, SERVER = wire.NAME_LABEL, wire.SERVER_NAME
+GRPC_PORT = wire.GRPC_PORT
+HTTP_PORT = wire.HTTP_PORT
+MONITORING_PORT = wire.ADMIN_PORT
+CONTAINER = wire.SERVER_CONTAINER
+ROUTES_DIRECTORY = f"{wire.ROOT}/{wire.ROUTES_FOLDER}"
+STATE_DIRECTORY = f"{wire.ROOT}/{wire.STATE_FOLDER}"
 GRACE_SECONDS = 10
 """Beyond a request's deadline: a server that is asked to end answers for 3 s more, then ends what is in flight, and
 waits 5 s at most for its last counts to be read."""
 TOKEN_SECONDS = 3600
-_IDENTITY = "identity"
+_IDENTITY = wire.IDENTITY_FOLDER
 
 
 def server_name(wishes: Wishes) -> str:
@@ -57,11 +58,11 @@ def metadata(wishes: Wishes, name: str) -> dict[str, Any]:
         "labels": {
             **wishes.labels,
             NAME_LABEL: SERVER,
-            MANAGED_BY_LABEL: "ropewalk",
+            MANAGED_BY_LABEL: wire.MANAGED_BY,
         },
         "ownerReferences": [
             {
-                "apiVersion": "ropewalk.dev/v1alpha1",
+                "apiVersion": wire.API_VERSION,
                 "kind": "ModelDeployment",
                 "name": wishes.name,
                 "uid": wishes.uid,
@@ -162,13 +163,13 @@ def _container(wishes: Wishes, image: str, tensorflow: bool, claims: list[str]) 
         "name": CONTAINER,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["ropewalk-serve", "serve"],
+        "command": [wire.SERVE_PROGRAM, wire.SERVE_COMMAND],
         "env": [
-            {"name": "ROPEWALK_MODEL", "value": wishes.name},
-            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": wire.MODEL_VARIABLE, "value": wishes.name},
+            {"name": wire.POD_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             *_authentication(wishes),
-            *([{"name": "ROPEWALK_TLS", "value": "Secret"}] if wishes.tls_secret else []),
-            *([{"name": "ROPEWALK_FEEDBACK", "value": "Secret"}] if wishes.feedback_secret else []),
+            *([{"name": wire.TLS_VARIABLE, "value": "Secret"}] if wishes.tls_secret else []),
+            *([{"name": wire.FEEDBACK_VARIABLE, "value": "Secret"}] if wishes.feedback_secret else []),
         ],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
@@ -176,11 +177,11 @@ def _container(wishes: Wishes, image: str, tensorflow: bool, claims: list[str]) 
             {"name": "monitoring", "containerPort": MONITORING_PORT, "protocol": "TCP"},
         ],
         "resources": resources_of(wishes.resources, tensorflow=tensorflow),
-        "readinessProbe": _probe("/readyz", periodSeconds=1, timeoutSeconds=2, failureThreshold=3),
+        "readinessProbe": _probe(wire.READY_PATH, periodSeconds=1, timeoutSeconds=2, failureThreshold=3),
         # /healthz answers as soon as the process listens, also while a large model takes minutes to load. No startup
         # probe: readiness would begin after it, a second later.
         "livenessProbe": _probe(
-            "/healthz", initialDelaySeconds=90, periodSeconds=10, timeoutSeconds=5, failureThreshold=3
+            wire.HEALTH_PATH, initialDelaySeconds=90, periodSeconds=10, timeoutSeconds=5, failureThreshold=3
         ),
         "securityContext": security.of_container(),
         "volumeMounts": [
@@ -188,9 +189,9 @@ def _container(wishes: Wishes, image: str, tensorflow: bool, claims: list[str]) 
             {"name": "routes", "mountPath": ROUTES_DIRECTORY, "readOnly": True},
             {"name": "state", "mountPath": STATE_DIRECTORY},
             {"name": "tmp", "mountPath": "/tmp"},
-            *({"name": name, "mountPath": f"/ropewalk/{name}", "readOnly": True} for name, _ in _secrets(wishes)),
+            *({"name": name, "mountPath": f"{wire.ROOT}/{name}", "readOnly": True} for name, _ in _secrets(wishes)),
             *(
-                [{"name": _IDENTITY, "mountPath": f"/ropewalk/{_IDENTITY}", "readOnly": True}]
+                [{"name": _IDENTITY, "mountPath": f"{wire.ROOT}/{_IDENTITY}", "readOnly": True}]
                 if _asks_kubernetes(wishes)
                 else []
             ),
@@ -211,25 +212,29 @@ def _authentication(wishes: Wishes) -> list[Json]:
     asked = wishes.authentication
     if asked.type == "None":
         return []
-    found = {"ROPEWALK_AUTHENTICATION": asked.type}
+    found = {wire.AUTHENTICATION_VARIABLE: asked.type}
     if asked.type == "Kubernetes":
-        found |= {"ROPEWALK_NAMESPACE": wishes.namespace}
+        found |= {wire.NAMESPACE_VARIABLE: wishes.namespace}
     if asked.audience:
-        found |= {"ROPEWALK_AUDIENCE": asked.audience}
+        found |= {wire.AUDIENCE_VARIABLE: asked.audience}
     return [{"name": name, "value": value} for name, value in found.items()]
 
 
 def _identity() -> Json:
     """What a server asks the API server with: the account's token, renewed by kubelet, and the cluster's CA."""
-    token = {"path": "token", "expirationSeconds": TOKEN_SECONDS}
-    authority = {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    token = {"path": wire.TOKEN_FILE, "expirationSeconds": TOKEN_SECONDS}
+    authority = {"name": "kube-root-ca.crt", "items": [{"key": wire.AUTHORITY_FILE, "path": wire.AUTHORITY_FILE}]}
     sources = [{"serviceAccountToken": token}, {"configMap": authority}]
     return {"name": _IDENTITY, "projected": {"sources": sources, "defaultMode": 0o440}}
 
 
 def _secrets(wishes: Wishes) -> list[tuple[str, str]]:
-    """Volumes, each mounted under /ropewalk by its name, and the Secrets in them."""
-    found = [("tokens", wishes.authentication.secret), ("tls", wishes.tls_secret), ("feedback", wishes.feedback_secret)]
+    """Volumes, each mounted below ROOT by its name, and the Secrets in them."""
+    found = [
+        (wire.TOKENS_FOLDER, wishes.authentication.secret),
+        (wire.TLS_FOLDER, wishes.tls_secret),
+        (wire.FEEDBACK_FOLDER, wishes.feedback_secret),
+    ]
     return [(name, secret) for name, secret in found if secret]
 
 

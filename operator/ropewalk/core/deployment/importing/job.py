@@ -11,6 +11,7 @@ from ropewalk.core.jobs import helper_job_body
 from ropewalk.core.objects import name_of, of_kind
 from ropewalk.core.plan import Config, Json
 from ropewalk.core.quantities import memory_bytes
+from ropewalk_contract import wire
 
 from ..children.field_drift import HASH_ANNOTATION, stamped
 from ..children.workload import NAME_LABEL, metadata
@@ -44,7 +45,7 @@ def config_map(wanted: Wishes, record: Import) -> dict[str, Any]:
         "kind": "ConfigMap",
         "metadata": _metadata(wanted, record),
         "immutable": True,
-        "data": {"errand.json": json.dumps(document, sort_keys=True)},
+        "data": {wire.HELPER_JOB_FILE: json.dumps(document, sort_keys=True)},
     }
 
 

@@ -29,7 +29,7 @@ from . import job
 from . import record as import_record
 from .record import Import
 
-NOT_FOUND = "ModelNotFound"
+NOT_FOUND = api.MODEL_NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def _running(
     ended = _ended(record, found, now)
     if ended is not None:
         # That it failed is told as every `status.lastFailure` is.
-        events = (Event("Normal", "Imported", ended.message),) if ended.state == SUCCEEDED else ()
+        events = (Event("Normal", api.IMPORTED, ended.message),) if ended.state == SUCCEEDED else ()
         return Step(ended, _target(ended, aim), stale, events, begun=True)
     claim = claim_ref(Version(1, record.uri).claim)
     mounted = {claim: observed.related.get(claim, {})}

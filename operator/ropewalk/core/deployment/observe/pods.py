@@ -13,21 +13,19 @@ from math import inf
 from typing import Any
 
 from ropewalk.core.conditions import clip, parse_timestamp
-from ropewalk.core.names import GROUP
 from ropewalk.core.plan import Json, Scraped
+from ropewalk_contract import reasons, wire
 
 from ..children.workload import CONTAINER, server_name
 from ..versions import Version, get
 from ..wishes import Wishes
 
-STATUS_PATH = "/status"
-WINDOWS_PATH = "/windows"
-BASELINE_PATH = "/baseline"
-NUDGE_ANNOTATION = f"{GROUP}/nudge"
+STATUS_PATH = wire.STATUS_PATH
+WINDOWS_PATH = wire.WINDOWS_PATH
+BASELINE_PATH = wire.BASELINE_PATH
+NUDGE_ANNOTATION = wire.NUDGE_ANNOTATION
+MAY_PASS = reasons.RETRIED_BY_SERVERS
 LOADING, PROVED, FAILED, SKIPPED = "Loading", "Proved", "Failed", "Skipped"
-MAY_PASS = frozenset({"ModelNotFound", "StoreUnreadable", "InsufficientMemory", "NotImported"})
-"""Reasons for which a server tries again by itself: a share that shows a directory late, memory given back later, a
-SavedModel that becomes a version."""
 
 
 @dataclass(frozen=True, slots=True)

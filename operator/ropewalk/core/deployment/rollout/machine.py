@@ -14,6 +14,7 @@ from math import inf
 
 from ropewalk.core.conditions import timestamp
 from ropewalk.core.plan import Event
+from ropewalk_contract import reasons
 
 from ..observe.pods import Held, Pod
 from ..state import LOADING, MAX_QUARANTINED, PENDING, SPREADING, SWITCHING, Candidate, DeploymentState, Live, Routes
@@ -192,7 +193,7 @@ def _failed(
     state: DeploymentState, version: Version, pod: Pod, held: Held, now: datetime, *, keep: bool = False
 ) -> Step:
     """Quarantine: this digest is not tried again until the spec or the champion changes. What is live stays live."""
-    reason, text = held.reason or "LoadFailed", held.message or "it could not be loaded"
+    reason, text = held.reason or reasons.LOAD_FAILED, held.message or "it could not be loaded"
     entry = {"version": version.number, "reason": reason, "message": text, "at": timestamp(now)}
     if version.identity:
         entry["digest"] = version.identity

@@ -22,7 +22,7 @@ def events(before: Json, after: Json) -> tuple[Event, ...]:
             f"version {get(one, 'version')}" + (f" of {get(one, 'uri')}" if same else "") for one in (live, old)
         )
         instead = f", instead of {former}" if old else ""
-        found.append(Event("Normal", "Live", f"{new} answers predictions{instead}"))
+        found.append(Event("Normal", api.LIVE, f"{new} answers predictions{instead}"))
     failure, known = after.get("lastFailure"), before.get("lastFailure")
     # An import that fails as it did before has failed again; of a pod that is what its next start says.
     telling = ("reason", "message", "at") if get(failure, "location") == "Import" else ("reason", "message")

@@ -18,6 +18,7 @@ from ropewalk.core.jobs.observed import attempt
 from ropewalk.core.jobs.termination_message import USER_ERROR
 from ropewalk.core.objects import metadata, name_of, of_kind
 from ropewalk.core.plan import Event, Json, Ref
+from ropewalk_contract import reasons
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from ..parts.job import HELPER_JOB_SECONDS
@@ -204,4 +205,4 @@ def _follows(peer: Json, owner: Json) -> bool:
 def _entry(version: Json) -> dict[str, Any]:
     fields = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines")
     kept = {key: version[key] for key in fields if version.get(key)}
-    return {"id": version["runId"], "result": "Succeeded", "reason": "Recovered", **kept}
+    return {"id": version["runId"], "result": "Succeeded", "reason": reasons.RECOVERED, **kept}

@@ -1,6 +1,6 @@
 """The Job of one attempt: the trainer as init container, the smoke test as main one, one work directory between them.
 
-Pod security `restricted`, no token, no retries by Kubernetes itself: only the operator makes attempts (section 4.2).
+Pod security `restricted`, no token, no retries by Kubernetes itself: only the operator makes attempts (D2).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from ropewalk.core.jobs.observed import SMOKE_TEST, TRAIN
 from ropewalk.core.objects import metadata, name_of
 from ropewalk.core.plan import Config, Json
 from ropewalk.core.quantities import memory_bytes
+from ropewalk_contract import wire
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from ..state import PART
 
-PROGRESS_PORT = 8090
+PROGRESS_PORT = wire.PROGRESS_PORT
 TRAIN_RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
 SMOKE_TEST_RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
 HELPER_JOB_RESOURCES = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
@@ -49,7 +50,7 @@ def _named(scheme: str, uris: Iterable[str]) -> tuple[str, ...]:
 def owner_reference(owner: Json) -> dict[str, Any]:
     """The one controller reference of a child."""
     return {
-        "apiVersion": owner.get("apiVersion", "ropewalk.dev/v1alpha1"),
+        "apiVersion": owner.get("apiVersion", wire.API_VERSION),
         "kind": owner.get("kind", "Pipeline"),
         "name": name_of(owner),
         "uid": str(metadata(owner).get("uid", "")),
@@ -62,7 +63,7 @@ def labels(owner: Json, run: int) -> dict[str, str]:
     return {
         names.PIPELINE_LABEL: names.label_value(name_of(owner)),
         names.RUN_LABEL: str(run),
-        names.MANAGED_BY_LABEL: "ropewalk",
+        names.MANAGED_BY_LABEL: wire.MANAGED_BY,
     }
 
 
@@ -82,7 +83,7 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
             bodies.container(
                 TRAIN,
                 train.image or config.trainer_image,
-                ["ropewalk-train", "run"],
+                [wire.TRAIN_PROGRAM, wire.RUN_COMMAND],
                 _resources(train.resources, TRAIN_RESOURCES),
                 mounts,
             )
@@ -91,7 +92,7 @@ def template(owner: Json, spec: PipelineSpec, config: Config, *, run: int, run_c
             bodies.container(
                 SMOKE_TEST,
                 config.server_image,
-                ["ropewalk-serve", "smoke-test"],
+                [wire.SERVE_PROGRAM, wire.SMOKE_TEST_COMMAND],
                 _resources(spec.resources, SMOKE_TEST_RESOURCES),
                 [m for m in mounts if m["name"] not in _only_for_source(spec)],
             )
@@ -144,12 +145,12 @@ def helper_job_config(owner: Json, number: int, content: str) -> dict[str, Any]:
             "labels": {
                 names.PIPELINE_LABEL: names.label_value(name_of(owner)),
                 names.HELPER_JOB_LABEL: str(number),
-                names.MANAGED_BY_LABEL: "ropewalk",
+                names.MANAGED_BY_LABEL: wire.MANAGED_BY,
             },
             "ownerReferences": [owner_reference(owner)],
         },
         "immutable": True,
-        "data": {"errand.json": content},
+        "data": {wire.HELPER_JOB_FILE: content},
     }
 
 
@@ -168,7 +169,7 @@ def for_attempt(
     if tensorflow:
         pod["containers"][0]["image"] = tensorflow_image(body)
     for container in (*pod["initContainers"], *pod["containers"]):
-        container["env"] = [*container["env"], {"name": "ROPEWALK_ATTEMPT", "value": str(attempt)}]
+        container["env"] = [*container["env"], {"name": wire.ATTEMPT_VARIABLE, "value": str(attempt)}]
         limits = container["resources"].get("limits") or {}
         if memory_limit and "memory" in limits and memory_bytes(limits["memory"]) < memory_bytes(memory_limit):
             container["resources"]["limits"] = {**limits, "memory": memory_limit}
@@ -193,25 +194,25 @@ def _volumes(
     spec: PipelineSpec, uris: tuple[str, ...], run_config: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     volumes: list[dict[str, Any]] = [
-        {"name": "run", "configMap": {"name": run_config, "items": [{"key": "run.json", "path": "run.json"}]}},
+        {"name": "run", "configMap": {"name": run_config, "items": [{"key": wire.RUN_FILE, "path": wire.RUN_FILE}]}},
         {"name": "work", "emptyDir": {}},
         {"name": "tmp", "emptyDir": {}},
     ]
     mounts: list[dict[str, Any]] = [
-        {"name": "run", "mountPath": f"{ROOT}/run", "readOnly": True},
-        {"name": "work", "mountPath": f"{ROOT}/work"},
+        {"name": "run", "mountPath": f"{ROOT}/{wire.RUN_FOLDER}", "readOnly": True},
+        {"name": "work", "mountPath": f"{ROOT}/{wire.WORK_FOLDER}"},
         {"name": "tmp", "mountPath": "/tmp"},
     ]
     written = claims([spec.artifacts.uri])
     for number, claim in enumerate(claims(uris)):
         volume = f"claim-{number}"
         volumes.append({"name": volume, "persistentVolumeClaim": {"claimName": claim}})
-        mount: dict[str, Any] = {"name": volume, "mountPath": f"{ROOT}/claims/{claim}"}
+        mount: dict[str, Any] = {"name": volume, "mountPath": f"{ROOT}/{wire.CLAIMS_FOLDER}/{claim}"}
         mounts.append(mount if claim in written else {**mount, "readOnly": True})
     for number, config_map in enumerate(config_maps(uris)):
         volume = f"configmap-{number}"
         volumes.append({"name": volume, "configMap": {"name": config_map}})
-        mounts.append({"name": volume, "mountPath": f"{ROOT}/configmaps/{config_map}", "readOnly": True})
+        mounts.append({"name": volume, "mountPath": f"{ROOT}/{wire.CONFIG_MAPS_FOLDER}/{config_map}", "readOnly": True})
     return volumes, mounts
 
 

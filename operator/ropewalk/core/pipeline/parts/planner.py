@@ -13,6 +13,7 @@ from typing import Any
 from ropewalk.core import names
 from ropewalk.core.objects import metadata, name_of, of_kind
 from ropewalk.core.plan import Json
+from ropewalk_contract import wire
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from ..state import PART, Run
@@ -20,7 +21,7 @@ from ..triggers.chain import annotation
 from . import job
 
 FORMAT_VERSION = 1
-ADOPT_STORE = f"{names.GROUP}/adopt-store"
+ADOPT_STORE = wire.ADOPT_STORE_ANNOTATION
 """Annotation, `"true"`: this Pipeline may take over a store that bears the uid of another (D4)."""
 NOT_PART_OF_A_RUN = ("suspend", "promotion", "triggers", "concurrencyPolicy", "stopAfterFailures")
 """Fields that decide when to run or what becomes of the result: editing them starts no run."""
@@ -95,7 +96,7 @@ def config_map(owner: Json, run: Run, document: Json, template: Json) -> dict[st
         },
         "immutable": True,
         "data": {
-            "run.json": json.dumps(document, sort_keys=True, indent=1),
+            wire.RUN_FILE: json.dumps(document, sort_keys=True, indent=1),
             "plan.json": json.dumps(plan, sort_keys=True, separators=(",", ":")),
         },
     }
@@ -108,7 +109,7 @@ def frozen(children: Iterable[Json], config: str) -> tuple[dict[str, Any], dict[
         return None
     data = found.get("data") or {}
     try:
-        return json.loads(data["run.json"]), json.loads(data["plan.json"])["job"]
+        return json.loads(data[wire.RUN_FILE]), json.loads(data["plan.json"])["job"]
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -1,7 +1,7 @@
 """What became of an attempt, and whether there is another one.
 
 Exit codes of the trainer are the contract: 64 the user's error and 65 the data's are not tried again, 75 and anything
-unknown are; an eviction is free; running out of memory raises the limit. Kubernetes itself never retries (section 4.2).
+unknown are; an eviction is free; running out of memory raises the limit. Kubernetes itself never retries (D2).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .messages import SmokeResult, TrainResult, smoke_result, train_result
 Kind = Literal["Permanent", "Retry", "Disruption", "OutOfMemory", "Gone", "NeedsTensorFlow"]
 FREE_REPLAYS = 1
 HOPELESS = frozenset({"InvalidImageName"})
-NEEDS_TENSORFLOW: Final = "NeedsTensorFlow"
+NEEDS_TENSORFLOW: Final = api.NEEDS_TENSORFLOW
 SMOKE_STAGE = "SmokeTest"
 
 
@@ -74,7 +74,7 @@ Verdict = Success | Failure | Waiting | Running
 def judge(attempt: Attempt | None, now: datetime) -> Verdict:
     """The verdict on one attempt, clocks apart. None: the Job that status knows of is not there any more."""
     if attempt is None:
-        return Failure("Gone", "", "JobDisappeared", "the Job was deleted before its result was read")
+        return Failure("Gone", "", api.JOB_DISAPPEARED, "the Job was deleted before its result was read")
     pod = attempt.pod
     if pod is None:
         if attempt.active:
@@ -82,13 +82,13 @@ def judge(attempt: Attempt | None, now: datetime) -> Verdict:
         if attempt.disrupted:
             return Failure("Disruption", "", api.DISRUPTED, "the pod was evicted or preempted")
         return Failure(
-            "Gone", "", "PodDisappeared", attempt.failure or "the pod was deleted before its result was read"
+            "Gone", "", api.POD_DISAPPEARED, attempt.failure or "the pod was deleted before its result was read"
         )
     if pod.finished:
         return _finished(pod)
     if not attempt.active:
         kind: Kind = "Disruption" if attempt.disrupted or pod.disrupted else "Retry"
-        return Failure(kind, "", "JobFailed", attempt.failure or "the Job ended without its pod")
+        return Failure(kind, "", api.JOB_FAILED, attempt.failure or "the Job ended without its pod")
     if pod.train.state == "running":
         return Running(TRAIN)
     if pod.smoke_test.state == "running":
@@ -105,7 +105,7 @@ def _finished(pod: Pod) -> Success | Failure:
         success = _success(train, smoke)
         if success is not None:
             return success
-        silent = "train" if train is None else "smoke-test"
+        silent = TRAIN if train is None else SMOKE_TEST
         return Failure("Retry", "", api.RESULT_UNREADABLE, f"{silent} ended with 0 but left no readable result", 0)
     container: Container
     result: TrainResult | SmokeResult | None
@@ -118,7 +118,7 @@ def _finished(pod: Pod) -> Success | Failure:
     if not result and container.message:
         log = tuple(line[:300] for line in container.message.splitlines()[-5:])
     kind: Kind = "Retry"
-    if container.out_of_memory or reason == "MemoryExceeded":
+    if container.out_of_memory or reason == api.MEMORY_EXCEEDED:
         kind, reason = "OutOfMemory", api.OUT_OF_MEMORY
         message = message or f"{container.name} exceeded its memory limit"
     elif reason == NEEDS_TENSORFLOW and container is pod.smoke_test:

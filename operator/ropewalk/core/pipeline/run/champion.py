@@ -12,6 +12,7 @@ from datetime import datetime
 from ropewalk.core.conditions import clip, parse_timestamp, timestamp
 from ropewalk.core.objects import name_of
 from ropewalk.core.plan import Event, Json
+from ropewalk_contract import reasons
 
 from ..state import PipelineState
 from .outcome import promotion
@@ -34,7 +35,7 @@ def champion_fallback(
             break
     else:
         return state, ()
-    why = f"{refusal.get('reason') or 'Quarantined'}: {refusal.get('message') or ''}".rstrip(": ")
+    why = f"{refusal.get('reason') or reasons.QUARANTINED}: {refusal.get('message') or ''}".rstrip(": ")
     why = clip(why, 400)
     lost = f"version {champion['version']} could not be served by ModelDeployment {name_of(peer)} ({why})"
     regained = {**former, "promotedAt": timestamp(now), "reason": clip(f"regained the title: {lost}", 600)}
@@ -42,7 +43,7 @@ def champion_fallback(
         f"{lost}; version {former['version']} of {name_of(owner)} is the champion again; "
         f"to try version {champion['version']} once more: {promotion(owner, str(champion['version']))}"
     )
-    return replace(state, champion=regained), (Event("Warning", "TitleLost", clip(text, 900)),)
+    return replace(state, champion=regained), (Event("Warning", reasons.TITLE_LOST, clip(text, 900)),)
 
 
 def _refusal(owner: Json, peer: Json, champion: Json) -> Json | None:

@@ -11,11 +11,12 @@ from typing import Any
 
 from ropewalk.core.conditions import clip
 from ropewalk.core.jobs.termination_message import document, word
+from ropewalk_contract import reasons
 
 MAX_ANOMALIES = 5
 MAX_METRICS = 20
 MAX_VERSIONS = 10
-BLESSED, NOT_BLESSED, NOT_EVALUATED = "Blessed", "NotBlessed", "NotEvaluated"
+BLESSED, NOT_BLESSED, NOT_EVALUATED = reasons.BLESSED_REASON, reasons.NOT_BLESSED, reasons.NOT_EVALUATED
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,9 @@ def succeeded(
 ) -> tuple[PipelineState, tuple[Event, ...]]:
     """The ledger after a run that came to its end: Succeeded, NotBlessed or Skipped."""
     train, smoke = success.train, success.smoke
-    result, reason, message = SUCCEEDED, "RunSucceeded", ""
+    result, reason, message = SUCCEEDED, api.RUN_SUCCEEDED, ""
     if train.blessing == UNBLESSED:
-        result, reason = NOT_BLESSED, train.reason or "NotBlessed"
+        result, reason = NOT_BLESSED, train.reason or api.NOT_BLESSED
         message = "; ".join(train.reasons) or train.message
     elif smoke.outcome == "Skipped":
         result, reason, message = SKIPPED, smoke.reason or train.reason or "Skipped", smoke.message or train.message
@@ -66,7 +66,7 @@ def succeeded(
             state, promoted = _promoted(owner, state, entry, now)
             events.append(promoted)
         else:
-            events.append(Event("Normal", "AwaitingPromotion", awaiting(owner, smoke.version)))
+            events.append(Event("Normal", api.AWAITING_PROMOTION, awaiting(owner, smoke.version)))
     return state, tuple(events)
 
 
@@ -84,7 +84,7 @@ def failed(owner: Json, state: PipelineState, run: Run, now: datetime) -> tuple[
     failures = state.consecutive_failures + (run.state == FAILED and reason != api.SUPERSEDED)
     state = replace(state, run=run, consecutive_failures=failures).with_history(_entry(run, reason, now))
     state = _drift_answered(state, run, 0, now)
-    return state, (Event("Warning", "RunFailed", f"run {run.id} of {name_of(owner)}: {run.message}"),)
+    return state, (Event("Warning", api.RUN_FAILED, f"run {run.id} of {name_of(owner)}: {run.message}"),)
 
 
 def _drift_answered(state: PipelineState, run: Run, version: int, now: datetime) -> PipelineState:
@@ -121,7 +121,7 @@ def promoted_by_hand(owner: Json, state: PipelineState, now: datetime) -> tuple[
         text = (
             f"{PROMOTE}={wanted!r} names no version of this Pipeline's history; there are {', '.join(known) or 'none'}"
         )
-        return state, (Event("Warning", "PromotionRefused", text),)
+        return state, (Event("Warning", api.PROMOTION_REFUSED, text),)
     state, event = _promoted(owner, state, entry, now)
     return state, (event,)
 
@@ -147,7 +147,7 @@ def _promoted(owner: Json, state: PipelineState, entry: Json, now: datetime) -> 
     named = annotation(owner, PROMOTE).partition("@")[0]
     if state.champion and named == str(state.champion.get("version")) != str(entry["version"]):
         text += f"; to have version {named} back: {promotion(owner, named)}"
-    return replace(state, champion=champion), Event("Normal", "Promoted", text)
+    return replace(state, champion=champion), Event("Normal", api.PROMOTED, text)
 
 
 def _automatic(spec: PipelineSpec, run: Run) -> bool:

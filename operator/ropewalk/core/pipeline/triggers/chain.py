@@ -15,15 +15,16 @@ from cronsim import CronSim, CronSimError
 
 from ropewalk.core import names
 from ropewalk.core.conditions import clip, find
+from ropewalk.core.kinds import MODEL_DEPLOYMENT
 from ropewalk.core.objects import metadata, name_of
 from ropewalk.core.plan import Event, Json, Ref
 from ropewalk.core.quantities import duration, words
+from ropewalk_contract import reasons
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from ..state import DAY, PipelineState
 
 RUN_REQUESTED_AT = f"{names.GROUP}/run-requested-at"
-API_VERSION = f"{names.GROUP}/v1alpha1"
 SPEC_CHANGE, MANUAL, DRIFT, SCHEDULE = "SpecChange", "Manual", "Drift", "Schedule"
 MAX_DRIFTS = 16
 """As many as `triggers.drift.modelDeployments` may name: each has one."""
@@ -48,7 +49,7 @@ def annotation(owner: Json, key: str) -> str:
 
 def model_deployment(name: str) -> Ref:
     """The reference under which a ModelDeployment is read."""
-    return Ref(API_VERSION, "ModelDeployment", name)
+    return MODEL_DEPLOYMENT.ref(name)
 
 
 def halted(spec: PipelineSpec, state: PipelineState) -> bool:
@@ -179,7 +180,7 @@ def settled_schedule(
     deadline = duration(schedule.starting_deadline) if schedule and schedule.starting_deadline else None
     if deadline is not None and now - latest > deadline:
         text = f"scheduled for {latest:%Y-%m-%dT%H:%M:%SZ}, missed by more than {words(deadline)}"
-        return replace(state, next_schedule=upcoming), (Event("Warning", "ScheduleMissed", text),)
+        return replace(state, next_schedule=upcoming), (Event("Warning", reasons.SCHEDULE_MISSED, text),)
     return state, ()
 
 
@@ -208,5 +209,5 @@ def skipped(
                 last_schedule=last,
             )
             text = f"{trigger.type} run of {name_of(owner)} not started: one is in progress (concurrencyPolicy: Forbid)"
-            events.append(Event("Warning", "RunSkipped", text))
+            events.append(Event("Warning", reasons.RUN_SKIPPED, text))
     return state, tuple(events)
