@@ -5,12 +5,12 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 # kind where a Docker engine answers, the embedded cluster elsewhere; `make CLUSTER=kind|local ...` forces one.
-CLUSTER ?= $(shell docker info >/dev/null 2>&1 && echo kind || echo local)
+ifndef CLUSTER
+CLUSTER := $(shell docker info >/dev/null 2>&1 && echo kind || echo local)
+endif
 PYTHON ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ropewalk
 TAG ?= dev
-IMAGES := operator trainer server server-tf
-dockerfile = $$(case $(1) in operator) echo operator/Dockerfile;; server-tf) echo server_image/tensorflow.Dockerfile;; *) echo $(1)_image/Dockerfile;; esac)
 BIN := .venv/bin
 
 ifeq ($(CLUSTER),local)
@@ -44,25 +44,15 @@ cluster-kind: kind-present
 kind-present:
 	@command -v kind >/dev/null || { echo "kind is not on the PATH: see https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or say CLUSTER=local for the embedded cluster" >&2; exit 1; }
 
-images: images-$(CLUSTER)  ## the operator's, the trainer's and the server's image, built and loaded
-
-images-local: cluster
-	$(PYTHON) -m tools.localcluster build-base
-	for i in $(IMAGES); do \
-	  $(PYTHON) -m tools.localcluster build-image $(call dockerfile,$${i}) localhost/ropewalk/$$i:$(TAG); \
-	  $(PYTHON) -m tools.localcluster load localhost/ropewalk/$$i:$(TAG); \
-	done
-
-images-kind: cluster
-	for i in $(IMAGES); do \
-	  docker build -f $(call dockerfile,$${i}) -t localhost/ropewalk/$$i:$(TAG) .; \
-	  kind load docker-image --name ropewalk localhost/ropewalk/$$i:$(TAG); \
-	done
+images: cluster  ## the operator's, the trainer's and the server's image, built and loaded if their inputs changed
+	$(PYTHON) -m tools.images --cluster $(CLUSTER) update --tag $(TAG)
 
 install: images .venv/ready  ## the resources and the operator, into the cluster
 	export KUBECONFIG=$(KUBECONFIG_FILE); \
 	kubectl apply --server-side --force-conflicts -k manifests; \
-	kubectl -n ropewalk-system rollout restart deployment/ropewalk-operator; \
+	inputs=$$($(PYTHON) -m tools.images --cluster $(CLUSTER) installed-digest); \
+	kubectl -n ropewalk-system patch deployment/ropewalk-operator --patch \
+	  "{\"spec\": {\"template\": {\"metadata\": {\"annotations\": {\"ropewalk.dev/inputs\": \"$$inputs\"}}}}}"; \
 	kubectl -n ropewalk-system rollout status deployment/ropewalk-operator --timeout=120s
 
 demo: install  ## the main job, end to end, on this machine; leaves the cluster running
@@ -99,4 +89,4 @@ bench-serving: .venv/ready  ## our server beside its peers on this machine, no c
 clean:  ## the build's leftovers in this folder (never the cluster's cache)
 	rm -rf .venv $(NATIVE)/native.so .pytest_cache .mypy_cache .ruff_cache .coverage
 
-.PHONY: help generate cluster cluster-local cluster-kind kind-present images images-local images-kind install demo demo-down check test fuzz bench bench-serving clean
+.PHONY: help generate cluster cluster-local cluster-kind kind-present images install demo demo-down check test fuzz bench bench-serving clean

@@ -1,4 +1,4 @@
-"""baseline.json: how features and predictions were distributed when the version was made."""
+"""baseline.json: histograms of features and predictions over the training data of a version."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Baseline:
     prediction_counts: tuple[int, ...]
     rows: int
     positive: int | None = None
-    """Which class counts as the positive one, where the model's author named one."""
+    """Index of the positive class, if the label names one."""
 
     @staticmethod
     def from_document(document: Mapping[str, Any], known: Mapping[str, Container[str]] | None = None) -> Baseline:

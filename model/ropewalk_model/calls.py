@@ -1,7 +1,7 @@
-"""examples.json of an imported model: calls of its signatures with the outputs that TensorFlow itself gave for them.
+"""examples.json of an imported model: calls of its signatures, with the outputs that TensorFlow gave for them.
 
-Arrays are kept as their little-endian bytes in base64, so that what is replayed is what was computed to the last bit;
-strings are lists of base64.
+Arrays are stored as their little-endian bytes in base64, so that a repeated call has exactly the same inputs. Strings
+are stored as lists of base64.
 """
 
 from __future__ import annotations

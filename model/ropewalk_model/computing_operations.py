@@ -1,8 +1,8 @@
-"""TensorFlow's operations that only compute, by name: what the allow-list of `operations` allows without a second look.
+"""Names of TensorFlow operations that only compute. The allow-list of `operations` allows them without conditions.
 
-An explicit list, because TensorFlow's own word is no help: DebugIdentity sends tensors to any address, ImmutableConst
-maps a file, GenerateVocabRemapping and DecodeProtoV2 read one, and all of them are "stateless". What is not here and a
-model needs is added by name, once somebody has read its kernel.
+The list is explicit, since TensorFlow's attribute "stateless" does not help: DebugIdentity sends tensors to any
+address, ImmutableConst maps a file, GenerateVocabRemapping and DecodeProtoV2 read one, and all of them are "stateless".
+An operation that a model needs is added by name after its kernel was read.
 """
 
 from __future__ import annotations

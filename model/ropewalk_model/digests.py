@@ -1,4 +1,4 @@
-"""sha256 digests in the one spelling that is used everywhere: `sha256:<hex>`."""
+"""sha256 digests, written as `sha256:<hex>`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-PREFIX = "sha256:"
+from ropewalk_contract.values import Digest
+
+PREFIX = Digest.PREFIX
 _CHUNK = 1 << 20
 
 

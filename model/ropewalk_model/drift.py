@@ -1,4 +1,4 @@
-"""Whether live traffic still looks like the baseline: pure functions of counts."""
+"""Comparison of live traffic with the baseline: distance, significance and verdict, as pure functions of counts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FeatureDrift:
 
 @dataclass(frozen=True)
 class DriftVerdict:
-    """What a closed window says. `features` has the worst first; too little traffic is Inconclusive."""
+    """The verdict of a closed window. `features` has the worst first; too little traffic is Inconclusive."""
 
     state: State
     worst: str | None
@@ -41,7 +41,7 @@ class DriftVerdict:
 def psi(p_counts: Sequence[int], q_counts: Sequence[int]) -> float:
     """Population stability index, sum of (p - q) ln(p / q), with Jeffreys' +0.5 a bin; 0 for no rows at all.
 
-    Bins that are empty on both sides say nothing and are left out. Source: Siddiqi, Credit Risk Scorecards (2006).
+    Bins that are empty on both sides are left out. Source: Siddiqi, Credit Risk Scorecards (2006).
     """
     pairs = [(p, q) for p, q in zip(p_counts, q_counts, strict=True) if p or q]
     if not sum(p for p, _ in pairs) or not sum(q for _, q in pairs):

@@ -1,4 +1,4 @@
-"""examples.json: raw rows in the wire's JSON with the outputs that any engine must give for them."""
+"""examples.json: raw rows in JSON as clients send them, with the outputs that every engine must give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histograms of features and predictions in fixed bins: the same code counts training rows and live traffic."""
+"""Histograms of features and predictions in fixed bins. The same code counts training rows and live traffic."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Bins:
     edges: tuple[float, ...] = ()
     values: tuple[str, ...] = ()
     sensitive: bool = False
-    """Whether edges and values, which come from training rows, must not leave the store and the server's memory."""
+    """True: edges and values, which come from training rows, must not leave the store and the server's memory."""
     known: Container[str] = field(default=(), compare=False, repr=False)
     """Words that the model knows: what counting a Text needs, and no document of bins has."""
     _codes: Mapping[Any, int] = field(default_factory=dict, compare=False, repr=False)
@@ -59,12 +59,12 @@ class Bins:
 
     @property
     def numeric(self) -> bool:
-        """Whether the bins have edges."""
+        """True if the bins have edges."""
         return self.kind in ("Number", "Integer", "Image", "Timestamp")
 
     @property
     def size(self) -> int:
-        """How many counts there are."""
+        """Number of counts."""
         if self.kind == "Text":
             return (len(self.edges) + 1) * len(SHARES) + 1
         return len(self.edges) + 2 if self.numeric else len(self.values) + 2

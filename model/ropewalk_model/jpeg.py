@@ -1,7 +1,7 @@
-"""JPEG to pixels, once for training and serving: two decoders may differ by several levels of a channel.
+"""JPEG to pixels, for training and serving alike: two decoders may differ by several levels of a channel.
 
-Greyscale and colour become each other where the declared channels say so. Pictures come as they are stored: a camera's
-EXIF orientation is not applied.
+Greyscale and colour are converted into each other as the declared channels require. The EXIF orientation of a camera is
+not applied. The only file that imports simplejpeg.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _STORED = ("Gray", "YCbCr", "RGB")
 
 
 def fits(data: bytes, shape: tuple[int, ...]) -> bool:
-    """Whether the bytes begin with the header of a JPEG of this height and width."""
+    """True if the bytes begin with the header of a JPEG of this height and width."""
     try:
         return data.startswith(MAGIC) and _header(data)[0] == shape[:2]
     except ValueError:

@@ -1,7 +1,7 @@
-"""manifest.json: every file of a version with its sha256, what it was made from, and how to run it.
+"""manifest.json: sha256 of every file of a version, its sources, its engines.
 
-Nothing in a version's directory is believed before its bytes agree with the manifest, and the manifest's own bytes
-with the digest that the cluster's status carries.
+A file of a version is used only after its bytes were compared with the manifest, and the manifest only after its bytes
+were compared with the digest in status.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which TensorFlow operations a model may consist of: those that compute, none that reach a file, a socket or Python.
+"""The TensorFlow operations that a model may have: those that compute, and none that reach a file, a socket or Python.
 
-A SavedModel is a program. Before TensorFlow loads one, every operation that loading or predicting can reach is looked
-at; what writes and reads its own checkpoint may stand where only the checkpoint's saver calls it, and nowhere else.
+A SavedModel is a program. Before TensorFlow loads one, every operation that loading or predicting can reach is checked.
+Operations that write and read the checkpoint are allowed where only the saver of the checkpoint calls them.
 """
 
 from __future__ import annotations

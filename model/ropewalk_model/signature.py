@@ -1,4 +1,4 @@
-"""Inputs, outputs and classes of a model version, as clients see them (the wire contract)."""
+"""signature.json: inputs, outputs and classes of a model version, as clients see them."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""Words of a text: one rule for training, serving and the SavedModel, stated as a table so that all three obey it.
+"""Words of a text: one rule for training, serving and the SavedModel, written as a table.
 
-Libraries disagree here. TensorFlow's `lower` (an ICU of its own) folds 41 characters otherwise than Python 3.11 and
-stops at a NUL, its regular expressions hold 4,430 other characters for letters or marks, and the next release of
-either may differ again. So both sides look every character up in the table below and split at spaces, nothing else.
-The table comes from the database of Unicode 3.2 that Python keeps for ever (internationalised domain names need it).
+Libraries differ here. TensorFlow's `lower` (with an ICU of its own) folds 41 characters differently from Python 3.11
+and stops at a NUL. Its regular expressions count 4,430 other characters as letters or marks. The next release of either
+may differ again. So both sides map every character by the table below and then split at spaces. The table comes from
+the database of Unicode 3.2, which Python keeps unchanged (internationalised domain names need it).
 
-- Letters, marks and digits make words, without case (`casefold` where it gives one character). What Unicode 3.2 did
-  not know yet is part of a word as well, as it stands: `\\u09ce` of Bengali is younger.
-- Ideographs, and symbols among which the emoji are, are words of their own: they stand without spaces.
-- All else separates. Composed and decomposed accents differ; scripts without spaces (Thai) are cut at these only.
+- Letters, marks and digits make words, without case (`casefold` if it gives one character). A character that is younger
+  than Unicode 3.2 is part of a word, unchanged: Bengali U+09CE, for instance.
+- Each ideograph and each symbol, emoji included, is a word of its own.
+- Every other character separates words. Composed and decomposed accents differ. Scripts without spaces (Thai) are split
+  at separators only.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ _SEPARATORS = (
     *((0x2000, 0x206F), (0x20A0, 0x20CF), (0x2E00, 0x2E7F), (0xE000, 0xF8FF), (0xFDD0, 0xFDEF), (0xFE00, 0xFE0F)),
     *((plane | 0xFFFE, plane | 0xFFFF) for plane in range(0, TABLE_SIZE - 0xFFFF, 0x10000)),
 )
-"""Whatever Unicode 3.2 says of them: punctuation, currencies, private use, variation selectors, and no characters."""
+"""Separators, whatever Unicode 3.2 says: punctuation, currencies, private use, variation selectors, no characters."""
 
 
 @cache
 def table() -> NDArray[np.int32]:
-    """What each character becomes: itself, its folded form, or a space where it separates."""
+    """The table: each character becomes itself, its folded form, or a space if it separates."""
     known = unicodedata.ucd_3_2_0
     alone = _stand_alone().tolist()
     found = np.full(TABLE_SIZE, SPACE, dtype=np.int32)

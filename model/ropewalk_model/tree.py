@@ -1,4 +1,4 @@
-"""The digest of a SavedModel that has no manifest: what anybody can compute with coreutils, in the model's directory.
+"""The digest of a SavedModel without a manifest, as coreutils compute it in the directory of the model.
 
 find . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
 """
@@ -21,5 +21,5 @@ def digest(listed: Mapping[str, str]) -> str:
 
 
 def printable(path: str) -> bool:
-    """Whether sha256sum prints the path as it is: no backslash, nothing that is not shown, UTF-8."""
+    """True if sha256sum prints the path unchanged: UTF-8, printable, no backslash."""
     return path.isprintable() and "\\" not in path

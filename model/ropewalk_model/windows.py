@@ -1,7 +1,7 @@
-"""Buckets that servers keep, and the disjoint windows that the operator adds them up to.
+"""Buckets of servers, and the disjoint windows that the operator makes of them.
 
-A bucket is additive: the sum of all pods' buckets is what one big server would have counted. Bucket documents come
-from pods, so they are parsed as input from a stranger.
+A bucket is additive: the sum of the buckets of all pods is what one large server would have counted. Bucket documents
+come from pods, so they are parsed as untrusted input.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class Page:
     through: int = 0
     """All buckets that start before this (and were asked for) are closed and here; 0: not known."""
     more: bool = False
-    """Whether there are closed buckets that did not fit: ask again from `through`."""
+    """True: there are closed buckets that did not fit. Ask again from `through`."""
     lost_before: int = 0
     """Buckets that started before this may have been dropped for want of room."""
 

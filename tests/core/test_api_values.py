@@ -1,48 +1,15 @@
-"""The scalar types of the API: what they accept as text is what the operator computes with."""
+"""The types of the API: names on the wire, defaults, bounds, and values of other versions."""
 
 from __future__ import annotations
 
 import keyword
-from decimal import Decimal
 
 import pytest
 from pydantic import ValidationError
 
-from ropewalk_contract.api.common import parse_decimal, parse_duration, parse_quantity
 from ropewalk_contract.api.data import UNSAVEABLE, Feature
 from ropewalk_contract.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
 from ropewalk_contract.api.pipeline import Pipeline
-
-
-@pytest.mark.parametrize(("text", "seconds"), [("20ms", 0.02), ("90s", 90), ("1h30m", 5400), ("7d", 604800), ("0s", 0)])
-def test_durations(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "5", "5 m", "m", "-1s", "1.5h", "1w"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a duration"):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("500m", "0.5"), ("4Mi", "4194304"), (2, "2"), ("1e3", "1000"), ("1.5Gi", "1610612736")]
-)
-def test_quantities(text: str | int, value: str) -> None:
-    assert parse_quantity(text) == Decimal(value)
-
-
-@pytest.mark.parametrize("text", ["", "4MiB", "x", "1 Gi"])
-def test_what_is_no_quantity_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a quantity"):
-        parse_quantity(text)
-
-
-def test_decimals_are_exact_and_finite() -> None:
-    assert parse_decimal("0.1") + parse_decimal("0.2") == parse_decimal("0.3")
-    for text in ("inf", "nan", "0,5"):
-        with pytest.raises(ValueError, match="not a"):
-            parse_decimal(text)
 
 
 def test_a_text_says_how_much_of_it_is_read_within_bounds() -> None:

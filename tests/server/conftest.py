@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sklearn.datasets import load_breast_cancer
 
 from ropewalk_server.app import smoke_test
 from ropewalk_server.serving.batch_queue import BatchQueue
-from tests.cancer import cancer_csv
+from tests.cancer import cancer_csv, malignant
 from tests.polling import NotYet, eventually
 from tests.server.zoo import write
 from tests.trainer.support import Pod, example
@@ -29,9 +28,7 @@ Published = tuple[Path, list[dict[str, Any]]]
 
 def row(**changes: Any) -> dict[str, Any]:
     """A malignant tumour as an instance, some of its values replaced."""
-    frame = load_breast_cancer(as_frame=True).frame
-    found = {k.replace(" ", "_"): float(v) for k, v in frame.iloc[0].items() if k != "target"}
-    return {**found, **changes}
+    return {**malignant(), **changes}
 
 
 @pytest.fixture(scope="session")

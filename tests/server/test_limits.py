@@ -44,10 +44,12 @@ def rejected(server: Server) -> dict[str, int]:
 def send(server: Server, *parts: bytes, pause: float = 0.0, seconds: float = 10.0) -> bytes:
     """What comes back until the server closes; parts are sent with pauses, as far as the server lets us."""
     with socket.create_connection(("127.0.0.1", server.ports[0]), timeout=seconds) as client:
+        answered = select.poll()
+        answered.register(client, select.POLLIN)
         try:
             for part in parts:
                 client.sendall(part)
-                select.select([client], [], [], pause)  # an answer ends the pause
+                answered.poll(pause * 1000)  # an answer ends the pause
         except OSError:
             pass
         received = b""

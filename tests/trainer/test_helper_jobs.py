@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from ropewalk.core.pipeline.run.messages import helper_job_result
+from ropewalk.core.jobs import termination_message
+from ropewalk_contract.documents.results import HelperJobResult
 from ropewalk_model import manifest
 from ropewalk_trainer import main
 
@@ -104,7 +105,7 @@ class World:
         """The termination message, which the operator can read."""
         text = (self.root / "termination-log").read_text()
         assert len(text.encode()) <= LIMIT
-        assert helper_job_result(text) is not None
+        assert HelperJobResult.read(termination_message.document(text)) is not None
         found: Said = json.loads(text)
         return found
 

@@ -1,1 +1,1 @@
-"""A real Kubernetes on a machine without Docker: upstream's binaries, containerd, runc, one node, no VM."""
+"""Kubernetes on a machine without Docker: upstream's binaries, containerd and runc, one node, no virtual machine."""

@@ -1,4 +1,4 @@
-"""python -m tools.localcluster: a real Kubernetes on this machine, without Docker."""
+"""python -m tools.localcluster: Kubernetes on this machine, without Docker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Up and down: the order in which the cluster's parts start and end."""
+"""Start and end of the cluster: the order of its parts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ READER = {
 
 
 def running() -> bool:
-    """Whether every process of the cluster is alive."""
+    """True if every process of the cluster is alive."""
     return all(processes.pid(name) is not None for name in ORDER)
 
 

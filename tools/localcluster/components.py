@@ -1,4 +1,4 @@
-"""The control plane and the node agents: which flags each of them gets, and why where it is not obvious."""
+"""Flags of the control plane and of the node agents, with the reason where it is not obvious."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""containerd: its configuration, the pause image, and ending everything that runs in it."""
+"""containerd: its configuration, the pause image, the end of all its containers."""
 
 from __future__ import annotations
 

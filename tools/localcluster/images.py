@@ -1,4 +1,4 @@
-"""Images without a Docker engine: a base of Debian's packages, the Dockerfiles by buildah, loading by ctr."""
+"""Images without a Docker engine: a base of Debian packages, Dockerfiles built by buildah, loaded by ctr."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tools.localcluster.containers import ctr
-from tools.localcluster.settings import BASE_IMAGE, CACHE, STATE, ClusterError
+from tools.localcluster.settings import BASE_IMAGE, CACHE, ClusterError
 
 PACKAGES = "usr-is-merged,python3,python3-venv,python3-pip,ca-certificates"
 """`usr-is-merged`, with the hook that makes it true, keeps out usrmerge and the 50 MB of Perl that it needs."""
@@ -24,7 +24,7 @@ def _buildah(*arguments: str) -> str:
 
 
 def exists(image: str) -> bool:
-    """Whether buildah has an image of that name."""
+    """True if buildah has an image of that name."""
     return (
         subprocess.run(["buildah", "inspect", "--type", "image", image], capture_output=True, check=False).returncode
         == 0
@@ -64,7 +64,7 @@ def build_base() -> None:
 
 
 def _machine_options() -> list[str]:
-    """What this machine needs to reach its package registry, mounted for the build and never copied into the image."""
+    """Settings of the package registry of this machine, mounted for the build and never copied into the image."""
     options: list[str] = []
     bundle = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
     if bundle and Path(bundle).is_file():
@@ -86,16 +86,10 @@ def build(dockerfile: str, image: str, context: str) -> None:
 
 
 def load(image: str) -> None:
-    """Give the cluster an image that buildah has, unless it has that very one."""
+    """Give the cluster an image that buildah has."""
     if not exists(image):
         raise ClusterError(f"no image {image} here: build it first with `python -m tools.localcluster build-image`")
-    identity = _buildah("images", "--quiet", "--no-trunc", image).split()[0]
-    marker = STATE / "images" / image.replace("/", "_")
-    if marker.exists() and marker.read_text() == identity and image in ctr("images", "list", "-q").split():
-        return
     with tempfile.TemporaryDirectory() as temporary:
         archive = f"{temporary}/image.tar"
         _buildah("push", "--quiet", image, f"oci-archive:{archive}:{image}")
         ctr("images", "import", archive)
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.write_text(identity)

@@ -1,7 +1,7 @@
-"""The node's address, the service range's route and the pods' network; all of it can be taken away again.
+"""Address of the node, route of the service range, network of the pods. `down` removes all of them.
 
-Pods are wired point to point (CNI `ptp`), so that all of their traffic is routed by the node and kube-proxy's
-translation of service addresses is undone on the way back without the kernel's bridge filter.
+Pods are connected point to point (CNI `ptp`). All traffic is routed by the node, so that kube-proxy's translation of
+service addresses works without the kernel's bridge filter.
 """
 
 from __future__ import annotations

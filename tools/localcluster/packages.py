@@ -1,4 +1,4 @@
-"""Debian's part of the cluster: what is missing is installed where that is possible, and named where it is not."""
+"""Debian packages of the cluster: missing ones are installed where that is possible, and named where it is not."""
 
 from __future__ import annotations
 

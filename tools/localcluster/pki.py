@@ -36,7 +36,7 @@ def _certificate(name: str, subject: str, extensions: str) -> None:
 
 
 def kubeconfig(name: str) -> Path:
-    """Where the kubeconfig of that client lies."""
+    """Path of the kubeconfig of a client."""
     return KUBECONFIG if name == "admin" else STATE / f"{name}.kubeconfig"
 
 

@@ -1,4 +1,4 @@
-"""Starting, finding and ending the cluster's processes, each by its id and start time, never by its name."""
+"""Start, search and end of processes of the cluster, by process id and start time, never by name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Names, versions, places and addresses of the embedded cluster, in one place.
+"""Names, versions, paths and addresses of the embedded cluster.
 
-All addresses are of 198.18.0.0/15, the range reserved for benchmarks: neither private nor public, so that nothing
-that the cluster sends can be mistaken for traffic of a network.
+All addresses are in 198.18.0.0/15, the range reserved for benchmarks. It is neither private nor public, so that no
+traffic of the cluster collides with a network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A default storage class: a stock of folders as PersistentVolumes, wiped and returned to the stock when released."""
+"""A default storage class: folders as PersistentVolumes, emptied and offered again after their release."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from ropewalk_contract import reasons, wire
-from ropewalk_model import termination_message
+from ropewalk_contract.documents import termination_message
+from ropewalk_contract.documents.results import FAILED, TrainResult
 from ropewalk_trainer.errors import InvalidSpec, RunFailure, TryAgain
 from ropewalk_trainer.store import layout
 
@@ -77,12 +78,9 @@ def _run(tail: Tail) -> int:
     except Exception as error:
         failed = _failure(error)
         log.error("%s: %s", failed.reason, failed.message)
-        row = {"v": 1, "outcome": "Failed", "stage": "Source", "reason": failed.reason, "message": failed.message[:600]}
-        _say(
-            termination_message.fitted(
-                {**row, "stages": [], "log": list(tail.lines)[-5:]}, [termination_message.no_log]
-            )
-        )
+        log_lines = tuple(tail.lines)[-5:]
+        result = TrainResult(FAILED, "Source", failed.reason, failed.message[:600], log=log_lines)
+        _say(termination_message.fitted(result.document(), [termination_message.no_log]))
         return failed.exit_code
     try:
         failure = runner.run(context)
@@ -135,7 +133,7 @@ def _context(progress: Progress) -> Context:
 def _say(document: dict[str, object]) -> None:
     """The container's last word."""
     try:
-        termination_message.say(document)
+        termination_message.write(document)
     except OSError as error:
         log.error("the termination message could not be written: %s", error)
 

@@ -6,7 +6,9 @@ import logging
 from typing import Any
 
 from ropewalk_contract import reasons, wire
-from ropewalk_model import digests, store, termination_message
+from ropewalk_contract.documents import termination_message
+from ropewalk_contract.documents.results import FAILED, SUCCEEDED, TrainResult
+from ropewalk_model import digests, store
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import Anomaly, RunFailure
 from ropewalk_trainer.evaluation import metrics
@@ -69,36 +71,37 @@ def _hand_over(context: Context) -> None:
 
 def message(context: Context, failure: RunFailure | None, lines: list[str]) -> dict[str, Any]:
     """The termination message, shortened until it fits into 2,048 bytes."""
-    document: dict[str, Any] = {
-        "v": 1,
-        "outcome": "Succeeded" if failure is None else "Failed",
-        "stages": context.progress.stages,
-        "metrics": metrics.names(list(context.metrics.items())),
-        "blessing": context.blessing,
-        "reasons": context.reasons[:4],
-        "dataFingerprint": context.fingerprint,
-        "rows": {name: len(rows) for name, rows in context.splits.items()},
-        "anomalies": [_short(one) for one in context.anomalies[:5]],
-    }
+    path = context.path("record.json")
+    recorded = store.exists(context.files, path)
+    stage = reason = text = ""
     if failure is not None:
-        failed = next((row[0] for row in context.progress.stages if row[1] == "Failed"), "")
-        document |= {
-            "stage": failed,
-            "reason": failure.reason,
-            "message": failure.message[:600],
-            "log": lines[-5:],
-        }
+        stage = next((row[0] for row in context.progress.stages if row[1] == FAILED), "")
+        reason, text = failure.reason, failure.message[:600]
     elif context.skip is not None:
-        document |= {"reason": context.skip[0], "message": context.skip[1]}
+        reason, text = context.skip
     elif context.blessing == reasons.NOT_BLESSED:
         results = [check["result"] for check in context.evaluation["checks"]]
         reason = BASELINE_UNUSABLE if BASELINE_UNUSABLE in results else reasons.NOT_BLESSED
-        document |= {"reason": reason, "message": "; ".join(context.reasons)[:600]}
-    path = context.path("record.json")
-    if store.exists(context.files, path):
-        digest = digests.of_bytes(store.read(context.files, path))
-        document["record"] = {"uri": f"{context.store.uri}/{path}", "digest": digest}
-    return fitted(document)
+        text = "; ".join(context.reasons)[:600]
+    result = TrainResult(
+        outcome=SUCCEEDED if failure is None else FAILED,
+        stage=stage,
+        reason=reason,
+        message=text,
+        stages=tuple((name, state, start, end) for name, state, start, end in context.progress.stages),
+        metrics=tuple(metrics.names(list(context.metrics.items())).items()),
+        blessing=context.blessing,
+        reasons=tuple(context.reasons[:4]),
+        data_fingerprint=context.fingerprint,
+        rows=tuple((name, len(rows)) for name, rows in context.splits.items()),
+        anomalies=tuple(_short(one) for one in context.anomalies[:5]),
+        record=(
+            f"{context.store.uri}/{path}" if recorded else "",
+            digests.of_bytes(store.read(context.files, path)) if recorded else "",
+        ),
+        log=tuple(lines[-5:]) if failure is not None else (),
+    )
+    return fitted(result.document())
 
 
 def fitted(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The two resources of the group `ropewalk.dev`: frozen models, their conditions, and the CRDs made from them."""
+"""The two resources of the group `ropewalk.dev`: frozen models, conditions, and the generator of the CRDs."""

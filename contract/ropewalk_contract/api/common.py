@@ -1,9 +1,7 @@
-"""What both resources share: the base model, scalar types with their bounds, and the helpers that read them."""
+"""Shared by both resources: the base model, scalar types with their bounds, and their parsers."""
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal as Number
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
@@ -18,27 +16,11 @@ VERSION = "v1alpha1"
 API_VERSION: Final = wire.API_VERSION
 
 MAX_NAME = 52
-"""Longest name of a resource: what is derived from it (labels, Services, pods) must stay within 63."""
+"""Longest name of a resource. Names derived from it (labels, Services, pods) must stay within 63 characters."""
 MAX_MESSAGE = 1024
-"""Longest message in status; writers cut, or the API server refuses the whole status."""
+"""Longest message in status. Writers cut it, since the API server refuses the whole status otherwise."""
 
 _ACRONYMS = {"target_cpu_percent": "targetCPUPercent"}
-_DURATION_UNITS = {"ms": Number("0.001"), "s": Number(1), "m": Number(60), "h": Number(3600), "d": Number(86400)}
-_DURATION_PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
-_QUANTITY = re.compile(r"([+-]?[0-9.]+)([eE][-+]?[0-9]+|[numkKMGTPE]i?|)")
-_QUANTITY_UNITS = {
-    "": Number(1),
-    "n": Number("1e-9"),
-    "u": Number("1e-6"),
-    "m": Number("1e-3"),
-    "k": Number("1e3"),
-    "M": Number("1e6"),
-    "G": Number("1e9"),
-    "T": Number("1e12"),
-    "P": Number("1e15"),
-    "E": Number("1e18"),
-    **{f"{unit}i": Number(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
-}
 
 
 def _alias(name: str) -> str:
@@ -55,7 +37,7 @@ class Model(BaseModel):
     rules: ClassVar[tuple[Rule, ...]] = ()
     """CEL rules of the object, enforced by the API server."""
     keeps_unknown_fields: ClassVar[bool] = False
-    """Whether the API server stores fields that the schema does not name."""
+    """True: the API server stores fields that the schema does not name."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -68,40 +50,8 @@ class Model(BaseModel):
         return schema
 
     def document(self) -> dict[str, Any]:
-        """The object as JSON with its defaults; what is unset is absent."""
+        """The object as JSON with its defaults. A field without a value is absent."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of a duration such as `"90s"`, `"5m"`, `"1h30m"`, `"20ms"`; ValueError on anything else."""
-    parts = _DURATION_PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"not a duration: {text!r} (write 30s, 5m or 1h30m)")
-    return float(sum(Number(number) * _DURATION_UNITS[unit] for number, unit in parts))
-
-
-def parse_decimal(text: str) -> Number:
-    """The exact value of a decimal string such as `"0.95"`; ValueError on anything else, infinities included."""
-    try:
-        value = Number(text)
-    except ArithmeticError as error:
-        raise ValueError(f"not a decimal: {text!r}") from error
-    if not value.is_finite():
-        raise ValueError(f"not a finite decimal: {text!r}")
-    return value
-
-
-def parse_quantity(value: str | int) -> Number:
-    """The exact value of a Kubernetes quantity: `"500m"` is 0.5, `"4Mi"` is 4194304."""
-    match = _QUANTITY.fullmatch(str(value))
-    if match is None:
-        raise ValueError(f"not a quantity: {value!r}")
-    number, suffix = match.groups()
-    if suffix[:1] in ("e", "E") and len(suffix) > 1:
-        return parse_decimal(number + suffix)
-    if suffix not in _QUANTITY_UNITS:
-        raise ValueError(f"not a quantity: {value!r}")
-    return parse_decimal(number) * _QUANTITY_UNITS[suffix]
 
 
 Name = Annotated[
@@ -112,7 +62,7 @@ Name = Annotated[
         message="a name has letters, digits and _ and starts with no digit; `column` may be anything, so put it there",
     ),
 ]
-"""A feature's or label's name: a Python identifier, since it names a tensor too."""
+"""Name of a feature or label: a Python identifier, since it is the name of a tensor too."""
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 """The name of another object of the same namespace."""
 Duration = Annotated[str, Field(max_length=32, pattern=r"^([0-9]{1,5}(ms|s|m|h)){1,4}$")]
@@ -122,7 +72,7 @@ Decimal = Annotated[str, Field(max_length=32, pattern=r"^-?[0-9]{1,15}(\.[0-9]{1
 Magnitude = Annotated[str, Field(max_length=32, pattern=r"^[0-9]{1,15}(\.[0-9]{1,15})?([eE][-+]?[0-9]{1,2})?$")]
 """A decimal number that is not negative, as a string."""
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
-"""A content digest, `sha256:` and 64 hexadecimal digits."""
+"""Digest of a content: `sha256:` and 64 hexadecimal digits."""
 Time = Annotated[str, Field(max_length=40), Keywords({"format": "date-time"})]
 """A point in time, RFC 3339."""
 Quantity = Annotated[
@@ -132,16 +82,16 @@ Quantity = Annotated[
 Image = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
 """A container image's reference."""
 Reason = Annotated[str, Field(max_length=128)]
-"""A CamelCase word for machines; see `ropewalk_contract.api.conditions`."""
+"""A CamelCase word for programs; see `ropewalk_contract.api.conditions`."""
 Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
-"""A sentence for people: the thing, the value, the remedy."""
+"""A sentence for people: the object, the value, the remedy."""
 Short = Annotated[str, Field(max_length=256)]
-"""A few words as shown in a column; the bound is wide, since the API server refuses the whole status beyond it."""
+"""A few words for a column. The bound is wide, since the API server refuses the whole status beyond it."""
 Count = Annotated[int, Field(ge=0)]
 Uri = Annotated[str, Field(max_length=1024)]
-"""Where something lies, as status tells it."""
+"""A uri in status."""
 Fingerprint = Annotated[str, Field(max_length=128)]
-"""A digest, as status tells it."""
+"""A digest in status."""
 
 RuleNotClimbing = Rule(
     rule=r"!self.matches('(^|/)[.][.](/|$)')", message="the path may not contain '..': it stays inside its claim"
@@ -173,33 +123,33 @@ class Resources(Model):
     )
 
     requests: Quantities | None = None
-    """What the scheduler sets aside, for instance `{cpu: "1", memory: 1Gi}`."""
+    """Resources that the scheduler reserves, such as `{cpu: "1", memory: 1Gi}`."""
     limits: Quantities | None = None
-    """What the container may not exceed; exceeding memory ends it (`OutOfMemory`)."""
+    """Upper bounds. A container that exceeds its memory is ended (`OutOfMemory`)."""
 
 
 class Toleration(Model):
-    """Lets pods run on nodes with a matching taint, as in a pod."""
+    """Permission to run on nodes with a matching taint, as in a pod."""
 
     key: Annotated[str, Field(max_length=316)] | None = None
-    """The taint's key; absent with operator Exists: every taint."""
+    """Key of the taint. Absent with operator Exists: every taint."""
     operator: Literal["Exists", "Equal"] = "Equal"
-    """Equal compares `value`; Exists takes any value."""
+    """Equal compares `value`. Exists matches every value."""
     value: Annotated[str, Field(max_length=63)] | None = None
-    """The taint's value, with operator Equal."""
+    """Value of the taint, with operator Equal."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    """The taint's effect; absent: every effect."""
+    """Effect of the taint. Absent: every effect."""
     toleration_seconds: Annotated[int, Field(ge=0)] | None = None
-    """How long a NoExecute taint is tolerated; absent: for ever."""
+    """Seconds for which a NoExecute taint is tolerated. Absent: without limit."""
 
 
 Tolerations = Annotated[tuple[Toleration, ...], Field(max_length=16), ListAtomic()]
 
 
 class StatusModel(Model):
-    """Base of what stands in status. Nothing is required, and what a newer operator adds is kept by an older CRD.
+    """Base of every object in status. No field is required, and an older CRD keeps fields of a newer operator.
 
-    Were it pruned, that operator would find its status changed after every write, and write it again for ever.
+    If the API server pruned them, that operator would find its status changed after every write and write again.
     """
 
     keeps_unknown_fields = True
@@ -209,36 +159,36 @@ class MetricValue(StatusModel):
     """One measured number."""
 
     name: Short
-    """The metric's name, for instance accuracy."""
+    """Name of the metric, such as accuracy."""
     value: Annotated[str, Field(max_length=32)] | None = None
-    """Its value as a decimal string."""
+    """Value as a decimal string."""
 
 
 Metrics = Annotated[tuple[MetricValue, ...], Field(max_length=32), ListMap()]
 
 
 class Condition(Model):
-    """One observation about the resource, by the conventions of Kubernetes."""
+    """One observation of the resource, by the conventions of Kubernetes."""
 
     type: Annotated[str, Field(max_length=64)]
-    """What is observed, for instance Ready."""
+    """Type of the condition, such as Ready."""
     status: Literal["True", "False", "Unknown"]
-    """Whether it holds."""
+    """True, False or Unknown."""
     reason: Reason
-    """One CamelCase word why; part of the API."""
+    """Reason, one CamelCase word. Part of the API."""
     message: Message = ""
-    """The same for people: the thing, the value, the remedy."""
+    """Message for people: the object, the value, the remedy."""
     observed_generation: Count | None = None
-    """The generation of the spec that this was observed for."""
+    """Generation of the spec that the observation is about."""
     last_transition_time: Time
-    """When `status` last changed."""
+    """Time of the last change of `status`."""
 
 
 Conditions = Annotated[tuple[Condition, ...], Field(max_length=16), ListMap(("type",))]
 
 
 class ObjectMeta(Model):
-    """The part of an object's metadata that Ropewalk reads."""
+    """The metadata that Ropewalk reads."""
 
     name: str = ""
     namespace: str = ""

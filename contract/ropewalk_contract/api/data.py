@@ -1,4 +1,4 @@
-"""Pipeline.spec, the half about data: where it lies, how it is split, what its columns mean, what must hold."""
+"""Pipeline.spec, the part about data: source, splits, schema, validation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNSAVEABLE = (
     "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
     "not", "or", "pass", "raise", "return", "self", "try", "while", "with", "yield",
 )  # fmt: skip
-"""Python's words: a SavedModel's inputs are arguments of a Python function."""
+"""Keywords of Python: the inputs of a SavedModel are arguments of a Python function."""
 FeatureName = Annotated[
     Name,
     Rule(
@@ -39,29 +39,29 @@ SourceUri = Annotated[
 
 
 class Keep(Model):
-    """How much of the past stays in the store. What is served, the champion and the newest blessed version always do.
+    """Retention in the store. Served versions, the champion and the newest blessed version always stay.
 
-    Anything else goes when two sweeps, a day apart, have found it unreferenced.
+    Anything else is deleted after two sweeps, a day apart, have found it unreferenced.
     """
 
     runs: Annotated[int, Field(ge=1, le=10_000)] = 20
-    """Newest runs whose records and work stay."""
+    """Number of the newest runs whose records and work stay."""
     versions: Annotated[int, Field(ge=1, le=10_000)] = 10
-    """Newest versions of the model that stay."""
+    """Number of the newest versions of the model that stay."""
 
 
 class Artifacts(Model):
-    """The store: models and the records of runs live there, under NAMESPACE/PIPELINE."""
+    """The store of models and of the records of runs, under NAMESPACE/PIPELINE."""
 
     uri: PvcUri
     """A folder on a PersistentVolumeClaim of this namespace, pvc://CLAIM/PATH.
-    Models stand in PATH/NAMESPACE/PIPELINE/models/VERSION."""
+    Models are in PATH/NAMESPACE/PIPELINE/models/VERSION."""
     keep: Keep = Keep()
-    """How much of the past stays in the store."""
+    """Retention in the store."""
 
 
 class Split(Model):
-    """How rows are divided into train, evaluate and test; what is left after evaluate and test trains."""
+    """Division of the rows into train, evaluate and test. The rest after evaluate and test is for training."""
 
     rules = (
         Rule(
@@ -74,17 +74,17 @@ class Split(Model):
     )
 
     by: Literal["Hash", "Time"] = "Hash"
-    """Hash: by a stable hash, so a row stays where it is when others arrive.
-    Time: the newest rows test, those before evaluate."""
+    """Hash: by a stable hash, so that a row stays in its split when other rows arrive.
+    Time: the newest rows are the test split, the rows before them the evaluate split."""
     key: ColumnName | None = None
-    """With Hash: the column whose value is hashed, so that rows of one customer stay together.
-    Absent: the row's content."""
+    """With Hash: the column whose value is hashed, so that rows with one value (of one customer, say) stay together.
+    Absent: the whole row is hashed."""
     column: ColumnName | None = None
-    """With Time: the column that holds the time of a row."""
+    """With Time: the column with the time of a row."""
     evaluate_percent: Percent = 10
-    """Share of rows that early stopping sees, in percent."""
+    """Percentage of rows for early stopping."""
     test_percent: Percent = 10
-    """Share of rows that judge the model and nothing else, in percent."""
+    """Percentage of rows that judge the model. They are used for nothing else."""
 
 
 class Source(Model):
@@ -102,11 +102,11 @@ class Source(Model):
     format: Literal["CSV", "Parquet", "JSONLines", "ImageFolder"]
     """CSV (with a header), Parquet, JSONLines, or ImageFolder (PNG or JPEG files in one folder a class)."""
     split: Split = Split()
-    """How rows are divided into train, evaluate and test."""
+    """Division of the rows into train, evaluate and test."""
 
 
 class Label(Model):
-    """What the model predicts."""
+    """The column that the model predicts."""
 
     rules = (
         Rule(
@@ -120,20 +120,20 @@ class Label(Model):
     )
 
     name: Name
-    """Its name in metrics and messages."""
+    """Name of the label in metrics and messages."""
     column: ColumnName | None = None
     """The column of the data; absent: `name`."""
     type: Literal["Category", "Number"]
     """Category: classification. Number: regression."""
     positive: Category | None = None
-    """The class that precision, recall, f1 and auc are about, in a problem of two classes."""
+    """The positive class of precision, recall, f1 and auc, in a problem of two classes."""
     classes: Annotated[tuple[Category, ...], Field(min_length=2, max_length=1000), ListSet()] | None = None
     """All classes in the order of the model's `probabilities`.
-    Absent: those of the training data, sorted. A value outside them is an anomaly."""
+    Absent: the classes of the training data, sorted. Any other value is an anomaly."""
 
 
 class Feature(Model):
-    """One input of the model: its type is declared, never inferred."""
+    """One input of the model. Its type is declared, never inferred."""
 
     rules = (
         Rule(
@@ -164,9 +164,9 @@ class Feature(Model):
     )
 
     name: FeatureName
-    """The input's name in requests, letters, digits and _ only; two may not differ in upper and lower case alone."""
+    """Name of the input in requests: letters, digits and _. Two names may not differ in upper and lower case alone."""
     column: ColumnName | None = None
-    """The column of the data, any name at all; absent: `name`."""
+    """The column of the data, under any name; absent: `name`."""
     type: Literal["Number", "Integer", "Boolean", "Category", "Text", "Timestamp", "Image"]
     """Number (float), Integer (int64), Boolean, Category (one of a few strings), Text (words in any language),
     Timestamp (RFC 3339 with a zone, as in 2026-01-31T09:30:00Z), or Image (uint8)."""
@@ -175,16 +175,16 @@ class Feature(Model):
     max: Decimal | None = None
     """Greatest valid value; a greater one is the anomaly OutOfRange."""
     values: Annotated[tuple[Category, ...], Field(min_length=1, max_length=1000), ListSet()] | None = None
-    """Valid values of a Category; another one is the anomaly UnknownCategory. Absent: any."""
+    """Valid values of a Category; another value is the anomaly UnknownCategory. Absent: every value is valid."""
     optional: bool = False
-    """Whether a value may be missing, in training and in requests."""
+    """True: a value may be missing, in training and in requests."""
     sensitive: bool = False
-    """Its values never leave the store: no example of them in status, Events or logs."""
+    """True: values never leave the store and the servers' memory. No example is in status, Events or logs."""
     max_vocabulary: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Words of a Text that are learnt, the most frequent of the training rows first, each found there twice at least;
-    others count as one unknown word. Absent: 20000. Each takes `embedding` numbers of the model."""
+    """Number of words of a Text that are learnt: the most frequent of the training rows that occur at least twice.
+    All others count as one unknown word. Absent: 20000. A word takes `embedding` numbers of the model."""
     max_tokens: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Words of a Text that are read, from its beginning. Absent: 200. A row takes four bytes for each in memory."""
+    """Number of words of a Text that are read, from its beginning. Absent: 200. A word takes four bytes of a row."""
     shape: (
         Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=3, max_length=3), ListAtomic()]
         | None
@@ -193,7 +193,7 @@ class Feature(Model):
 
 
 class Schema(Model):
-    """What the columns mean."""
+    """The declared columns: one label and the features."""
 
     rules = (
         Rule(
@@ -208,23 +208,23 @@ class Schema(Model):
     )
 
     label: Label
-    """What the model predicts."""
+    """The column that the model predicts."""
     features: Annotated[tuple[Feature, ...], Field(min_length=1, max_length=512), ListMap()]
-    """The inputs of the model; other columns of the data are not read."""
+    """The inputs of the model. Other columns of the data are not read."""
 
 
 class Rows(Model):
     """Bounds on the number of rows."""
 
     min: Annotated[int, Field(ge=1, le=10**12)] = 1
-    """Fewest rows that a run trains on; fewer is the anomaly MinRows."""
+    """Smallest number of rows for training; fewer rows are the anomaly MinRows."""
     max_change_from_previous: Magnitude | None = None
-    """Greatest change against the last successful run as a share, for instance "0.5";
-    more is the anomaly RowsChanged."""
+    """Greatest change of the number of rows against the last successful run, as a share such as "0.5".
+    A greater change is the anomaly RowsChanged."""
 
 
 class AnomalyException(Model):
-    """Treats one kind of anomaly differently."""
+    """Another action for one kind of anomaly."""
 
     anomaly: Literal[
         "MinRows",
@@ -236,19 +236,19 @@ class AnomalyException(Model):
         "MissingValues",
         "NewColumn",
     ]
-    """The anomaly's name, as status.anomalies shows it.
-    What no model can be trained on (a missing column, one class) always fails."""
+    """Name of the anomaly, as in status.anomalies.
+    An anomaly that makes training impossible (a missing column, one class) always fails the run."""
     action: Literal["Fail", "Warn", "Ignore"]
-    """Fail ends the run, Warn reports the anomaly and goes on, Ignore is silent."""
+    """Fail ends the run. Warn reports the anomaly and continues. Ignore continues without a report."""
 
 
 class Validate(Model):
-    """What must hold for the data before anything is trained on it."""
+    """Checks of the data before training."""
 
     rows: Rows = Rows()
     """Bounds on the number of rows."""
     on_anomaly: Literal["Fail", "Warn"] = "Fail"
-    """Fail ends the run at the first stage that finds an anomaly; Warn reports it and goes on."""
+    """Fail ends the run at the first stage that finds an anomaly. Warn reports the anomaly and continues."""
     exceptions: Annotated[tuple[AnomalyException, ...], Field(max_length=16), ListMap(("anomaly",))] = ()
-    """Anomalies that are treated differently.
-    A column that the schema does not name (NewColumn) is ignored unless it stands here."""
+    """Anomalies with another action.
+    A column outside the schema (NewColumn) is ignored unless it is listed here."""

@@ -1,7 +1,7 @@
-"""What OpenAPI cannot say and Kubernetes can: markers for `Annotated[...]` that become `x-kubernetes-*` keywords.
+"""Markers for `Annotated[...]` that become `x-kubernetes-*` keywords, which OpenAPI does not have.
 
-A marker only writes into the JSON schema. It never validates in Python: the API server enforces it, and a parser
-that is stricter than the server would refuse what the cluster has already accepted.
+A marker only writes into the JSON schema and never validates in Python. The API server enforces it; a parser that is
+stricter than the server would refuse objects that the cluster has already accepted.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pydantic_core import CoreSchema
 class Rule:
     """One CEL rule (`x-kubernetes-validations`) on a field or, through `Model.rules`, on an object.
 
-    `message` names the remedy; the server adds the path of the offending value.
+    `message` names the remedy. The API server adds the path of the value.
     """
 
     rule: str
     message: str
 
     def document(self) -> dict[str, str]:
-        """The rule as the API server reads it."""
+        """The rule as JSON for the CRD."""
         return {"rule": self.rule, "message": self.message}
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class ListSet:
 
 @dataclass(frozen=True, slots=True)
 class ListAtomic:
-    """A list that is always replaced as a whole, because its order or its duplicates mean something."""
+    """A list that is always replaced as a whole, since its order or its duplicates have a meaning."""
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {**handler(core), "x-kubernetes-list-type": "atomic"}
@@ -89,7 +89,7 @@ class IntOrString:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of `kubectl get`; `wide` ones show with `-o wide` only."""
+    """One column of `kubectl get`; a `wide` one is shown with `-o wide` only."""
 
     name: str
     path: str
@@ -98,7 +98,7 @@ class Column:
     description: str = ""
 
     def document(self) -> dict[str, Any]:
-        """The column as the CRD states it."""
+        """The column as JSON for the CRD."""
         column: dict[str, Any] = {"name": self.name, "type": self.type, "jsonPath": self.path}
         if self.description:
             column["description"] = self.description
@@ -109,7 +109,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What a CRD says beside its schema."""
+    """The part of a CRD beside its schema."""
 
     kind: str
     plural: str

@@ -1,4 +1,4 @@
-"""The resource ModelDeployment: a version of a model, answered for by pods, and watched."""
+"""The resource ModelDeployment: pods that answer with a version of a model, and the monitoring of their traffic."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ LabelWindow = Annotated[
 
 
 class ModelSource(Model):
-    """What is served: a Pipeline's champion, one version of it, or a model at a uri."""
+    """The model: the champion of a Pipeline, one version of a Pipeline, or a model at a uri."""
 
     rules = (
         Rule(
@@ -79,94 +79,94 @@ class ModelSource(Model):
     )
 
     pipeline: ObjectName | None = None
-    """A Pipeline of this namespace. Its champion is served, and so is each later one."""
+    """A Pipeline of this namespace. Its champion is served, and later each new champion."""
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     """Serves this version of the Pipeline instead of its champion."""
     uri: PvcUri | None = None
-    """A model's directory, pvc://CLAIM/PATH, in place of a Pipeline."""
+    """Directory of a model, pvc://CLAIM/PATH, instead of a Pipeline."""
     digest: Digest | None = None
-    """Proves every file of the model at `uri`: sha256: and the sha256 of its assets.extra/ropewalk/manifest.json.
-    A Pipeline shows it as manifestDigest, at status.champion and at status.history.
+    """Digest of the model at `uri`: sha256: and the sha256 of its assets.extra/ropewalk/manifest.json, which lists the
+    digest of every file. A Pipeline shows it as manifestDigest in status.champion and status.history.
 
-    A SavedModel from elsewhere has no such file, and is imported. Then it is what its directory gives for
-    `find . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum`; a wrong one is answered with
-    the right one in status.imported.message.
+    A SavedModel without this file is imported. Its digest is the output, in its directory, of
+    `find . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum`. If the digest is wrong,
+    status.imported.message states the right one.
     """
 
 
 class Autoscaling(Model):
-    """Lets the load decide the number of pods (a HorizontalPodAutoscaler)."""
+    """A HorizontalPodAutoscaler sets the number of pods by their load."""
 
     rules = (
         Rule(rule="self.minReplicas <= self.maxReplicas", message="minReplicas may not be greater than maxReplicas"),
     )
 
     min_replicas: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Fewest pods."""
+    """Smallest number of pods."""
     max_replicas: Annotated[int, Field(ge=1, le=1000)]
-    """Most pods."""
+    """Largest number of pods."""
     target_cpu_percent: Annotated[int, Field(ge=1, le=1000)] = 70
-    """Mean CPU use that is aimed at, in percent of what the pods request."""
+    """Target of the mean CPU use, in percent of the CPU requests of the pods."""
 
 
 class LocalObject(Model):
-    """Names another object of this namespace."""
+    """Reference to another object of this namespace."""
 
     name: ObjectName
-    """Its name."""
+    """Name of the object."""
 
 
 class DriftMonitor(Model):
-    """When live data count as drifted from those of training (condition DataDrift)."""
+    """Comparison of live data with the training data (condition DataDrift)."""
 
     metric: Literal["PSI"] = "PSI"
-    """How distributions are compared: PSI, the population stability index."""
+    """Distance of the distributions: PSI, the population stability index."""
     threshold: Magnitude = "0.2"
-    """The score from which a feature counts as drifted; 0.1 is a slight and 0.2 a clear shift by convention."""
+    """Score from which a feature counts as drifted. By convention 0.1 is a slight and 0.2 a clear shift."""
     consecutive_windows: Annotated[int, Field(ge=1, le=100)] = 2
-    """Windows in a row that must be drifted, so that one odd hour is not an alarm. After as many without a verdict, and
-    three at least, DataDrift is Unknown."""
+    """Number of drifted windows in a row for DataDrift to be True. After as many windows without a verdict, at least
+    three, DataDrift is Unknown."""
     features: Annotated[tuple[Name, ...], Field(max_length=512), ListSet()] = ()
-    """The features that are watched; empty: all. Names that the live version does not have are told in DataDrift."""
+    """Features to compare. Empty: all. DataDrift states names that the live version does not have."""
 
 
 class Feedback(Model):
-    """Gives predictions ids, receipts that :feedback takes with labels; nobody can make one up without the key."""
+    """Signed ids of predictions (receipts), with which clients send true labels to :feedback."""
 
     secret: ObjectName
-    """A Secret of this namespace whose `key`, 16 bytes or more, signs prediction ids."""
+    """A Secret of this namespace. Its `key`, 16 bytes or more, signs prediction ids."""
 
 
 class PerformanceMonitor(Model):
-    """How good predictions are, by the labels sent to :feedback."""
+    """Quality of predictions by the labels sent to :feedback."""
 
     window: LabelWindow = "7d"
-    """How far back labels count, those for the live version: labels for former ones are in the servers' metrics."""
+    """Age up to which labels count. Labels for former versions count in the servers' metrics only."""
     min_labels: Annotated[int, Field(ge=1, le=10**9)] = 200
-    """Fewest labels that a number is given for."""
+    """Smallest number of labels for which metrics are given."""
 
 
 class Monitor(Model):
-    """What is watched in the traffic."""
+    """Monitoring of the traffic."""
 
     window: TrafficWindow = "24h"
-    """Length of a window, 1m to 24h, a multiple of 10s and from 10m on of 1m. Windows are disjoint and aligned to the
-    clock; a daily cycle must fit in one."""
+    """Length of a window, 1m to 24h: a multiple of 10s, and from 10m on of 1m. Windows do not overlap and are aligned
+    to the clock. A daily cycle must fit into one window."""
     min_samples: Annotated[int, Field(ge=1, le=10**9)] = 1000
-    """Fewest rows of a window that a verdict is given for."""
+    """Smallest number of rows in a window for a verdict."""
     min_requests: Annotated[int, Field(ge=1, le=10**9)] = 100
-    """Fewest requests that these rows came in, since the rows of one request are alike."""
+    """Smallest number of requests in a window for a verdict, since the rows of one request resemble each other."""
     drift: DriftMonitor = DriftMonitor()
-    """When live data count as drifted."""
+    """Comparison of live data with the training data."""
     performance: PerformanceMonitor = PerformanceMonitor()
-    """How good predictions are, by labels that come in later."""
+    """Quality of predictions by labels."""
     feedback: Feedback | None = None
-    """Signs prediction ids; without it predictions have none, and no labels are counted. Send each label once: sent
-    again, it may reach another pod and count twice."""
+    """Signed ids of predictions. Absent: predictions have no id, and labels are refused. Send each label once: a label
+    that is sent again may reach another pod and count twice."""
 
 
 class ModelDeploymentSpec(Model):
-    """What is served, by how many pods, and what is watched. Nobody but its author writes it."""
+    """The wanted state: model, pods, monitoring. The operator never writes it."""
 
     rules = (
         Rule(
@@ -177,24 +177,24 @@ class ModelDeploymentSpec(Model):
     )
 
     model: ModelSource
-    """What is served."""
+    """The model that is served."""
     replicas: Annotated[int, Field(ge=0, le=1000)] = 1
-    """Number of pods; `kubectl scale` sets it. It is left alone while `autoscaling` is set."""
+    """Number of pods, which `kubectl scale` can set. It is ignored while `autoscaling` is set."""
     autoscaling: Autoscaling | None = None
-    """Lets the load decide the number of pods."""
+    """A HorizontalPodAutoscaler sets the number of pods."""
     service_account_name: ObjectName | None = None
-    """Another ServiceAccount for the pods than their own, which has no rights. Its token is mounted for
+    """ServiceAccount of the pods. Absent: an account without rights. Its token is mounted for
     serving.authentication.type Kubernetes only."""
     image_pull_secrets: Annotated[tuple[LocalObject, ...], Field(max_length=16), ListMap()] = ()
-    """Secrets of this namespace with which kubelet pulls the server's image."""
+    """Secrets of this namespace for pulling the server's image."""
     serving: Serving = Serving()
-    """How the pods serve."""
+    """Settings of the pods that answer predictions."""
     monitor: Monitor = Monitor()
-    """What is watched in the traffic."""
+    """Monitoring of the traffic."""
 
 
 class ModelDeployment(Model):
-    """A ModelDeployment serves a model over HTTP, moves to new versions without a failed request, and watches them."""
+    """A ModelDeployment serves a model, changes versions without failed requests and monitors the traffic."""
 
     rules = NAME_RULES
 
@@ -205,9 +205,9 @@ class ModelDeployment(Model):
     metadata: ObjectMeta = ObjectMeta()
     """Name, namespace, labels and annotations."""
     spec: ModelDeploymentSpec
-    """What is served, by how many pods, and what is watched."""
+    """The wanted state: model, pods, monitoring."""
     status: ModelDeploymentStatus = ModelDeploymentStatus()
-    """What Ropewalk has seen and done. It is written by the operator alone."""
+    """The observed state. Only the operator writes it."""
 
 
 MODELDEPLOYMENT = Resource(
@@ -217,17 +217,17 @@ MODELDEPLOYMENT = Resource(
     short_names=("mdep",),
     scale=True,
     columns=(
-        Column("Ready", ".status.summary.ready", description="Whether predictions are answered, and by how many pods"),
+        Column("Ready", ".status.summary.ready", description="Pods that answer predictions, of those asked for"),
         Column("Live", ".status.summary.live", description="Version that answers"),
-        Column("Candidate", ".status.summary.candidate", description="Version on its way"),
-        Column("Traffic", ".status.summary.traffic", wide=True, description="Share of requests that live answers"),
+        Column("Candidate", ".status.summary.candidate", description="Version that is being rolled out"),
+        Column("Traffic", ".status.summary.traffic", wide=True, description="Share of requests for the live version"),
         Column("RPS", ".status.summary.rps", description="Requests a second"),
         Column("P95", ".status.summary.p95", description="95th percentile of the latency"),
         Column("Errors", ".status.summary.errors", wide=True, description="Share of requests that failed"),
         Column("Drift", ".status.summary.drift", description="The worst feature and its score"),
-        Column("Accuracy", ".status.summary.accuracy", description="Accuracy by the labels that came in"),
-        Column("Message", ".status.summary.message", description="What is wrong and what helps"),
+        Column("Accuracy", ".status.summary.accuracy", description="Accuracy by labels"),
+        Column("Message", ".status.summary.message", description="The problem and the remedy"),
         Column("Age", ".metadata.creationTimestamp", "date"),
     ),
 )
-"""What the CRD says beside the schema."""
+"""The part of the CRD beside the schema."""

@@ -1,4 +1,4 @@
-"""ModelDeployment.status: what is served, how well, and what was seen in the traffic. The operator alone writes it."""
+"""ModelDeployment.status: versions, rollout, traffic, drift and quality. Only the operator writes it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Value = Annotated[str, Field(max_length=32)]
 
 
 class ModelDeploymentSummary(StatusModel):
-    """What the columns of `kubectl get modeldeployments` show, in words."""
+    """The texts of the columns of `kubectl get modeldeployments`."""
 
     ready: Short | None = None
-    """Whether predictions are answered, and by how many pods of how many."""
+    """Pods that answer predictions, of those asked for."""
     live: Short | None = None
     """Version that answers."""
     candidate: Short | None = None
-    """Version on its way, and how far."""
+    """Version that is being rolled out, and its step."""
     traffic: Short | None = None
     """Share of requests that the live version answers."""
     rps: Short | None = None
@@ -44,137 +44,137 @@ class ModelDeploymentSummary(StatusModel):
     drift: Short | None = None
     """The worst feature and its score."""
     accuracy: Short | None = None
-    """Accuracy (or error) by the labels that came in."""
+    """Accuracy (or error) by labels."""
     message: Message | None = None
-    """What is wrong and what helps."""
+    """The problem and the remedy."""
 
 
 class ServedVersion(StatusModel):
-    """A version of a model: its number, where it lies, what proves that it is the one meant."""
+    """A version of a model: number, place, digests."""
 
     version: Count | None = None
-    """Its number."""
+    """Number of the version."""
     uri: Uri | None = None
-    """Where it lies."""
+    """Uri of its directory."""
     digest: Fingerprint | None = None
     """Digest of the model's files."""
     manifest_digest: Fingerprint | None = None
     """Digest of the manifest that lists every file with its own."""
     served_as: Count | None = None
-    """The number that servers know it by, where another model had its own number when it came."""
+    """Number in the servers, where another model had its own number when it was rolled out."""
 
 
 class Live(ServedVersion):
-    """The version that answers, proved by the pods."""
+    """The version that answers, as the pods report."""
 
     engine: Short | None = None
     """The engine that computes."""
     since: Time | None = None
-    """When the last pod switched to it."""
+    """Time at which the last pod switched to it."""
     weight: Count | None = None
-    """Share of requests that it answers, in percent."""
+    """Share of requests that it answers, in percent. Always 100."""
 
 
 class Candidate(ServedVersion):
-    """The version on its way."""
+    """The version that is being rolled out."""
 
     step: Short | None = None
-    """Pending (no pod to try it on), Loading (in the pilot pod), Spreading (in all pods) or Switching."""
+    """Pending (no pod can load it), Loading (in the pilot pod), Spreading (in all pods) or Switching."""
     since: Time | None = None
-    """When the step began."""
+    """Time at which the step began."""
     message: Message | None = None
-    """What it waits for."""
+    """Condition that the step waits for."""
 
 
 class Imported(StatusModel):
-    """The import of the SavedModel at spec.model.uri, which has no manifest of Ropewalk's."""
+    """The import of the SavedModel at spec.model.uri, which has no manifest of Ropewalk."""
 
     id: Count | None = None
-    """Grows with every try."""
+    """Number of the attempt. It grows with every attempt."""
     uri: Uri | None = None
-    """Where the SavedModel lies. It stays as it is."""
+    """Uri of the SavedModel. It is not changed."""
     digest: Fingerprint | None = None
-    """Digest of its files, the one in spec.model.digest."""
+    """Digest of its files, as in spec.model.digest."""
     state: Short | None = None
     """Running, Succeeded or Failed."""
     reason: Reason | None = None
-    """One word why it failed, for instance ForbiddenOp, NoSignature, UnsupportedSignature or DigestMismatch."""
+    """Reason of a failure, such as ForbiddenOp, NoSignature, UnsupportedSignature or DigestMismatch."""
     message: Message | None = None
-    """The same for people; of one that succeeded, what it runs on."""
+    """Message for people: of a failure its cause, of a success the engines."""
     waiting: Reason | None = None
-    """One word why its pod does not run although it should."""
+    """Reason why its pod does not run."""
     final: bool | None = None
-    """Whether it is not tried again until the spec changes."""
+    """True: no further attempt until the spec changes."""
     started_at: Time | None = None
-    """When it began."""
+    """Time of the start."""
     finished_at: Time | None = None
-    """When it ended."""
+    """Time of the end."""
     version: ServedVersion | None = None
-    """The version that was made of it, a copy in the same claim, which is what servers load."""
+    """The version that was made of it: a copy in the same claim. Servers load the copy."""
     engines: Annotated[tuple[Short, ...], Field(max_length=5), ListAtomic()] | None = None
-    """Engines that it was proved on."""
+    """Engines on which it was proved."""
 
 
 class Routes(StatusModel):
-    """What the servers are told to load and to answer with."""
+    """The versions that servers load, and the one that answers."""
 
     revision: Count | None = None
-    """Grows with every change."""
+    """Number of the routes. It grows with every change."""
     live: Count | None = None
-    """Version that answers requests that name none."""
+    """Version that answers requests without a version."""
     pilot: PodName | None = None
-    """The one pod that tries a new version first."""
+    """The one pod that loads a new version first."""
     retry: Count | None = None
-    """Grows when what failed is to be tried again: after an edit of the spec or another promotion."""
+    """It grows when failed versions are tried again: after a change of the spec or another promotion."""
     at: Time | None = None
-    """When this revision was decided on."""
+    """Time of the decision on this revision."""
     versions: Annotated[tuple[ServedVersion, ...], Field(max_length=8), ListAtomic()] | None = None
-    """Versions to keep loaded."""
+    """Versions that servers keep loaded."""
 
 
 class Quarantined(StatusModel):
-    """A version that failed, and is not tried again until the spec changes or it is promoted again."""
+    """A version that failed. It is not tried again until the spec changes or the version is promoted again."""
 
     version: Count | None = None
-    """Its number."""
+    """Number of the version."""
     digest: Fingerprint | None = None
-    """Digest of the model's files, of a model named by its uri that of its manifest."""
+    """Digest of the model's files. Of a model named by its uri: digest of its manifest."""
     reason: Reason | None = None
-    """One word why."""
+    """Reason, one CamelCase word."""
     message: Message | None = None
-    """The same for people."""
+    """Message for people."""
     at: Time | None = None
-    """When it failed."""
+    """Time of the failure."""
 
 
 class ModelDeploymentHistoryEntry(StatusModel):
-    """What became of a version."""
+    """Result of the rollout of a version."""
 
     version: Count | None = None
-    """Its number."""
+    """Number of the version."""
     digest: Fingerprint | None = None
-    """Digest of the model's files, of a model named by its uri that of its manifest."""
+    """Digest of the model's files. Of a model named by its uri: digest of its manifest."""
     result: Short | None = None
     """Live, Replaced or Failed."""
     reason: Reason | None = None
-    """One word why."""
+    """Reason, one CamelCase word."""
     message: Message | None = None
-    """The same for people."""
+    """Message for people."""
     at: Time | None = None
-    """When it happened."""
+    """Time of the event."""
 
 
 class Traffic(StatusModel):
-    """What the last closed window saw, all pods together."""
+    """Traffic of the last closed window, all pods together."""
 
     window: Value | None = None
     """Length of the window."""
     at: Time | None = None
-    """When the window closed."""
+    """Time at which the window closed."""
     requests: Count | None = None
-    """Requests answered."""
+    """Number of requests answered."""
     rows: Count | None = None
-    """Rows answered."""
+    """Number of rows answered."""
     requests_per_second: Value | None = None
     """Requests a second, as a decimal string."""
     latency_p50: Annotated[Value | None, Field(alias="latencyP50")] = None
@@ -186,10 +186,10 @@ class Traffic(StatusModel):
 
 
 class DriftedFeature(StatusModel):
-    """How far one feature's live values are from those of training."""
+    """Distance of the live values of one feature from the training data."""
 
     name: Annotated[str, Field(max_length=256)]
-    """The feature's name."""
+    """Name of the feature."""
     score: Value | None = None
     """Population stability index, as a decimal string."""
     state: Short | None = None
@@ -197,12 +197,12 @@ class DriftedFeature(StatusModel):
 
 
 class Drift(StatusModel):
-    """How far live data are from those of training."""
+    """Distance of live data from the training data."""
 
     window: Value | None = None
     """Length of the window."""
     at: Time | None = None
-    """When the window closed."""
+    """Time at which the window closed."""
     state: Short | None = None
     """Drifted, Stable or Inconclusive."""
     worst_feature: Annotated[str, Field(max_length=256)] | None = None
@@ -212,81 +212,81 @@ class Drift(StatusModel):
     threshold: Value | None = None
     """The score from which a feature counts as drifted."""
     samples: Count | None = None
-    """Rows that this rests on."""
+    """Number of rows behind the verdict."""
     consecutive_windows: Count | None = None
-    """Windows in a row that were drifted."""
+    """Number of drifted windows in a row."""
     features: Annotated[tuple[DriftedFeature, ...], Field(max_length=20), ListMap()] | None = None
     """The twenty features with the greatest scores, worst first."""
 
 
 class Performance(StatusModel):
-    """How good predictions were, by the true labels that came in for the version that answered."""
+    """Quality of predictions by the true labels for the version that answered."""
 
     window: Value | None = None
     """Length of the window."""
     at: Time | None = None
-    """When the window closed."""
+    """Time at which the window closed."""
     version: Count | None = None
     """The version that answered."""
     labels: Count | None = None
-    """Labels that this rests on; one that was sent to two pods counts twice."""
+    """Number of labels behind the metrics. A label that was sent to two pods counts twice."""
     metrics: Metrics | None = None
-    """The numbers, as decimal strings."""
+    """Metrics as decimal strings."""
 
 
 class LastFailure(StatusModel):
-    """The latest thing that went wrong; it stays after it is cured."""
+    """The latest failure. It stays after it is cured."""
 
     location: Annotated[str, Field(max_length=256)] | None = None
-    """Where: Pod, Model, Routes, Deployment."""
+    """Place of the failure: Pod, Model, Import or Deployment."""
     reason: Reason | None = None
-    """One word why, for instance ImagePullFailed, Crashed or TamperedModel."""
+    """Reason, such as ImagePullFailed, Crashed or TamperedModel."""
     message: Message | None = None
-    """The same for people."""
+    """Message for people."""
     pod: PodName | None = None
-    """The pod, if it was in one."""
+    """Name of the pod, if the failure was in a pod."""
     exit_code: int | None = None
-    """What the container ended with."""
+    """Exit code of the container."""
     at: Time | None = None
-    """When it happened."""
+    """Time of the event."""
 
 
 class ModelDeploymentStatus(StatusModel):
-    """What Ropewalk has seen and done. It is written by the operator alone."""
+    """The observed state. Only the operator writes it."""
 
     observed_generation: Count | None = None
-    """The generation of the spec that this status is about."""
+    """Generation of the spec that this status is about."""
     conditions: Conditions | None = None
     """Ready (predictions are answered), Available, Reconciling, Stalled, Observed, DataDrift and RolledBack."""
     summary: ModelDeploymentSummary | None = None
-    """What the columns of `kubectl get` show."""
+    """Texts of the columns of `kubectl get`."""
     replicas: Count | None = None
-    """Pods there are."""
+    """Number of pods."""
     ready_replicas: Count | None = None
-    """Pods that answer predictions."""
+    """Number of pods that answer predictions."""
     selector: Annotated[str, Field(max_length=512)] | None = None
     """Label selector of the pods, for the scale subresource."""
     url: Uri | None = None
-    """Where predictions are answered, inside the cluster."""
+    """Address for predictions inside the cluster."""
     server_image: Annotated[str, Field(max_length=512)] | None = None
-    """The image that the pods run."""
+    """Image of the pods."""
     live: Live | None = None
     """The version that answers."""
     candidate: Candidate | None = None
-    """The version on its way."""
+    """The version that is being rolled out."""
     routes: Routes | None = None
-    """What the servers are told."""
+    """The versions that servers load, and the one that answers."""
     quarantined: Annotated[tuple[Quarantined, ...], Field(max_length=10), ListAtomic()] | None = None
     """Versions that failed."""
     traffic: Traffic | None = None
-    """What the last closed window saw."""
+    """Traffic of the last closed window."""
     drift: Drift | None = None
-    """How far live data are from those of training."""
+    """Distance of live data from the training data."""
     performance: Performance | None = None
-    """How good predictions were."""
+    """Quality of predictions by labels."""
     imported: Imported | None = None
     """The import of a SavedModel that has no manifest."""
     last_failure: LastFailure | None = None
-    """The latest thing that went wrong."""
+    """The latest failure."""
     history: Annotated[tuple[ModelDeploymentHistoryEntry, ...], Field(max_length=10), ListAtomic()] | None = None
-    """What became of the last ten versions, newest last."""
+    """Results of the last ten rollouts, newest last."""

@@ -1,4 +1,4 @@
-"""The resource Pipeline: from raw data to a champion, one run after the other."""
+"""The resource Pipeline: runs that take raw data to a champion."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _cel(names: tuple[str, ...]) -> str:
 
 
 class PipelineSpec(Model):
-    """What is trained, on what, and when. Nobody but its author writes it."""
+    """The wanted state: data, model, triggers. The operator never writes it."""
 
     rules = (
         Rule(
@@ -107,37 +107,39 @@ class PipelineSpec(Model):
     )
 
     suspend: bool = False
-    """Stops new runs; a run in flight goes on."""
+    """True: no new run starts. A run in progress continues."""
     artifacts: Artifacts
-    """Where models and records of runs are kept."""
+    """The store of models and of the records of runs."""
     source: Source
     """The raw data of a run."""
     schema_: Schema
-    """What the columns of the data mean."""
+    """The declared columns of the data."""
     validate_: Validate = Validate()
-    """What must hold for the data before anything is trained on it."""
+    """Checks of the data before training."""
     train: Train
-    """How the model is trained."""
+    """Training of the model."""
     evaluate: Evaluate = Evaluate()
-    """When a model is good enough to be a champion."""
+    """Requirements that a model must meet to be blessed."""
     smoke_test: SmokeTest = SmokeTest()
-    """What a model must do in the server's image before it becomes a version."""
+    """Test of the model in the server's image before it becomes a version."""
     promotion: Literal["Automatic", "Manual"] = "Automatic"
     """Automatic: a blessed version becomes the champion.
-    Manual: it waits for the annotation ropewalk.dev/promote: "VERSION" ("VERSION@ANYTHING" to promote it once more)."""
+    Manual: it waits for the annotation ropewalk.dev/promote: "VERSION". To promote a version again, write
+    "VERSION@ANYTHING"."""
     triggers: Triggers = Triggers()
-    """What starts a run."""
+    """Reasons to start a run."""
     concurrency_policy: Literal["Forbid", "Queue"] = "Forbid"
-    """What a trigger does while a run is in flight:
-    Forbid drops it (a change of the spec waits), Queue starts one more run afterwards."""
+    """Effect of a trigger while a run is in progress.
+    Forbid: the trigger is dropped; a change of the spec waits. Queue: one more run starts afterwards."""
     stop_after_failures: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Failed runs in a row after which only a person or a change of the spec starts another (condition Halted)."""
+    """Number of failed runs in a row after which only an annotation or a change of the spec starts a run (condition
+    Halted)."""
     retry: Retry = Retry()
-    """How often a failed attempt is repeated."""
+    """Repetition of failed attempts."""
     timeouts: Timeouts = Timeouts()
-    """How long a run may take."""
+    """Time limits of a run."""
     resources: Resources | None = None
-    """Compute resources of the smoke test, which loads the model in the server's image as a server would.
+    """Compute resources of the smoke test, which loads the model in the server's image.
     The stages before it run in one process under train.resources."""
 
 
@@ -153,9 +155,9 @@ class Pipeline(Model):
     metadata: ObjectMeta = ObjectMeta()
     """Name, namespace, labels and annotations."""
     spec: PipelineSpec
-    """What is trained, on what, and when."""
+    """The wanted state: data, model, triggers."""
     status: PipelineStatus = PipelineStatus()
-    """What Ropewalk has seen and done. It is written by the operator alone."""
+    """The observed state. Only the operator writes it."""
 
 
 PIPELINE = Resource(
@@ -164,14 +166,14 @@ PIPELINE = Resource(
     short_names=("pl",),
     columns=(
         Column("Run", ".status.summary.run", description="Number of the latest run"),
-        Column("Stage", ".status.summary.stage", description="Where the run is"),
-        Column("Progress", ".status.summary.progress", description="How far the stage is"),
+        Column("Stage", ".status.summary.stage", description="Current stage of the run"),
+        Column("Progress", ".status.summary.progress", description="Progress of the stage"),
         Column("Result", ".status.summary.result", description="Outcome of the latest run"),
         Column("Champion", ".status.champion.version", "integer", description="Version that is served"),
         Column("Metric", ".status.summary.metric", description="First metric of the latest evaluation"),
-        Column("Next", ".status.nextScheduleTime", description="When the schedule starts the next run"),
+        Column("Next", ".status.nextScheduleTime", description="Time of the next run by the schedule"),
         Column("Age", ".metadata.creationTimestamp", "date"),
-        Column("Message", ".status.summary.message", description="What is wrong and what helps"),
+        Column("Message", ".status.summary.message", description="The problem and the remedy"),
     ),
 )
-"""What the CRD says beside the schema."""
+"""The part of the CRD beside the schema."""

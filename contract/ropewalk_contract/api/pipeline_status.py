@@ -1,4 +1,4 @@
-"""Pipeline.status: what a Pipeline has seen and done. The operator alone writes it, and reads its own memory in it."""
+"""Pipeline.status: runs, champion, history. Only the operator writes it; it is also the operator's memory."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ropewalk_contract.api.run_status import Run
 
 
 class PipelineSummary(StatusModel):
-    """What the columns of `kubectl get pipelines` show, in words."""
+    """The texts of the columns of `kubectl get pipelines`."""
 
     run: Short | None = None
     """Number of the latest run."""
     stage: Short | None = None
-    """Where the latest run is, or where it ended."""
+    """Current or last stage of the latest run."""
     progress: Short | None = None
-    """How far the stage is, for instance epoch 12/30."""
+    """Progress of the stage, such as epoch 12/30."""
     result: Short | None = None
     """Outcome of the latest run."""
     champion: Short | None = None
@@ -38,177 +38,177 @@ class PipelineSummary(StatusModel):
     metric: Short | None = None
     """First metric of the latest evaluation."""
     next: Short | None = None
-    """When the schedule starts the next run."""
+    """Time of the next run by the schedule."""
     message: Message | None = None
-    """What is wrong and what helps."""
+    """The problem and the remedy."""
 
 
 class Title(StatusModel):
-    """A version that holds or held the title of champion."""
+    """A version that is or was the champion."""
 
     version: Count | None = None
-    """Its number."""
+    """Number of the version."""
     uri: Uri | None = None
-    """Where it lies."""
+    """Uri of its directory."""
     digest: Fingerprint | None = None
     """Digest of the model's files."""
     manifest_digest: Fingerprint | None = None
     """Digest of the manifest that lists every file with its own."""
     metrics: Metrics | None = None
-    """What Evaluate measured on the test split."""
+    """Metrics on the test split."""
     promoted_at: Time | None = None
-    """When it became the champion."""
+    """Time of the promotion."""
     run_id: Count | None = None
-    """The run that made it."""
+    """Number of the run that made it."""
     engines: Annotated[tuple[Short, ...], Field(max_length=8), ListAtomic()] | None = None
-    """Engines that gave the same answers as the model itself, best first."""
+    """Engines on which the version was proved, best first."""
     data_fingerprint: Fingerprint | None = None
-    """Digest of the data that it was trained on."""
+    """Digest of the training data."""
 
 
 class Champion(Title):
-    """The version that is served by ModelDeployments that follow this Pipeline."""
+    """The version for ModelDeployments that follow this Pipeline."""
 
     reason: Message | None = None
-    """Why it is the champion where no run of its own made it so: it regained the title from one that failed."""
+    """Reason why it is the champion again: a later champion failed in a ModelDeployment."""
     replaced: Title | None = None
-    """The champion before it, which regains the title if a follower cannot serve this one."""
+    """The champion before it. It is restored if a ModelDeployment cannot serve this one."""
 
 
 class Record(StatusModel):
-    """The whole record of a run in the store."""
+    """The full record of a run in the store."""
 
     uri: Uri | None = None
-    """Where it lies."""
+    """Uri of the record."""
     digest: Fingerprint | None = None
-    """Its digest."""
+    """Digest of the record."""
 
 
 class PipelineHistoryEntry(StatusModel):
     """One run that has ended."""
 
     id: Count
-    """Its number."""
+    """Number of the run."""
     trigger: Short | None = None
-    """What started it."""
+    """Trigger of the run."""
     result: Short | None = None
     """Succeeded, NotBlessed, Skipped or Failed."""
     reason: Reason | None = None
-    """One word why."""
+    """Reason, one CamelCase word."""
     message: Message | None = None
-    """The same for people."""
+    """Message for people."""
     started_at: Time | None = None
-    """When it was decided on."""
+    """Time of the start."""
     finished_at: Time | None = None
-    """When it ended."""
+    """Time of the end."""
     duration: Short | None = None
-    """How long it took."""
+    """Duration of the run."""
     version: Count | None = None
-    """The version that it published."""
+    """Number of the published version."""
     uri: Uri | None = None
-    """Where that version lies."""
+    """Uri of that version."""
     digest: Fingerprint | None = None
     """Digest of that version's files."""
     manifest_digest: Fingerprint | None = None
     """Digest of that version's manifest."""
     engines: Annotated[tuple[Short, ...], Field(max_length=8), ListAtomic()] | None = None
-    """Engines that gave the same answers as the model itself, best first."""
+    """Engines on which the version was proved, best first."""
     metrics: Metrics | None = None
-    """What Evaluate measured on the test split."""
+    """Metrics on the test split."""
     data_fingerprint: Fingerprint | None = None
-    """Digest of the data that it read."""
+    """Digest of the data of the run."""
     record: Record | None = None
-    """Everything that is known about it."""
+    """The full record of the run."""
 
 
 class Anomaly(StatusModel):
-    """Something in the data that should not be there."""
+    """Data that the declared schema does not allow."""
 
     feature: Short | None = None
-    """The feature or label; absent when it is about all of the data."""
+    """Feature or label. Absent: the anomaly concerns all of the data."""
     reason: Reason | None = None
-    """What is wrong, for instance MissingColumn, WrongType or UnknownCategory."""
+    """Kind of the anomaly, such as MissingColumn, WrongType or UnknownCategory."""
     message: Message | None = None
-    """The same for people."""
+    """Message for people."""
     count: Count | None = None
     """Number of rows."""
     share: Annotated[str, Field(max_length=32)] | None = None
     """Share of rows, as a decimal string."""
     example: Short | None = None
-    """One such value; never of a sensitive feature."""
+    """An example of a value; never of a sensitive feature."""
 
 
 class HelperJob(StatusModel):
-    """Work on the store outside a run."""
+    """Work on the store outside a run (a helper job)."""
 
     id: Count | None = None
-    """Its number."""
+    """Number of the helper job."""
     type: Short | None = None
-    """Recover: find out what an empty status forgot. Sweep: delete what is kept no longer."""
+    """Recover: read the store to restore a lost status. Sweep: delete old runs and versions."""
     state: Short | None = None
     """Running, Succeeded or Failed."""
     message: Message | None = None
-    """What it did, why it failed, or what it waits for."""
+    """Result, cause of a failure, or condition that it waits for."""
     waiting: Short | None = None
-    """Why its pod does not run although it should, for instance ImagePullBackOff or Unschedulable."""
+    """Reason why its pod does not run, such as ImagePullBackOff or Unschedulable."""
     started_at: Time | None = None
-    """When it was decided on."""
+    """Time of the start."""
     finished_at: Time | None = None
-    """When it ended."""
+    """Time of the end."""
 
 
 class DriftRuns(StatusModel):
-    """Runs that drift has started, which history forgets too soon."""
+    """Runs started by drift, beyond the bounds of the history."""
 
     started_at: Annotated[tuple[Time, ...], Field(max_length=100), ListAtomic()] | None = None
-    """When those of the day before the latest one were decided on, and that one, oldest first."""
+    """Start times of such runs in the 24 hours up to the latest one, oldest first."""
     finished_at: Time | None = None
-    """When the latest one that has ended did so: the cooldown counts from then."""
+    """End of the latest such run. The cooldown counts from then."""
     version: Count | None = None
-    """The version that it published; absent if it gave none, and then the same drift starts another."""
+    """Number of the version that it published. Absent: it gave none, and the same drift starts another run."""
 
 
 class PipelineStatus(StatusModel):
-    """What Ropewalk has seen and done. It is written by the operator alone."""
+    """The observed state. Only the operator writes it."""
 
     observed_generation: Count | None = None
-    """The generation of the spec that this status is about."""
+    """Generation of the spec that this status is about."""
     conditions: Conditions | None = None
-    """Ready, Reconciling (the store is looked through before anything runs), Stalled, Succeeded (the last run),
-    DataValid, Blessed and Halted."""
+    """Ready, Reconciling (a helper job works on the store), Stalled, Succeeded (the latest run), DataValid, Blessed and
+    Halted."""
     summary: PipelineSummary | None = None
-    """What the columns of `kubectl get` show."""
+    """Texts of the columns of `kubectl get`."""
     run: Run | None = None
     """The latest run."""
     champion: Champion | None = None
-    """The version that is served."""
+    """The version for ModelDeployments that follow this Pipeline."""
     history: Annotated[tuple[PipelineHistoryEntry, ...], Field(max_length=10), ListMap(("id",))] | None = None
     """The last ten runs that have ended, newest last."""
     anomalies: Annotated[tuple[Anomaly, ...], Field(max_length=20), ListAtomic()] | None = None
-    """What the latest run found wrong with the data."""
+    """Anomalies that the latest run found."""
     errand: HelperJob | None = None
-    """The latest work on the store outside a run."""
+    """The latest helper job (errand)."""
     last_run_id: Count | None = None
-    """The greatest number of a run that the store knew when this status was recovered from it."""
+    """Greatest number of a run in the store when this status was recovered from it."""
     adopted_store: bool | None = None
-    """Whether the store was looked through since the annotation ropewalk.dev/adopt-store was set."""
+    """True: the store was read after the annotation ropewalk.dev/adopt-store was set."""
     swept_at: Time | None = None
-    """When the store was last swept."""
+    """Time of the last sweep of the store."""
     sweep_waiting: Count | None = None
-    """Runs and versions that the next sweep may delete."""
+    """Number of runs and versions that the next sweep may delete."""
     consecutive_failures: Count | None = None
-    """Failed runs in a row."""
+    """Number of failed runs in a row."""
     last_schedule_time: Time | None = None
-    """When the schedule last started a run."""
+    """Time of the last run by the schedule."""
     next_schedule_time: Time | None = None
-    """When the schedule starts the next run."""
+    """Time of the next run by the schedule."""
     handled_run_request: Short | None = None
-    """Value of the annotation ropewalk.dev/run-requested-at that has been acted on."""
+    """Value of the annotation ropewalk.dev/run-requested-at that was handled."""
     handled_promotion: Short | None = None
-    """Value of the annotation ropewalk.dev/promote that has been acted on."""
+    """Value of the annotation ropewalk.dev/promote that was handled."""
     handled_drift: (
         Annotated[tuple[Annotated[str, Field(max_length=512)], ...], Field(max_length=20), ListAtomic()] | None
     ) = None
-    """Drifts that have been acted on."""
+    """Drifts that were handled."""
     drift_runs: DriftRuns | None = None
-    """Runs that drift has started, as far as triggers.drift.cooldown and maxPerDay depend on them."""
+    """Runs started by drift, for triggers.drift.cooldown and maxPerDay."""

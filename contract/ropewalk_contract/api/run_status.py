@@ -1,4 +1,4 @@
-"""Pipeline.status.run: one run while it is in flight and until the next one, its Jobs, its stages, why it failed."""
+"""Pipeline.status.run: the latest run, its Jobs, stages and failure."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from ropewalk_contract.api.markers import ListAtomic, ListMap
 
 
 class Job(StatusModel):
-    """One part of a run and the Job that does it."""
+    """One part of a run and its Job."""
 
     name: Annotated[str, Field(max_length=253)]
-    """The Job of the latest attempt."""
+    """Name of the Job of the latest attempt."""
     part: Short | None = None
-    """Which part of the run it does."""
+    """Part of the run."""
     state: Short | None = None
     """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped or Failed."""
     attempts: Count | None = None
-    """Jobs started for this part so far."""
+    """Number of Jobs started for this part."""
     failures: Count | None = None
-    """Attempts that failed and count against retry.limit."""
+    """Number of failed attempts that count against retry.limit."""
     disruptions: Count | None = None
-    """Attempts lost to evictions, drains and preemption."""
+    """Number of attempts lost to evictions, drains and preemption."""
     replays: Count | None = None
-    """Attempts whose result was lost, and that were repeated without counting."""
+    """Number of attempts whose result was lost. They are repeated and do not count."""
     memory_limit: Short | None = None
-    """Memory limit of the latest attempt, where running out of memory has raised it."""
+    """Memory limit of the latest attempt, if it was raised after an attempt that ran out of memory."""
     engine: Short | None = None
-    """TensorFlow where no compiled engine takes the model: the smoke test then runs in the image that has it."""
+    """TensorFlow, if no compiled engine takes the model. The smoke test then runs in the image with TensorFlow."""
 
 
 class Stage(StatusModel):
@@ -41,70 +41,70 @@ class Stage(StatusModel):
     state: Short | None = None
     """Pending, Running, Succeeded, Cached, Skipped or Failed."""
     reason: Reason | None = None
-    """One word why it is in that state."""
+    """Reason of the state, one CamelCase word."""
     message: Message | None = None
-    """The same for people."""
+    """Message for people."""
     started_at: Time | None = None
-    """When it started."""
+    """Time of the start."""
     finished_at: Time | None = None
-    """When it ended."""
+    """Time of the end."""
     progress: Short | None = None
-    """How far it is, for instance epoch 12/30."""
+    """Progress, such as epoch 12/30."""
     metrics: Metrics | None = None
-    """Numbers that it measured."""
+    """Metrics of the stage."""
 
 
 class Failure(StatusModel):
-    """Why the latest failed attempt of a run failed."""
+    """Failure of the latest failed attempt of a run."""
 
     stage: Short | None = None
     """The stage that failed."""
     reason: Reason | None = None
-    """One word why."""
+    """Reason, one CamelCase word."""
     message: Message | None = None
-    """The same for people: the thing, the value, the remedy."""
+    """Message for people: the object, the value, the remedy."""
     exit_code: int | None = None
-    """What the container ended with: 64 an error of the user, 65 of the data, 75 worth another attempt."""
+    """Exit code of the container: 64 an error of the user, 65 of the data, 75 worth another attempt."""
     log: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=20), ListAtomic()] | None = None
-    """Last lines of the container's log."""
+    """Last lines of the log of the container."""
 
 
 class Run(StatusModel):
     """One run of the Pipeline."""
 
     id: Count | None = None
-    """Its number; it grows by one with every run."""
+    """Number of the run. It grows by one with every run."""
     state: Short | None = None
     """Pending, Starting, Running, Retrying, Succeeded, NotBlessed, Skipped or Failed."""
     trigger: Short | None = None
-    """What started it: SpecChange, Schedule, Manual or Drift."""
+    """Trigger of the run: SpecChange, Schedule, Manual or Drift."""
     reason: Short | None = None
-    """The same in words."""
+    """Description of the trigger."""
     message: Message | None = None
-    """What is wrong and what helps."""
+    """The problem and the remedy."""
     waiting: Short | None = None
-    """Why nothing runs although something should, for instance ImagePullBackOff or Unschedulable."""
+    """Reason why no pod runs, such as ImagePullBackOff or Unschedulable."""
     generation: Count | None = None
-    """Generation of the spec that it works from."""
+    """Generation of the spec of the run."""
     spec_hash: Fingerprint | None = None
-    """Digest of that spec, as far as a run depends on it."""
+    """Digest of the fields of that spec on which a run depends."""
     attempt: Count | None = None
     """Number of the current attempt."""
     started_at: Time | None = None
-    """When it was decided on."""
+    """Time of the start."""
     finished_at: Time | None = None
-    """When it ended."""
+    """Time of the end."""
     retry_at: Time | None = None
-    """When the next attempt starts."""
+    """Time of the next attempt."""
     jobs: Annotated[tuple[Job, ...], Field(max_length=16), ListMap()] | None = None
-    """The Jobs that do it."""
+    """Parts of the run and their Jobs."""
     stages: Annotated[tuple[Stage, ...], Field(max_length=16), ListMap()] | None = None
-    """Its stages, in order."""
+    """Stages in order."""
     metrics: Metrics | None = None
-    """What Evaluate measured on the test split."""
+    """Metrics on the test split."""
     blessing: Short | None = None
-    """Whether the model is good enough: Blessed, NotBlessed or NotEvaluated."""
+    """Result of Evaluate: Blessed, NotBlessed or NotEvaluated."""
     data_fingerprint: Fingerprint | None = None
-    """Digest of the data that it read."""
+    """Digest of the data of the run."""
     failure: Failure | None = None
-    """Why its latest failed attempt failed."""
+    """Failure of the latest failed attempt."""

@@ -1,4 +1,4 @@
-"""How the pods of a ModelDeployment serve (`spec.serving`): what computes, who may ask, how much is taken on."""
+"""ModelDeployment.spec.serving: engine, authentication, TLS, batching and limits of the pods."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ropewalk_contract.api.markers import Rule
 
 
 class Limits(Model):
-    """What one server takes on; beyond it a request gets a clear refusal instead of a slow death."""
+    """Limits of one pod. A request beyond them is refused with an error."""
 
     rules = (
         Rule(
@@ -27,17 +27,17 @@ class Limits(Model):
     )
 
     max_body_bytes: Quantity = "4Mi"
-    """Longest body of a request; a longer one gets 413."""
+    """Largest body of a request; a larger one gets 413."""
     max_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    """Most rows of a request; more get 413."""
+    """Largest number of rows of a request; more get 413."""
     deadline: Duration = "30s"
-    """Longest time that a request may take; a longer one gets 504."""
+    """Longest time for a request; a request that takes longer gets 504."""
     max_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 256
-    """Most requests at one time in one pod; further ones get 429."""
+    """Largest number of requests at one time in one pod; further ones get 429."""
 
 
 class Batching(Model):
-    """Which requests a pod computes in one call of the engine. A change reaches pods without a restart."""
+    """Joint computation of requests in one call of the engine. A change needs no restart of the pods."""
 
     rules = (
         Rule(
@@ -51,18 +51,18 @@ class Batching(Model):
     )
 
     type: Literal["Auto", "Off", "Bounded"] = "Auto"
-    """Auto: requests that have come in one turn of the server's loop, or while the engine was busy, where that makes it
-    faster; none waits for others.
-    "Off": every request is a call of its own; in quotes, since YAML reads a bare Off as false.
-    Bounded: as maxRows and maxDelay say, whatever the engine gains by it."""
+    """Auto: requests that arrive at the same time, or while the engine is busy, are computed in one call if that is
+    faster. No request waits for others.
+    "Off": every request is a call of its own. Write it in quotes, since YAML reads a bare Off as false.
+    Bounded: as maxRows and maxDelay say, also where it is not faster."""
     max_rows: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Most rows of requests in one call (256 if absent). A request of more rows is a call of its own."""
+    """Largest number of rows in one call (256 if absent). A request with more rows is a call of its own."""
     max_delay: Duration | None = None
-    """Longest time that a request waits for others while the engine is free (absent: it does not wait)."""
+    """Longest time that a request waits for others while the engine is free. Absent: no wait."""
 
 
 class Authentication(Model):
-    """Who may ask for predictions."""
+    """Authentication of requests for predictions."""
 
     rules = (
         Rule(
@@ -76,44 +76,44 @@ class Authentication(Model):
     )
 
     type: Literal["None", "Token", "Kubernetes"] = "None"
-    """None: whoever reaches the Service.
-    Token: who sends `Authorization: Bearer TOKEN` with a token of the Secret. Anybody else gets 401.
-    Kubernetes: who sends a token of the cluster's (of a ServiceAccount, say) and may `create` this object's subresource
-    `predict`, which the ClusterRole ropewalk-predict allows. Others get 401 or 403. Needs spec.serviceAccountName, an
-    account bound to the ClusterRole system:auth-delegator."""
+    """None: every request is answered.
+    Token: requests with `Authorization: Bearer TOKEN` and a token of the Secret. Others get 401.
+    Kubernetes: requests with a token of the cluster (of a ServiceAccount, for instance) whose owner may `create` the
+    subresource `predict` of this object. The ClusterRole ropewalk-predict allows that. Others get 401 or 403. Needs
+    spec.serviceAccountName, an account bound to the ClusterRole system:auth-delegator."""
     secret: ObjectName | None = None
-    """A Secret of this namespace. Each of its values is a token, so that an old and a new one may overlap."""
+    """A Secret of this namespace. Each value is a token, so that an old and a new token can be valid together."""
     audience: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """The audience that tokens must be made for, so that nobody who sees one can use it against the API server.
-    Absent: the API server's own, which tokens have that are mounted into pods by default."""
+    """The audience of the tokens. A token with an audience of its own cannot be used for the API server.
+    Absent: the audience of the API server, which tokens have that are mounted into pods by default."""
 
 
 class TLS(Model):
-    """Encrypts the port for predictions. Pods take a renewed certificate without a restart."""
+    """Encryption of the ports for predictions. A renewed certificate needs no restart of the pods."""
 
     secret: ObjectName
-    """A Secret of type kubernetes.io/tls of this namespace, with a certificate for NAME.NAMESPACE.svc."""
+    """A Secret of this namespace of type kubernetes.io/tls, with a certificate for NAME.NAMESPACE.svc."""
 
 
 class Serving(Model):
-    """How the pods serve."""
+    """Settings of the pods that answer predictions."""
 
     engine: Literal["Auto", "LiteRT", "OpenVINO", "ONNXRuntime", "TensorFlow"] = "Auto"
-    """What computes predictions.
-    Auto: the fastest of those that were proved equal to the model when it was published.
-    LiteRT, OpenVINO, ONNXRuntime: this one; a version that was not proved on it is not loaded (NoEngine).
-    TensorFlow: the model itself, in an image of its own that has TensorFlow (larger, slower)."""
+    """The engine that computes predictions.
+    Auto: the fastest engine that was proved equal to the model when it was published.
+    LiteRT, OpenVINO, ONNXRuntime: this engine. A version that was not proved on it is not loaded (NoEngine).
+    TensorFlow: the model itself, in another image that contains TensorFlow (larger, slower)."""
     authentication: Authentication = Authentication()
-    """Who may ask for predictions."""
+    """Authentication of requests for predictions."""
     tls: TLS | None = None
-    """Encrypts the port for predictions."""
+    """Encryption of the ports for predictions."""
     batching: Batching = Batching()
-    """Which requests are computed together."""
+    """Joint computation of requests."""
     limits: Limits = Limits()
-    """What one server takes on."""
+    """Limits of one pod."""
     resources: Resources | None = None
     """Compute resources of a pod."""
     node_selector: Labels | None = None
-    """Labels of the nodes where pods may go."""
+    """Labels of the nodes for the pods."""
     tolerations: Tolerations = ()
-    """Taints of nodes that pods tolerate."""
+    """Taints of nodes that the pods tolerate."""

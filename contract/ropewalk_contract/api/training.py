@@ -1,4 +1,4 @@
-"""Pipeline.spec, the half about the model: how it is trained, judged, tried out, and when."""
+"""Pipeline.spec, the part about the model: training, evaluation, smoke test, triggers, retries."""
 
 from __future__ import annotations
 
@@ -28,45 +28,45 @@ class Hyperparameter(Model):
     """One setting of the template."""
 
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z][A-Za-z0-9]*$")]
-    """For instance epochs, batchSize, learningRate, hidden, dropout; embedding (template Text)."""
+    """Name of the setting: epochs, batchSize, learningRate, hidden, dropout and others; embedding of template Text."""
     value: Annotated[str, Field(min_length=1, max_length=256)]
-    """Its value as a string: "30", "0.001", "64,32"."""
+    """Value as a string: "30", "0.001", "64,32"."""
 
 
 class EarlyStopping(Model):
-    """Ends training when the evaluate split no longer improves, and keeps the best epoch."""
+    """Ends training when the metric of the evaluate split no longer improves. The best epoch is kept."""
 
     metric: Literal["val_loss", "val_accuracy"] = "val_loss"
-    """What must improve on the evaluate split."""
+    """The metric of the evaluate split that must improve."""
     patience: Annotated[int, Field(ge=0, le=1000)] = 5
-    """Epochs without improvement before training ends; 0 never ends it early."""
+    """Number of epochs without improvement before training ends. 0: training never ends early."""
 
 
 class Train(Model):
-    """How the model is trained."""
+    """Training of the model."""
 
     template: Literal["Tabular", "Text", "Image"]
     """The network: Tabular (dense, over features of all types but Text and Image), Text (the same, with one or more
     Texts among the features as the mean of learnt vectors of their words), or Image (convolutional, over one Image)."""
     hyperparameters: Annotated[tuple[Hyperparameter, ...], Field(max_length=32), ListMap()] = ()
-    """Settings of the template; each has a good default."""
+    """Settings of the template. Each has a default."""
     early_stopping: EarlyStopping = EarlyStopping()
-    """When training ends before the last epoch."""
+    """Condition to end training before the last epoch."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
-    """Start of every random sequence: the same seed, data, image and processor model give the same model."""
+    """Seed of every random sequence. The same seed, data, image and processor model give the same model."""
     resources: Resources | None = None
-    """Compute resources of the container that does every stage but the smoke test: Source to Publish."""
+    """Compute resources of the container for the stages Source to Publish."""
     node_selector: Labels | None = None
-    """Labels of the nodes where runs may go."""
+    """Labels of the nodes for pods of runs."""
     tolerations: Tolerations = ()
-    """Taints of nodes that runs tolerate."""
+    """Taints of nodes that pods of runs tolerate."""
     image: Image | None = None
-    """Another trainer image than the operator's own. It does every stage but the smoke test, Evaluate included, so
-    its word on how good the model is counts as yours."""
+    """Another image than the operator's trainer image, for the stages Source to Publish. Evaluate is one of them, so
+    the image also decides how good the model is."""
 
 
 class Metric(Model):
-    """One demand on the model, measured on the test split."""
+    """One requirement on the model, measured on the test split."""
 
     rules = (
         Rule(
@@ -90,35 +90,35 @@ class Metric(Model):
     max: Decimal | None = None
     """Greatest value that is good enough, for errors and losses."""
     max_regression: Magnitude | None = None
-    """How much worse than the champion it may be, on the same rows and with 95% confidence."""
+    """Largest decline against the champion, on the same rows and with 95% confidence."""
     min_improvement: Magnitude | None = None
-    """How much better than the champion it must be, on the same rows and with 95% confidence."""
+    """Smallest improvement over the champion, on the same rows and with 95% confidence."""
     average: Literal["Macro", "Micro", "Weighted", "Positive"] | None = None
-    """How classes are combined; absent: Positive where label.positive is set, else Macro."""
+    """Average over the classes. Absent: Positive if label.positive is set, else Macro."""
 
 
 class Evaluate(Model):
-    """When a model is good enough: blessed."""
+    """Requirements that a model must meet to be blessed."""
 
     metrics: Annotated[tuple[Metric, ...], Field(max_length=16), ListMap()] = ()
-    """What is demanded; all of it must hold. Empty: every model is good enough."""
+    """The requirements; all must hold. Empty: every model is blessed."""
     when_inconclusive: Literal["KeepChampion", "Promote"] = "KeepChampion"
-    """What happens when the test rows are too few to tell the model from the champion."""
+    """Decision if the test rows are too few to tell the model from the champion."""
     when_no_baseline: Literal["Pass", "Fail"] = "Pass"
-    """What a comparison gives when there has never been a champion."""
+    """Result of a comparison if there has never been a champion."""
 
 
 class SmokeTest(Model):
-    """What a model must do in the server's image before it becomes a version."""
+    """Test of the model in the server's image before it becomes a version."""
 
     examples: Annotated[int, Field(ge=1, le=100)] = 10
-    """Rows of the test split that every engine must answer as training did."""
+    """Number of rows of the test split for which every engine must give the answers of the trainer."""
     max_latency_p95: Duration | None = None
-    """Longest 95th percentile of one row's latency, for instance 20ms."""
+    """Upper bound of the 95th percentile of the latency of one row, such as 20ms."""
 
 
 class Schedule(Model):
-    """Runs by the clock."""
+    """Runs at set times."""
 
     cron: Annotated[
         str,
@@ -128,39 +128,39 @@ class Schedule(Model):
             message="cron has five fields (minute, hour, day of month, month, day of week), such as 0 2 * * *",
         ),
     ]
-    """Five fields: minute, hour, day of month, month, day of week."""
+    """Cron expression with five fields: minute, hour, day of month, month, day of week."""
     time_zone: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+/-]+$")] = "UTC"
-    """A name of the IANA time zone database, such as Europe/Berlin."""
+    """Time zone, a name of the IANA database such as Europe/Berlin."""
     starting_deadline: Duration = "1h"
-    """How late a run may still start; one that is later is left out. Missed runs are never made up for."""
+    """Longest delay of a start. A run that is later is skipped and not repeated."""
 
 
 class DriftTrigger(Model):
-    """Runs because what is served has drifted, if the source has new data."""
+    """Runs after drift of the live data, if the source has new data."""
 
     model_deployments: Annotated[tuple[ObjectName, ...], Field(min_length=1, max_length=16), ListSet()]
-    """ModelDeployments of this namespace whose condition DataDrift counts."""
+    """ModelDeployments of this namespace whose condition DataDrift starts a run."""
     cooldown: Duration = "6h"
-    """Shortest time between the end of such a run and the next; one that gave no version is followed by another."""
+    """Shortest time from the end of such a run to the next one. A run without a new version is followed by another."""
     max_per_day: Annotated[int, Field(ge=1, le=100)] = 2
-    """Most such runs in 24 hours."""
+    """Largest number of such runs in 24 hours."""
     promotion: Literal["Automatic", "Manual"] = "Manual"
-    """Who promotes the outcome: drift is a reason to look, so a person unless stated otherwise."""
+    """Promotion of the new version. Manual by default, since drift is a reason for a person to look at the data."""
 
 
 class Triggers(Model):
-    """What starts a run. The annotation ropewalk.dev/run-requested-at always does."""
+    """Reasons to start a run. The annotation ropewalk.dev/run-requested-at always starts one."""
 
     on_spec_change: bool = True
-    """Whether a change of the spec starts a run; the first run counts as one."""
+    """True: a change of the spec starts a run, and so does the creation of the Pipeline."""
     schedule: Schedule | None = None
-    """Runs by the clock."""
+    """Runs at set times."""
     drift: DriftTrigger | None = None
-    """Runs because what is served has drifted."""
+    """Runs after drift of the live data."""
 
 
 class OutOfMemory(Model):
-    """What another attempt gets after one that ran out of memory."""
+    """Memory of the next attempt after an attempt that ran out of memory."""
 
     rules = (
         Rule(
@@ -170,13 +170,13 @@ class OutOfMemory(Model):
     )
 
     factor: Magnitude = "1.5"
-    """By how much the memory limit grows with each attempt."""
+    """Factor by which the memory limit grows with each attempt."""
     max: Quantity = "8Gi"
     """The greatest memory limit."""
 
 
 class Retry(Model):
-    """How often a failed attempt is repeated. Errors of the user or of the data are never repeated."""
+    """Repetition of failed attempts. An error of the user or of the data is never repeated."""
 
     rules = (
         Rule(
@@ -186,21 +186,21 @@ class Retry(Model):
     )
 
     limit: Annotated[int, Field(ge=0, le=100)] = 2
-    """Further attempts after the first."""
+    """Number of further attempts after the first."""
     backoff: Duration = "30s"
-    """Pause before the second attempt; it doubles with each one."""
+    """Pause before the second attempt. It doubles with each further attempt."""
     max_backoff: Duration = "10m"
     """Longest pause."""
     on_out_of_memory: OutOfMemory | None = None
-    """Raises the memory limit after an attempt that ran out of it; absent: it stays."""
+    """Raises the memory limit after an attempt that ran out of memory. Absent: the limit stays."""
     disruptions: Annotated[int, Field(ge=0, le=1000)] = 10
-    """Attempts that may be lost to evictions, drains and preemption without counting against `limit`."""
+    """Number of attempts lost to evictions, drains and preemption that do not count against `limit`."""
 
 
 class Timeouts(Model):
-    """How long a run may take."""
+    """Time limits of a run."""
 
     startup: Duration = "10m"
-    """From an attempt's creation until its container runs: scheduling, volumes, image."""
+    """From the creation of an attempt until its container runs: scheduling, volumes, image."""
     run: Duration = "6h"
-    """From then until its end."""
+    """From the start of the container until its end."""

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 
-from ropewalk_contract.api.common import parse_quantity
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+from ropewalk_contract.values import Duration, Quantity
 
 
 def duration(text: str) -> timedelta:
     """`1h30m` as a timedelta. Raises ValueError for anything else."""
-    parts = _DURATION.findall(text)
-    if not parts or "".join(n + u for n, u in parts) != text:
-        raise ValueError(f"not a duration: {text!r}")
-    return timedelta(seconds=sum(float(n) * _SECONDS[u] for n, u in parts))
+    return Duration.parse(text).span
 
 
 def memory_bytes(amount: str | int) -> int:
     """Bytes of a memory quantity in any of Kubernetes' notations. Raises ValueError for what is none."""
-    return int(parse_quantity(amount))
+    return Quantity.parse(amount).bytes
 
 
 def raised_memory(limit: str, factor: str, maximum: str) -> str | None:

@@ -8,18 +8,21 @@ import collections
 import errno
 import io
 import json
-import re
 import sys
 import time
 import traceback
 from contextlib import redirect_stderr
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 
 from ropewalk_contract import reasons, wire
-from ropewalk_model import examples, manifest, store, termination_message
+from ropewalk_contract.documents import termination_message
+from ropewalk_contract.documents.results import FAILED, SKIPPED, SUCCEEDED, SmokeResult
+from ropewalk_contract.values import Duration
+from ropewalk_model import examples, manifest, store
 from ropewalk_model.store import ArtifactStore, Damaged
 from ropewalk_model.store.claim import ClaimStore
 from ropewalk_server.log import log
@@ -27,7 +30,6 @@ from ropewalk_server.serving.engines import ENGINES, TENSORFLOW
 from ropewalk_server.serving.model import LoadError, Model, Parts, load_engine, offered, read_parts
 
 TIMED = 100
-_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class SmokeTestFailed(Exception):
@@ -65,37 +67,32 @@ def main() -> int:
     """Do what `work/publish.json` says; the exit code is 0 if a version stands in its place or none was to."""
     tail = Tail(sys.stderr)
     with redirect_stderr(tail):
-        document, code = _outcome()
-    log("info" if code == 0 else "error", "smoke test ended", result=document)
-    said = {"v": 1, **document} if code == 0 else {"v": 1, **document, "log": tail.lines}
+        result, code = _outcome()
+    log("info" if code == 0 else "error", "smoke test ended", result=result.document())
+    said = result if code == 0 else replace(result, log=tuple(tail.lines))
     try:
-        termination_message.say(termination_message.fitted(said, [termination_message.no_log]))
+        termination_message.write(termination_message.fitted(said.document(), [termination_message.no_log]))
     except OSError as error:
         log("error", "the termination message could not be written", error=str(error))
         return code or 1
     return code
 
 
-def _outcome() -> tuple[dict[str, Any], int]:
+def _outcome() -> tuple[SmokeResult, int]:
     try:
-        document, code = run(wire.root() / wire.WORK_FOLDER / wire.PUBLISH_FILE), 0
+        return run(wire.root() / wire.WORK_FOLDER / wire.PUBLISH_FILE), 0
     except SmokeTestFailed as error:
-        document = {"outcome": "Failed", "reason": error.reason, "message": str(error)[:600]}
-        code = error.exit_code
+        return SmokeResult(FAILED, error.reason, str(error)[:600]), error.exit_code
     except OSError as error:
         what = "the store is full; enlarge its claim" if error.errno == errno.ENOSPC else str(error)
-        document, code = (
-            {"outcome": "Failed", "reason": reasons.STORE_UNAVAILABLE, "message": what[:600]},
-            wire.EXIT_AGAIN,
-        )
+        return SmokeResult(FAILED, reasons.STORE_UNAVAILABLE, what[:600]), wire.EXIT_AGAIN
     except Exception as error:  # A bug of ours or of an engine: the user still gets its name.
         traceback.print_exc()
-        document = {"outcome": "Failed", "reason": reasons.CRASHED, "message": f"{type(error).__name__}: {error}"[:600]}
-        code = 1
-    return document, code
+        message = f"{type(error).__name__}: {error}"[:600]
+        return SmokeResult(FAILED, reasons.CRASHED, message), wire.EXIT_UNKNOWN
 
 
-def run(task: Path) -> dict[str, Any]:
+def run(task: Path) -> SmokeResult:
     """The outcome of the task at `task`. Raises SmokeTestFailed."""
     try:
         publish = json.loads(task.read_text())
@@ -104,7 +101,7 @@ def run(task: Path) -> dict[str, Any]:
             reasons.RESULT_UNREADABLE, f"the trainer left no task for the smoke test: {error}"
         ) from error
     if "skip" in publish:
-        return {"outcome": "Skipped", "reason": publish["skip"], "message": str(publish.get("message", ""))[:600]}
+        return SmokeResult(SKIPPED, publish["skip"], str(publish.get("message", ""))[:600])
     candidate, directory = Path(publish["candidate"]), Path(publish["models"])
     models = ClaimStore(directory)
     settings = publish.get("smokeTest") or {}
@@ -115,14 +112,14 @@ def run(task: Path) -> dict[str, Any]:
     proved = prove(parts, settings.get("maxLatencyP95"))
     if number is None:
         number = claim(candidate, models)
-    return {
-        "outcome": "Succeeded",
-        "version": number,
-        "uri": f"{publish['uri']}/{number}",
-        "digest": parts.manifest.model_digest,
-        "manifestDigest": parts.manifest.digest,
-        "engines": proved,
-    }
+    return SmokeResult(
+        SUCCEEDED,
+        version=number,
+        uri=f"{publish['uri']}/{number}",
+        digest=parts.manifest.model_digest,
+        manifest_digest=parts.manifest.digest,
+        engines=tuple(proved),
+    )
 
 
 def _read(candidate: Path) -> Parts:
@@ -167,14 +164,9 @@ def check_latency(model: Model, parts: Parts, limit: str) -> None:
         model.predict(batch)
         times.append(time.perf_counter() - began)
     found = float(np.quantile(times, 0.95))
-    if found > seconds(limit):
+    if found > Duration.parse(limit).seconds:
         text = f"one row takes {found * 1000:.3g} ms at the 95th percentile, spec.smokeTest.maxLatencyP95 is {limit}"
         raise SmokeTestFailed(reasons.TOO_SLOW, text, exit_code=wire.EXIT_USER)
-
-
-def seconds(text: str) -> float:
-    """Seconds of a duration such as 20ms."""
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9]+)(ms|s|m|h)", text))
 
 
 def _published(models: ArtifactStore, parts: Parts) -> int | None:

@@ -11,16 +11,16 @@ import contextlib
 import logging
 import os
 import platform
-import re
 import time
 import uuid
 from typing import Any
 
 from ropewalk_contract import reasons, wire
+from ropewalk_contract.values import StoreUri
 from ropewalk_model import digests, manifest, store, tree
 from ropewalk_model.store import HIDDEN, ArtifactStore
 from ropewalk_model.store.claim import ClaimStore
-from ropewalk_trainer.errors import InvalidSpec, RunFailure, UserError
+from ropewalk_trainer.errors import RunFailure, UserError
 from ropewalk_trainer.helper_jobs.report import Report
 from ropewalk_trainer.helper_jobs.task import Task
 from ropewalk_trainer.importing import child_process
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 PLACE = ".ropewalk/imported"
 """Below the root of the claim. No namespace or Pipeline can have this name."""
 LEFT_SECONDS = 2 * 3600
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _STAGED = ".staged-"
 _LEFT = (_STAGED, HIDDEN, ".damaged-")
 """Names of what a killed Job leaves; the last one is that of earlier releases."""
@@ -39,13 +38,10 @@ _LEFT = (_STAGED, HIDDEN, ".damaged-")
 
 def run(task: Task) -> Report:
     """Import the model at `uri` if its digest is the one that is expected. RunFailure or OSError."""
-    uri, expected, number = str(task.raw.get("uri")), str(task.raw.get("digest")), task.raw.get("number")
-    if not _DIGEST.fullmatch(expected):
-        raise InvalidSpec("digest", expected, "sha256: and 64 hexadecimal digits are expected")
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 10**9:
-        raise InvalidSpec("number", number, "a version's number is expected")
+    assert task.source is not None
+    uri, expected, number = task.source.uri, task.source.digest, task.source.number
     directory = layout.local(uri, "spec.model.uri")
-    claim = uri.removeprefix("pvc://").split("/")[0]
+    claim = StoreUri.parse(uri).name
     mount = wire.root() / wire.CLAIMS_FOLDER / claim
     files = ClaimStore(mount)
     home = f"{PLACE}/{expected.removeprefix(digests.PREFIX)}"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ropewalk_contract import reasons
-from ropewalk_model import termination_message
+from ropewalk_contract.documents import results, termination_message
 from ropewalk_trainer.errors import RunFailure
 
-MOST_VERSIONS = 10
+MOST_VERSIONS = results.MAX_VERSIONS
 BLESSED = reasons.BLESSED_REASON
 _DETAILS = ("metrics", "engines", "dataFingerprint")
 

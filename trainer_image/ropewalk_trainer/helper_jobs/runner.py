@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ropewalk_contract import reasons
+from ropewalk_contract.documents.helper_job import IMPORT, RECOVER, SWEEP
+from ropewalk_contract.documents.results import FAILED, SUCCEEDED, HelperJobResult
 from ropewalk_model.store import Damaged
 from ropewalk_trainer.errors import InvalidSpec, RunFailure, UserError
 from ropewalk_trainer.helper_jobs import import_model, recover, sweep, task
@@ -18,9 +20,9 @@ from ropewalk_trainer.helper_jobs.task import Task
 log = logging.getLogger(__name__)
 
 HELPER_JOBS: Mapping[str, Callable[[Task], Report]] = {
-    "Recover": recover.run,
-    "Sweep": sweep.run,
-    "Import": import_model.run,
+    RECOVER: recover.run,
+    SWEEP: sweep.run,
+    IMPORT: import_model.run,
 }
 """Each takes the task and reports; RunFailure or OSError if it could do nothing."""
 
@@ -51,7 +53,6 @@ def run(path: Path) -> tuple[dict[str, Any], int]:
 
 def _document(kind: str, report: Report) -> dict[str, Any]:
     said = report.failure or report
-    outcome = "Failed" if report.failure else "Succeeded"
+    outcome = FAILED if report.failure else SUCCEEDED
     log.log(logging.ERROR if report.failure else logging.INFO, "%s: %s: %s", kind, said.reason, said.message)
-    head = {"v": 1, "outcome": outcome, "errand": kind[:32], "reason": said.reason, "message": said.message[:600]}
-    return fitted({**head, **report.fields})
+    return fitted(HelperJobResult(outcome, said.reason, said.message[:600]).document(kind, report.fields))

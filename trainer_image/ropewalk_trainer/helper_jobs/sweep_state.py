@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ropewalk_contract.documents.fields import Refused
 from ropewalk_model import store
-from ropewalk_trainer.errors import InvalidSpec
 from ropewalk_trainer.helper_jobs.contents import MODELS, RUNS, Damaged
 from ropewalk_trainer.helper_jobs.task import moment
 from ropewalk_trainer.store.layout import Store
@@ -67,7 +67,7 @@ def load(own: Store, uid: str) -> SweepState:
         return SweepState(since, max([moment(document["sweptAt"], NAME), *since.values()]))
     except FileNotFoundError:
         return SweepState({}, None)
-    except (Damaged, InvalidSpec, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (Damaged, Refused, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         log.warning("%s is not readable, the wait begins anew: %s", NAME, error)
         return SweepState({}, None)
 

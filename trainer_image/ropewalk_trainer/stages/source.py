@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_contract import reasons
+from ropewalk_contract.values import Digest
 from ropewalk_model import store
 from ropewalk_model.features import FeatureSpec
 from ropewalk_trainer.context import Context
@@ -68,7 +69,7 @@ def fingerprint(files: list[formats.File]) -> str:
     whole = hashlib.sha256()
     for file in files:
         whole.update(hashlib.sha256(file.data).digest())
-    return f"sha256:{whole.hexdigest()}"
+    return str(Digest(whole.hexdigest()))
 
 
 def _uncured(context: Context) -> bool:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ropewalk_contract import reasons, wire
+from ropewalk_contract.values import StoreUri
 from ropewalk_model import store
 from ropewalk_model.store import ArtifactStore, Damaged, staging
 from ropewalk_model.store.claim import ClaimStore
 from ropewalk_trainer.errors import DataError, InvalidSpec, UserError
 
 MODELS, RUNS, OWNER = "models", "runs", "owner.json"
-_MOUNTS = {wire.CLAIM_SCHEME: wire.CLAIMS_FOLDER, wire.CONFIG_MAP_SCHEME: wire.CONFIG_MAPS_FOLDER}
 _HIDDEN = (".", "_")
 
 
@@ -27,13 +27,11 @@ def resolve(uri: str, field: str) -> tuple[Any, str]:
     """An fsspec filesystem and the path in it. InvalidSpec for a scheme that is not supported."""
     import fsspec
 
-    scheme, separator, rest = uri.partition("://")
-    if not separator or scheme not in _MOUNTS:
-        raise InvalidSpec(field, uri, "use pvc://CLAIM/PATH or configmap://NAME/KEY")
-    parts = PurePosixPath(rest).parts
-    if not parts or ".." in parts or rest.startswith("/"):
-        raise InvalidSpec(field, uri, "the path must not be empty, absolute or contain ..")
-    return fsspec.filesystem("file"), str(wire.root() / _MOUNTS[scheme] / rest)
+    try:
+        place = StoreUri.parse(uri)
+    except ValueError as error:
+        raise InvalidSpec(field, uri, str(error)) from None
+    return fsspec.filesystem("file"), str(wire.root() / place.below_root)
 
 
 def local(uri: str, field: str) -> Path:
@@ -76,7 +74,7 @@ class Store:
     def of(artifacts_uri: str, namespace: str, pipeline: str) -> Store:
         """The root under `spec.artifacts.uri`."""
         base = local(artifacts_uri, "spec.artifacts.uri")
-        mount = wire.root() / wire.CLAIMS_FOLDER / artifacts_uri.partition("://")[2].split("/")[0]
+        mount = wire.root() / StoreUri.parse(artifacts_uri).mount
         if not mount.is_dir():
             raise UserError(reasons.INVALID_SPEC, f"spec.artifacts.uri {artifacts_uri}: its volume is not mounted")
         return Store(base / namespace / pipeline, f"{artifacts_uri.rstrip('/')}/{namespace}/{pipeline}")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ropewalk_contract import wire
+from ropewalk_contract.values import MAX_URI, StoreUri
 
 CLAIMS_ROOT = f"{wire.ROOT}/{wire.CLAIMS_FOLDER}"
-_SCHEME = "pvc://"
+_SCHEME = f"{wire.CLAIM_SCHEME}://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +100,10 @@ def below(uri: str, *parts: str) -> str:
 
 
 def _names_a_path(uri: str) -> bool:
-    if not uri.startswith(_SCHEME) or len(uri) > 1024:
+    try:
+        return len(uri) <= MAX_URI and StoreUri.parse(uri).is_directory_of_claim
+    except ValueError:
         return False
-    parts = uri.removeprefix(_SCHEME).rstrip("/").split("/")
-    return len(parts) >= 2 and all(part not in ("", ".", "..") for part in parts)
 
 
 def _text(value: object) -> str | None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from ropewalk_contract import wire
+from ropewalk_contract.documents import termination_message
+from ropewalk_contract.documents.fields import any_word as word
 
 from ..untrusted_json import parse
 
-MAX_BYTES = wire.MAX_TERMINATION_BYTES
+__all__ = ["DATA_ERROR", "PERMANENT", "TRY_AGAIN", "USER_ERROR", "document", "ended", "word"]
+
 USER_ERROR, DATA_ERROR, TRY_AGAIN = wire.EXIT_USER, wire.EXIT_DATA, wire.EXIT_AGAIN
 PERMANENT = wire.EXIT_PERMANENT
 
@@ -38,16 +41,5 @@ def ended(code: int | None) -> str:
 
 def document(text: str) -> dict[str, Any] | None:
     """The JSON object in a termination message; None for anything longer, broken or of another kind."""
-    if not text or len(text.encode(errors="replace")) > MAX_BYTES:
-        return None
-    try:
-        found = parse(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and found.get("v") == 1 else None
-
-
-def word(value: object) -> str:
-    """A CamelCase reason; anything else is not one and is empty, since conditions would be rejected for it."""
-    found = value if isinstance(value, str) and len(value) <= 64 else ""
-    return found if found.isascii() and found.isalnum() and found[:1].isalpha() else ""
+    found = termination_message.read(text, parse)
+    return None if found is None else dict(found)

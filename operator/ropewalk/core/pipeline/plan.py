@@ -14,10 +14,12 @@ from pydantic import ValidationError
 
 from ropewalk_contract import reasons
 from ropewalk_contract.api.pipeline import PipelineSpec
+from ropewalk_contract.documents.results import TrainResult
 
 from .. import names
 from ..conditions import clip
 from ..jobs.observed import Attempt, attempt, works
+from ..jobs.termination_message import document
 from ..jobs.waits import Waiting, named
 from ..objects import helper_job_of, metadata, name_of, of_kind, owned, run_of
 from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
@@ -28,7 +30,6 @@ from .parts import job, planner
 from .reads import PROGRESS
 from .run import attempts, champion, outcome, stages
 from .run.attempts import Failure, Success
-from .run.messages import train_result
 from .state import FAILED, PENDING, RETRYING, RUNNING, STARTING, PipelineState, Run, read
 from .triggers import chain
 
@@ -277,7 +278,7 @@ class _Pass:
         if pod is None:
             return run
         scraped = self.observed.scrapes.get((pod.name, PROGRESS))
-        said = train_result(pod.train.message) if pod.train.state == "terminated" else None
+        said = TrainResult.read(document(pod.train.message)) if pod.train.state == "terminated" else None
         rows = stages.live(run.stages, pod, said.stages if said else None, scraped.body if scraped else None)
         metrics = said.metrics if said and said.metrics else run.metrics
         return replace(run, stages=rows, metrics=metrics)

@@ -12,6 +12,7 @@ from ropewalk.core.objects import name_of, of_kind
 from ropewalk.core.plan import Config, Json
 from ropewalk.core.quantities import memory_bytes
 from ropewalk_contract import wire
+from ropewalk_contract.documents.helper_job import IMPORT, HelperJobTask, Source
 
 from ..children.field_drift import HASH_ANNOTATION, stamped
 from ..children.workload import NAME_LABEL, metadata
@@ -33,13 +34,8 @@ def name(wanted: Wishes, record: Import) -> str:
 
 def config_map(wanted: Wishes, record: Import) -> dict[str, Any]:
     """`errand.json`."""
-    document = {
-        "formatVersion": 1,
-        "type": "Import",
-        "uri": record.uri,
-        "digest": record.digest,
-        "number": number_in(record.uri),
-    }
+    source = Source(record.uri, record.digest, number_in(record.uri))
+    document = HelperJobTask(IMPORT, source=source).document()
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

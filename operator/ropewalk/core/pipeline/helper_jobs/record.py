@@ -8,8 +8,9 @@ from typing import Any
 
 from ropewalk.core.conditions import parse_timestamp, timestamp
 from ropewalk.core.jobs.helper_job import FAILED, RUNNING
+from ropewalk_contract.documents.helper_job import RECOVER, SWEEP
 
-RECOVER, SWEEP = "Recover", "Sweep"
+__all__ = ["RECOVER", "SWEEP", "HelperJob"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,16 @@ from ropewalk.core.jobs import helper_job as jobs
 from ropewalk.core.jobs.helper_job import AGAIN_AFTER, FAILED, RUNNING, SUCCEEDED
 from ropewalk.core.jobs.observed import attempt
 from ropewalk.core.jobs.termination_message import USER_ERROR
+from ropewalk.core.jobs.termination_message import document as document_in
 from ropewalk.core.objects import metadata, name_of, of_kind
 from ropewalk.core.plan import Event, Json, Ref
 from ropewalk_contract import reasons
 from ropewalk_contract.api.pipeline import PipelineSpec
+from ropewalk_contract.documents.helper_job import HelperJobTask, Retention
+from ropewalk_contract.documents.results import HelperJobResult
 
 from ..parts.job import HELPER_JOB_SECONDS
 from ..parts.planner import ADOPT_STORE
-from ..run.messages import BLESSED, HelperJobResult, helper_job_result
 from ..state import PipelineState
 from ..triggers.chain import annotation
 from .record import RECOVER, SWEEP, HelperJob
@@ -81,19 +83,24 @@ def document(
     assert state.helper_job is not None
     meta, keep = metadata(owner), spec.artifacts.keep
     runs = {int(entry["id"]) for entry in state.history if entry.get("id")}
-    return {
-        "formatVersion": 1,
-        "type": state.helper_job.type,
-        "namespace": meta.get("namespace", ""),
-        "pipeline": meta.get("name", ""),
-        "pipelineUid": meta.get("uid", ""),
-        "artifacts": spec.artifacts.uri,
-        "adoptStore": annotation(owner, ADOPT_STORE) == "true",
-        "keep": {"runs": keep.runs, "versions": keep.versions},
-        "inUse": {"versions": sorted(_versions_in_use(owner, state, peers)), "runs": sorted(runs)},
-        "now": timestamp(now),
-        "graceSeconds": int(SWEEP_EVERY.total_seconds()) - 3600,
-    }
+    rules = Retention(
+        keep_runs=keep.runs,
+        keep_versions=keep.versions,
+        used_runs=frozenset(runs),
+        used_versions=frozenset(_versions_in_use(owner, state, peers)),
+        now=now.replace(microsecond=0),
+        grace=SWEEP_EVERY - timedelta(hours=1),
+    )
+    task = HelperJobTask(
+        type=state.helper_job.type,
+        namespace=str(meta.get("namespace", "")),
+        pipeline=str(meta.get("name", "")),
+        uid=str(meta.get("uid", "")),
+        artifacts_uri=spec.artifacts.uri,
+        adopt_store=annotation(owner, ADOPT_STORE) == "true",
+        rules=rules,
+    )
+    return task.document()
 
 
 def _versions_in_use(owner: Json, state: PipelineState, peers: Iterable[Json]) -> set[int]:
@@ -134,7 +141,7 @@ def result(children: Iterable[Json], name: str, helper_job: HelperJob) -> Helper
         return None
     ended = found.pod.helper_job if found.pod else None
     if ended is not None and ended.state == "terminated":
-        said = helper_job_result(ended.message)
+        said = HelperJobResult.read(document_in(ended.message))
         stopped = said is not None and said.reason == jobs.TOLD_TO_STOP and jobs.ran_late(found, HELPER_JOB_SECONDS)
         if said is not None and not stopped and (ended.exit_code == 0) == (said.outcome == SUCCEEDED):
             return replace(said, exit_code=ended.exit_code or 0)
@@ -188,7 +195,9 @@ def _recovered(
             state = state.with_history(_entry(version))
     served = {str((peer.get("status") or {}).get("live", {}).get("digest")) for peer in peers if _follows(peer, owner)}
     mine = [v for v in found.versions if v.get("digest") in served]
-    blessed = [v for v in found.versions if v.get("blessing") == BLESSED and spec.promotion == "Automatic"]
+    blessed = [
+        v for v in found.versions if v.get("blessing") == reasons.BLESSED_REASON and spec.promotion == "Automatic"
+    ]
     for version in [*mine, *blessed][:1]:
         fields = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines", "runId")
         champion = {key: version[key] for key in fields if version.get(key)}

@@ -6,8 +6,8 @@ Pod security `restricted`, no token, no retries by Kubernetes itself: only the o
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from ropewalk.core import names, security
@@ -19,6 +19,7 @@ from ropewalk.core.plan import Config, Json
 from ropewalk.core.quantities import memory_bytes
 from ropewalk_contract import wire
 from ropewalk_contract.api.pipeline import PipelineSpec
+from ropewalk_contract.values import StoreUri
 
 from ..state import PART
 
@@ -29,22 +30,24 @@ HELPER_JOB_RESOURCES = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": 
 HELPER_JOB_SECONDS = 900
 TENSORFLOW_IMAGE = f"{names.GROUP}/server-tf-image"
 """Annotation of a Job: the smoke test's other image, for a model that no compiled engine takes."""
-_URI = re.compile(r"(pvc|configmap)://([^/]+)(?:/(.*))?")
 
 
 def claims(uris: Iterable[str]) -> tuple[str, ...]:
     """The PersistentVolumeClaims that the uris name, sorted."""
-    return _named("pvc", uris)
+    return _named(wire.CLAIM_SCHEME, uris)
 
 
 def config_maps(uris: Iterable[str]) -> tuple[str, ...]:
     """The ConfigMaps that the uris name, sorted."""
-    return _named("configmap", uris)
+    return _named(wire.CONFIG_MAP_SCHEME, uris)
 
 
 def _named(scheme: str, uris: Iterable[str]) -> tuple[str, ...]:
-    found = (_URI.match(uri) for uri in uris)
-    return tuple(sorted({m[2] for m in found if m and m[1] == scheme}))
+    found = set()
+    for uri in uris:
+        with suppress(ValueError):
+            found.add(StoreUri.parse(uri))
+    return tuple(sorted({one.name for one in found if one.scheme == scheme}))
 
 
 def owner_reference(owner: Json) -> dict[str, Any]:

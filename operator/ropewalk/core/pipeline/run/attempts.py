@@ -12,14 +12,14 @@ from typing import Any, Final, Literal
 
 from ropewalk.core.conditions import clip
 from ropewalk.core.jobs.observed import CONFIG_REASONS, IMAGE_REASONS, SMOKE_TEST, TRAIN, Attempt, Container, Pod
-from ropewalk.core.jobs.termination_message import DATA_ERROR, PERMANENT, TRY_AGAIN, USER_ERROR, ended
+from ropewalk.core.jobs.termination_message import DATA_ERROR, PERMANENT, TRY_AGAIN, USER_ERROR, document, ended
 from ropewalk.core.jobs.waits import Waiting, waiting, without_pod
 from ropewalk.core.quantities import duration, raised_memory, words
 from ropewalk_contract.api import conditions as api
 from ropewalk_contract.api.pipeline import PipelineSpec
+from ropewalk_contract.documents.results import SmokeResult, TrainResult
 
 from ..state import FAILED, RETRYING, Run
-from .messages import SmokeResult, TrainResult, smoke_result, train_result
 
 Kind = Literal["Permanent", "Retry", "Disruption", "OutOfMemory", "Gone", "NeedsTensorFlow"]
 FREE_REPLAYS = 1
@@ -99,8 +99,8 @@ def judge(attempt: Attempt | None, now: datetime) -> Verdict:
 
 
 def _finished(pod: Pod) -> Success | Failure:
-    train = train_result(pod.train.message)
-    smoke = smoke_result(pod.smoke_test.message)
+    train = TrainResult.read(document(pod.train.message))
+    smoke = SmokeResult.read(document(pod.smoke_test.message))
     if pod.smoke_test.exit_code == 0 and pod.train.exit_code == 0:
         success = _success(train, smoke)
         if success is not None:

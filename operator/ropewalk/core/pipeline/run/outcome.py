@@ -18,8 +18,6 @@ from ropewalk_contract.api.pipeline import PipelineSpec
 from ..state import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, PipelineState, Run, metric_list
 from ..triggers.chain import DRIFT, annotation
 from .attempts import Success
-from .messages import BLESSED
-from .messages import NOT_BLESSED as UNBLESSED
 
 PROMOTE = f"{names.GROUP}/promote"
 COPIED = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines")
@@ -31,7 +29,7 @@ def succeeded(
     """The ledger after a run that came to its end: Succeeded, NotBlessed or Skipped."""
     train, smoke = success.train, success.smoke
     result, reason, message = SUCCEEDED, api.RUN_SUCCEEDED, ""
-    if train.blessing == UNBLESSED:
+    if train.blessing == api.NOT_BLESSED:
         result, reason = NOT_BLESSED, train.reason or api.NOT_BLESSED
         message = "; ".join(train.reasons) or train.message
     elif smoke.outcome == "Skipped":
@@ -62,7 +60,7 @@ def succeeded(
     text = f"run {run.id} of {name_of(owner)}: {result}" + (f" ({message})" if message else "")
     events = [Event("Normal" if result == SUCCEEDED else "Warning", reason, text)]
     if result == SUCCEEDED and smoke.version:
-        if train.blessing == BLESSED and _automatic(spec, run):
+        if train.blessing == api.BLESSED_REASON and _automatic(spec, run):
             state, promoted = _promoted(owner, state, entry, now)
             events.append(promoted)
         else:

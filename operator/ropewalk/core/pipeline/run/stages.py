@@ -11,9 +11,9 @@ from ropewalk.core.conditions import timestamp
 from ropewalk.core.jobs.observed import Container, Pod
 from ropewalk.core.plan import Json
 from ropewalk_contract.api.conditions import STAGES
+from ropewalk_contract.documents.results import stage_rows
 
 from .attempts import SMOKE_STAGE
-from .messages import stage_rows
 
 _EPOCH = re.compile(r"epoch ([0-9]+)/([0-9]+)")
 Rows = Iterable[tuple[str, str, float | None, float | None]]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from ropewalk.core.jobs.termination_message import MAX_BYTES, document
-from ropewalk_model import termination_message
+from ropewalk.core.jobs.termination_message import document
+from ropewalk_contract import wire
+from ropewalk_contract.documents import termination_message
 
 LONG = "\u826f\u6027\u80bf\u7624" * 200
 
@@ -23,7 +24,7 @@ def test_the_log_goes_first_and_the_message_is_cut_last() -> None:
     assert len(found["log"]) == 2
     assert LONG.startswith(found["message"])
     assert found["message"]
-    assert len(termination_message.encoded(found)) <= termination_message.MOST_BYTES == MAX_BYTES
+    assert len(termination_message.encoded(found)) <= wire.MAX_TERMINATION_BYTES
 
 
 def test_half_of_a_surrogate_pair_costs_its_sign_and_nothing_else() -> None:
