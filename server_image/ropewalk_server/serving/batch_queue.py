@@ -179,7 +179,7 @@ def compute(model: Model, batches: Sequence[Batch]) -> Core:
     """All rows in one call of the engine, in order. Runs in a thread."""
     if len(batches) == 1:
         return model.predict(batches[0])
-    return model.session()(np.concatenate([model.encode(batch) for batch in batches]))
+    return model.predict_all(batches)
 
 
 def _share(jobs: Sequence[Job], core: Core) -> None:

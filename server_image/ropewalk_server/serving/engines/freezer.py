@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_contract import reasons
 from ropewalk_model import examples, manifest, sandbox
-from ropewalk_model.engines.interface import EngineError, Files, input_names
+from ropewalk_model.engines.interface import IDS, EngineError, Files, X, input_names
 from ropewalk_model.features import Encoder
+from ropewalk_model.ids import IdEncoder
 from ropewalk_model.operations import forbidden
 from ropewalk_model.sandbox import Limits, Write
 from ropewalk_model.signature import Signature
@@ -187,8 +187,9 @@ def _frozen(tf: Any, place: Path) -> tuple[dict[str, Any], bytes]:
     if (place / manifest.EXAMPLES).exists():
         # What the server replays before it is ready ends here, or ends this process.
         encoded = _examples(place)
-        for rows in (encoded, *(encoded[at : at + 1] for at in range(min(3, len(encoded))))):
-            frozen(tf.constant(rows))
+        order = sorted(positions, key=positions.__getitem__)
+        for rows in (slice(None), *(slice(at, at + 1) for at in range(min(3, len(encoded[X]))))):
+            frozen(*(tf.constant(encoded[name][rows]) for name in order))
     names = {
         "inputs": {name: one.name for name, one in inputs.items()},
         "outputs": {name: one.name for name, one in outputs.items()},
@@ -196,12 +197,13 @@ def _frozen(tf: Any, place: Path) -> tuple[dict[str, Any], bytes]:
     return names, frozen.graph.as_graph_def().SerializeToString()
 
 
-def _examples(place: Path) -> NDArray[np.float32]:
+def _examples(place: Path) -> dict[str, NDArray[Any]]:
     found = [
         json.loads((place / path).read_bytes()) for path in (manifest.EXAMPLES, manifest.SIGNATURE, manifest.FEATURES)
     ]
     columns = examples.columns_of(Signature.from_document(found[1]), examples.instances(found[0]))
-    return Encoder.from_document(found[2]).encode(columns)
+    ids = IdEncoder.from_document(found[2])
+    return {X: Encoder.from_document(found[2]).encode(columns), **({IDS: ids.encode(columns)} if ids else {})}
 
 
 def _scan(file: Path) -> None:
