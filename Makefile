@@ -77,7 +77,7 @@ generate: .venv/ready  ## crds/ and docs/reference/, from the code
 test: check install  ## everything: `check`, then the same again with TensorFlow, an API server and real pods
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/pytest --cov --cov-report=term:skip-covered tests
 
-fuzz: .venv/ready  ## strangers' bytes against the server's decoders for a quarter of an hour
+fuzz: .venv/ready  ## mutated messages against the server's decoders for a quarter of an hour
 	ROPEWALK_FUZZ_EXAMPLES=100000 $(BIN)/pytest -q tests/fuzz
 
 bench: install  ## the figures of benchmarks/README.md, one JSON object a line

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [pipeline] [serving] [operator]`: all of them without a name."""
+"""`python -m benchmarks [pipeline] [serving] [operator] [rest]`: all of them without a name."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import sys
 from benchmarks import control, pipeline
 from benchmarks.cluster import Api
 from benchmarks.report import machine
+from benchmarks.rest import run as rest
 from benchmarks.serving import cluster as serving
 
-ALL = {"pipeline": pipeline.main, "serving": serving.main, "operator": control.main}
+ALL = {"pipeline": pipeline.main, "serving": serving.main, "operator": control.main, "rest": rest.main}
 
 
 def main() -> int:

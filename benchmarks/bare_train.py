@@ -5,11 +5,11 @@ import time
 
 import keras
 import numpy as np
-import pandas as pd
+from pyarrow import csv
 
-frame = pd.read_csv(sys.argv[1])
-labels = (frame.pop("diagnosis") == "benign").to_numpy("int32")
-values = frame.to_numpy("float32")
+frame = csv.read_csv(sys.argv[1])
+labels = (frame["diagnosis"].to_numpy() == "benign").astype("int32")
+values = np.column_stack([column.to_numpy() for column in frame.drop_columns(["diagnosis"]).columns]).astype("float32")
 values = (values - values.mean(0)) / values.std(0)
 keras.utils.set_random_seed(1)
 order = np.random.permutation(len(values))

@@ -1,4 +1,4 @@
-"""The cluster as benchmarks need it: fast reads through `kubectl proxy`, namespaces, the operator's own figures."""
+"""The cluster as benchmarks need it: requests through `kubectl proxy`, namespaces, the operator's own figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOME = "ropewalk-system"
 
 
 class Api:
-    """GETs of the API server through a local `kubectl proxy`: milliseconds, where a kubectl takes a hundred."""
+    """Requests to the API server through a local `kubectl proxy`: milliseconds, where a kubectl takes a hundred."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(["kubectl", "proxy", "--port=0"], stdout=subprocess.PIPE, text=True)
@@ -47,6 +47,25 @@ class Api:
             if error.code == 404:
                 return {}
             raise
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        content: str = "application/json",
+        *,
+        missing_ok: bool = False,
+    ) -> None:
+        """A request that writes. `missing_ok`: an object that is not there, or changed meanwhile, is no error."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._base + path, data=data, method=method, headers={"Content-Type": content})
+        try:
+            with urllib.request.urlopen(request, timeout=30):
+                pass
+        except urllib.error.HTTPError as error:
+            if not (missing_ok and error.code in (404, 409)):
+                raise RuntimeError(f"{method} {path}: {error.code} {error.read()[:500].decode()}") from error
 
     def resource(self, namespace: Namespace, plural: str, name: str) -> dict[str, Any]:
         """A Pipeline or ModelDeployment."""

@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Sequence
 
-from ropewalk_server.app.http_app import Service
+from ropewalk_server.app.http_app import HttpApp
 from ropewalk_server.app.main import main
-from ropewalk_server.telemetry.recorder import Answered, Recorder
+from ropewalk_server.serving.types import Answered
+from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.types import Answer, Request
 
 SPAN = 0.2
@@ -24,14 +25,14 @@ SPAN = 0.2
 def switch() -> None:
     """Measure both ways in turns, for ever."""
     answered = 0
-    together, handle, count = Service.together, Service.handle, Recorder.answered
+    together, handle, count = HttpApp.together, HttpApp.handle, Recorder.answered
 
-    def counted_together(self: Service, requests: Sequence[Request]) -> list[Answer]:
+    def counted_together(self: HttpApp, requests: Sequence[Request]) -> list[Answer]:
         nonlocal answered
         answered += len(requests) if len(requests) > 1 else 0
         return together(self, requests)
 
-    def counted_handle(self: Service, request: Request) -> Answer:
+    def counted_handle(self: HttpApp, request: Request) -> Answer:
         nonlocal answered
         answered += 1
         return handle(self, request)
@@ -39,7 +40,7 @@ def switch() -> None:
     def leave_out(self: Recorder, one: Answered) -> None:
         pass
 
-    Service.together, Service.handle = counted_together, counted_handle  # type: ignore[method-assign]
+    HttpApp.together, HttpApp.handle = counted_together, counted_handle  # type: ignore[method-assign]
     counting = True
     while True:
         before, cpu, began = answered, time.process_time(), time.perf_counter()

@@ -1,138 +1,30 @@
-"""Buckets of servers, and the disjoint windows that the operator makes of them.
+"""Sums of buckets that servers keep, and the disjoint windows that the operator adds them up to.
 
-A bucket is additive: the sum of the buckets of all pods is what one large server would have counted. Bucket documents
-come from pods, so they are parsed as untrusted input.
+A bucket is additive: the sum of all pods' buckets is what one big server would have counted. Buckets and pages of them
+are documents of the contract (ropewalk_contract.documents.windows_page).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-MAX_COUNTS = 2000
-MAX_FEATURES = 2000
-MAX_CLASSES = 1000
-ClassCounts = tuple[int, int, int]
+from ropewalk_contract.documents.fields import Refused as InvalidBucket
+from ropewalk_contract.documents.windows_page import Bucket, ClassCounts, Page, class_counts, class_rows
 
-
-class InvalidBucket(ValueError):
-    """A bucket document that cannot be believed."""
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """Counts of [start, start + seconds) for one version; `edges_seconds` are upper bounds, one count more follows."""
-
-    start: int
-    seconds: int
-    version: int
-    digest: str
-    requests: int = 0
-    errors: int = 0
-    rows: int = 0
-    edges_seconds: tuple[float, ...] = ()
-    latency_counts: tuple[int, ...] = ()
-    features: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    predictions: tuple[int, ...] = ()
-    label_count: int = 0
-    label_correct: int = 0
-    classes: Mapping[int, ClassCounts] = field(default_factory=dict)
-    """By class that came up: labels of it, predictions of it, hits. Sums of a confusion matrix, whose square nobody
-    needs to send."""
-
-    def document(self) -> dict[str, Any]:
-        """The JSON form, as in `GET /windows`; what counted nothing is left out."""
-        document: dict[str, Any] = {
-            "start": self.start,
-            "seconds": self.seconds,
-            "version": self.version,
-            "digest": self.digest,
-            "requests": self.requests,
-            "errors": self.errors,
-            "rows": self.rows,
-        }
-        if any(self.latency_counts):
-            document["latency"] = {"edgesSeconds": list(self.edges_seconds), "counts": list(self.latency_counts)}
-        counted = {name: list(counts) for name, counts in self.features.items() if any(counts)}
-        if counted:
-            document["features"] = counted
-        if any(self.predictions):
-            document["predictions"] = list(self.predictions)
-        if self.label_count:
-            document["labels"] = {
-                "count": self.label_count,
-                "correct": self.label_correct,
-                "classes": class_rows(self.classes),
-            }
-        return document
-
-    @staticmethod
-    def from_document(document: Any, seconds: int) -> Bucket:
-        """Parse one bucket; `seconds` is the document's bucketSeconds. InvalidBucket names what is wrong."""
-        try:
-            latency = document.get("latency") or {}
-            labels = document.get("labels") or {}
-            features = document.get("features") or {}
-            if len(features) > MAX_FEATURES:
-                raise InvalidBucket(f"a bucket has {len(features)} features")
-            bucket = Bucket(
-                start=_count(document["start"]),
-                seconds=_count(document.get("seconds", seconds)),
-                version=_count(document["version"]),
-                digest=str(document.get("digest", ""))[:100],
-                requests=_count(document["requests"]),
-                errors=_count(document["errors"]),
-                rows=_count(document["rows"]),
-                edges_seconds=tuple(float(edge) for edge in latency.get("edgesSeconds", ())[:MAX_COUNTS]),
-                latency_counts=_counts(latency.get("counts", ())),
-                features={str(name): _counts(counts) for name, counts in features.items()},
-                predictions=_counts(document.get("predictions", ())),
-                label_count=_count(labels.get("count", 0)),
-                label_correct=_count(labels.get("correct", 0)),
-                classes=class_counts(labels.get("classes", ())),
-            )
-        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            raise InvalidBucket(f"a bucket is malformed: {error}") from error
-        if bucket.seconds <= 0:
-            raise InvalidBucket("a bucket has no length")
-        return bucket
-
-    @property
-    def end(self) -> int:
-        """The first second after the bucket."""
-        return self.start + self.seconds
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
-        raise InvalidBucket(f"{value!r} is not a count")
-    return value
-
-
-def _counts(values: Any) -> tuple[int, ...]:
-    if not isinstance(values, (list, tuple)) or len(values) > MAX_COUNTS:
-        raise InvalidBucket("a histogram is not a short list of counts")
-    return tuple(_count(value) for value in values)
-
-
-def class_rows(classes: Mapping[int, ClassCounts]) -> list[list[int]]:
-    """`[class, labels, predictions, hits]` of every class that came up."""
-    return [[index, *counts] for index, counts in sorted(classes.items())]
-
-
-def class_counts(rows: Any) -> dict[int, ClassCounts]:
-    """Inverse of `class_rows`; InvalidBucket for anything else."""
-    if not isinstance(rows, (list, tuple)) or len(rows) > MAX_CLASSES:
-        raise InvalidBucket(f"labels by class are not a list of at most {MAX_CLASSES}")
-    found = {}
-    for row in rows:
-        if not isinstance(row, (list, tuple)) or len(row) != 4:
-            raise InvalidBucket("labels by class are not [class, labels, predictions, hits]")
-        index, true, predicted, hits = (_count(value) for value in row)
-        found[index] = (true, predicted, hits)
-    return found
+__all__ = [
+    "Bucket",
+    "ClassCounts",
+    "InvalidBucket",
+    "Page",
+    "add",
+    "add_classes",
+    "class_counts",
+    "class_rows",
+    "parse",
+    "windows",
+]
+parse = Page.read
 
 
 def add_classes(one: Mapping[int, ClassCounts], two: Mapping[int, ClassCounts]) -> dict[int, ClassCounts]:
@@ -142,35 +34,6 @@ def add_classes(one: Mapping[int, ClassCounts], two: Mapping[int, ClassCounts]) 
         before = total.get(index, (0, 0, 0))
         total[index] = (before[0] + true, before[1] + predicted, before[2] + hits)
     return total
-
-
-@dataclass(frozen=True)
-class Page:
-    """An answer to `GET /windows?since=EPOCH`: closed buckets from then on, the oldest first."""
-
-    buckets: tuple[Bucket, ...]
-    through: int = 0
-    """All buckets that start before this (and were asked for) are closed and here; 0: not known."""
-    more: bool = False
-    """True: there are closed buckets that did not fit. Ask again from `through`."""
-    lost_before: int = 0
-    """Buckets that started before this may have been dropped for want of room."""
-
-
-def parse(document: Any, limit: int = 1500) -> Page:
-    """A `GET /windows` answer with at most `limit` buckets. InvalidBucket if it is malformed."""
-    if not isinstance(document, dict) or document.get("formatVersion") != 1:
-        raise InvalidBucket("not a /windows document of formatVersion 1")
-    buckets = document.get("buckets")
-    if not isinstance(buckets, list) or len(buckets) > limit:
-        raise InvalidBucket(f"buckets is not a list of at most {limit}")
-    seconds = _count(document.get("bucketSeconds"))
-    return Page(
-        tuple(Bucket.from_document(one, seconds) for one in buckets),
-        _count(document.get("through", 0)),
-        document.get("more") is True,
-        _count(document.get("lostBefore", 0)),
-    )
 
 
 def add(buckets: Iterable[Bucket]) -> Bucket:

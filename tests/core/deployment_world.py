@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from ropewalk.core.deployment import peers, plan, related, scrapes
-from ropewalk.core.deployment.observe.pods import BASELINE_PATH, MAY_PASS, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
+from ropewalk.core.deployment import Case
+from ropewalk.core.deployment.observe.pods import BASELINE_PATH, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
 from ropewalk.core.deployment.plan import LONG
 from ropewalk.core.plan import (
     Annotate,
@@ -34,6 +34,7 @@ from ropewalk.core.plan import (
     Scraped,
 )
 from ropewalk_contract.api.modeldeployment import ModelDeploymentStatus
+from ropewalk_contract.reasons import RETRIED_BY_SERVERS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC)
@@ -116,7 +117,7 @@ class Server:
 
     def _is_outdated(self, held: dict[str, Any], route: dict[str, Any]) -> bool:
         assert self.routes is not None
-        again = held["reason"] in MAY_PASS or (not self.old and held["retry"] != self.routes.get("retry", 0))
+        again = held["reason"] in RETRIED_BY_SERVERS or (not self.old and held["retry"] != self.routes.get("retry", 0))
         return bool(held["path"] != route["path"] or (held["state"] != "Proved" and again))
 
     def _loaded(self, route: dict[str, Any]) -> dict[str, Any]:
@@ -208,14 +209,15 @@ class World:
         labels = {"ropewalk.dev/modeldeployment": "cancer"}
         pods = tuple(server.pod(labels) for server in (*self.servers, *self.leaving))
         children = (*copy.deepcopy(tuple(self.objects.values())), *pods)
-        answers = {(r.pod, r.path): self._answer(r.pod, r.path) for r in scrapes(self.owner, children)}
-        refs = {ref: self._related(ref) for ref in related(self.owner) if ref.kind not in self.unread}
-        there = (self.owner, *self.others) if peers(self.owner, self.config) else ()
+        case = Case(copy.deepcopy(self.owner), self.config)
+        answers = {(r.pod, r.path): self._answer(r.pod, r.path) for r in case.scrapes(children)}
+        refs = {ref: self._related(ref) for ref in case.related() if ref.kind not in self.unread}
+        there = (self.owner, *self.others) if case.peers() else ()
         generation = self.owner["metadata"]["generation"]
         unlisted = QUIET if self.compared == generation or not self.owner.get("status") else frozenset()
         children = tuple(child for child in children if child["kind"] not in unlisted)
         seen = Observed(copy.deepcopy(self.owner), self.config, children, unlisted, refs, answers, there)
-        found = plan(seen, self.now)
+        found = case.plan(seen, self.now)
         if found.asserts_children and not unlisted:
             self.compared = generation
         return found

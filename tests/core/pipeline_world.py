@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from ropewalk.core.conditions import timestamp
-from ropewalk.core.pipeline import peers, plan, related, scrapes
+from ropewalk.core.pipeline import Case
 from ropewalk.core.plan import Config, Create, Delete, Effect, Event, Json, Observed, Plan, Ref, Scraped
 from ropewalk_contract.api import crd
 from ropewalk_contract.api.pipeline import Pipeline, PipelineStatus
@@ -108,9 +108,10 @@ class World:
     def observe(self) -> Observed:
         """What a pass reads."""
         children = tuple(copy.deepcopy(list(self.objects.values())))
-        refs = {ref: self._related(ref) for ref in related(self.owner)}
-        answers = {(s.pod, s.path): Scraped(self.progress, None) for s in scrapes(self.owner, children)}
-        asked = peers(self.owner, CONFIG)
+        case = Case(self.owner, CONFIG)
+        refs = {ref: self._related(ref) for ref in case.related()}
+        answers = {(s.pod, s.path): Scraped(self.progress, None) for s in case.scrapes(children)}
+        asked = case.peers()
         followers = tuple(copy.deepcopy(list(self.others.values()))) if asked else ()
         there = None if asked and self.unlisted else followers
         return Observed(copy.deepcopy(self.owner), CONFIG, children, frozenset(), refs, answers, there)
@@ -119,7 +120,7 @@ class World:
         """The plan for now, carried out by nobody."""
         observed = self.observe()
         before = copy.deepcopy((observed.owner, observed.children))
-        found = plan(observed, self.now)
+        found = Case(observed.owner, CONFIG).plan(observed, self.now)
         assert (observed.owner, observed.children) == before, "a decision changed what it was given"
         return found
 

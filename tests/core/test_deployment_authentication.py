@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ropewalk.core.deployment.wishes import InvalidSpec, read
+from ropewalk.core.deployment.spec import InvalidSpec, read
 from tests.core.deployment_world import World, serving
 
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from ropewalk.core.deployment import scrapes
+from ropewalk.core.deployment import Case
 from ropewalk.core.deployment.observe.pods import BASELINE_PATH
-from tests.core.deployment_world import champion
+from tests.core.deployment_world import CONFIG, champion
 from tests.core.monitoring_world import LABELS, drift_of, minute, watched
 
 
@@ -83,7 +83,7 @@ def test_a_baseline_is_read_once_and_kept() -> None:
     world.settle()
     kept = json.loads(world.objects["ConfigMap", "cancer-baseline"]["data"]["baseline.json"])
     assert kept["version"] == 2
-    assert BASELINE_PATH not in {r.path for r in scrapes(world.owner, tuple(world.objects.values()))}
+    assert BASELINE_PATH not in {r.path for r in Case(world.owner, CONFIG).scrapes(tuple(world.objects.values()))}
 
 
 def test_labels_outlive_the_pods_that_counted_them() -> None:

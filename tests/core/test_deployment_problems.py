@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ropewalk.core.conditions import timestamp
-from ropewalk.core.deployment import plan, wishes
+from ropewalk.core.deployment import Case
+from ropewalk.core.deployment import spec as specs
 from ropewalk.core.plan import Observed
 from tests.core.deployment_world import CONFIG, START, World, champion, serving
 
@@ -323,17 +324,17 @@ def test_a_window_is_made_of_whole_buckets(window: str, bucket: int | None) -> N
     spec = {"model": {"uri": "pvc://models/x/1"}, "monitor": {"window": window}}
     owner = {"metadata": {"name": "x", "namespace": "demo", "uid": "u"}, "spec": spec}
     if bucket is None:
-        with pytest.raises(wishes.InvalidSpec, match=f"spec.monitor.window: {window} is no multiple of 10s"):
-            wishes.read(owner)
+        with pytest.raises(specs.InvalidSpec, match=f"spec.monitor.window: {window} is no multiple of 10s"):
+            specs.read(owner)
     else:
-        assert wishes.read(owner).monitoring.bucket_seconds == bucket
+        assert specs.bucket_seconds(specs.read(owner).spec.monitor) == bucket
 
 
 @pytest.mark.parametrize("kind", ["Pod", "ConfigMap", "Deployment"])
 def test_a_list_that_failed_is_no_evidence_of_absence(kind: str) -> None:
     """Nothing is created twice or torn down because the API server did not answer."""
     world = serving()
-    found = plan(Observed(world.owner, CONFIG, (), frozenset({kind})), START)
+    found = Case(world.owner, CONFIG).plan(Observed(world.owner, CONFIG, (), frozenset({kind})), START)
     assert (found.effects, found.status, found.requeue_after) == ((), None, 5.0)
 
 

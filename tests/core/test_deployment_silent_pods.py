@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ropewalk.core.deployment import scrapes
+from ropewalk.core.deployment import Case
 from ropewalk.core.deployment.observe.pods import WINDOWS_PATH
-from tests.core.deployment_world import World, champion, serving
+from tests.core.deployment_world import CONFIG, World, champion, serving
 from tests.core.rollouts import elapse, promoted
 
 
@@ -59,12 +59,13 @@ def test_a_candidate_that_waits_says_for_what_and_stops_no_monitoring() -> None:
     world.on_new_server = lambda server: setattr(server, "waiting", {"reason": "ContainerCreating"})
     elapse(world, 5, pause=0.25)
     pods = tuple(server.pod({}) for server in world.servers)
-    assert not any(one.path.startswith(WINDOWS_PATH) for one in scrapes(world.owner, pods)), "not in the quick looks"
+    asked = Case(world.owner, CONFIG).scrapes(pods)
+    assert not any(one.path.startswith(WINDOWS_PATH) for one in asked), "not in the quick looks"
     elapse(world, 60)
     assert world.status["candidate"]["step"] == "Pending"
     assert "does not exist" in world.status["candidate"]["message"]
     pods = tuple(server.pod({}) for server in world.servers)
-    assert any(one.path.startswith(WINDOWS_PATH) for one in scrapes(world.owner, pods))
+    assert any(one.path.startswith(WINDOWS_PATH) for one in Case(world.owner, CONFIG).scrapes(pods))
 
 
 def test_waiting_costs_one_write() -> None:

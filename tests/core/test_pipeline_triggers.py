@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from ropewalk.core.conditions import timestamp
-from ropewalk.core.pipeline import plan
-from ropewalk.core.plan import Plan
+from ropewalk.core.pipeline import Case
 
-from .pipeline_world import START, World, example, published, trained
+from .pipeline_world import CONFIG, START, World, example, published, trained
 
 
 def idle(**spec: Any) -> World:
@@ -254,7 +253,8 @@ def test_what_could_not_be_read_decides_nothing() -> None:
     world = World(example("tabular"))
     world.settle()
     observed = replace(world.observe(), children=(), unknown=frozenset({"Job"}))
-    assert plan(observed, world.now) == Plan(requeue_after=5.0)
+    found = Case(observed.owner, CONFIG).plan(observed, world.now)
+    assert (found.effects, found.status, found.requeue_after) == ((), None, 5.0)
 
 
 def _life(crash_at: int | None) -> World:

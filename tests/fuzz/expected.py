@@ -29,7 +29,8 @@ WELL = {
         ),
         *("tensor-columns", "words", "examples-classify", "examples-predict", "examples-regress", "strings"),
         *("strings-infer", "tensors-columns", "tensors-infer", "tensors-open", "tensors-rows"),
-        *("pixels-that-begin-as-a-jpeg", "png-with-a-megabyte-too-much"),
+        *("pixels-that-begin-as-a-jpeg", "png-interlaced", "png-of-16-bits", "png-of-a-palette"),
+        *("png-with-a-megabyte-too-much", "png-with-a-second-header"),
     },
     "grpc": {
         *("classify", "infer-raw", "infer-several", "infer-strings", "infer-typed", "metadata", "model", "predict"),

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ropewalk_server.app.grpc_app import GrpcApp
-from ropewalk_server.app.http_app import HttpApp
 from ropewalk_server.serving.crashmarks import CrashMarks
-from ropewalk_server.serving.model import load
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.serving.routes import Route
-from ropewalk_server.serving.versions import Held, Versions
+from ropewalk_server.serving.versions import Held
 from ropewalk_server.telemetry.receipts import Receipts
 from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.types import Request, path_of
@@ -24,6 +22,7 @@ from ropewalk_server.transport.http2.rpc import Code, Head
 from ropewalk_server.transport.limits import Limits
 from tests import foreign_models
 from tests.server import zoo
+from tests.server.apps import Versions, http_app, load
 from tests.trainer.imports import imported
 
 SEVERAL, STRINGS, EXAMPLES = 11, 12, 13
@@ -58,7 +57,7 @@ class Handlers:
         versions.live = min(versions.held)
         self._predictor = Predictor("cancer", versions, Recorder(), Receipts(b"a key of more than 16 bytes"))
         self._predictor.limits = Limits(max_rows=200)
-        self._rest = HttpApp(self._predictor).handle
+        self._rest = http_app(self._predictor).handle
         self._grpc = GrpcApp(self._predictor, None, lambda: False).handle
         self._loop = asyncio.new_event_loop()
         self.targets = {"rest": self.rest, "grpc": self.grpc}

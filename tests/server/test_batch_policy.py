@@ -13,9 +13,10 @@ from ropewalk_model.features import FeatureSpec
 from ropewalk_model.signature import Signature, TensorSpec
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.batch_queue import BatchQueue
-from ropewalk_server.serving.model import Curve, Model, load
+from ropewalk_server.serving.model import Curve, Model
 from ropewalk_trainer import lazy_imports
 from tests import foreign_models
+from tests.server.apps import load
 from tests.server.zoo import version
 from tests.trainer.imports import imported
 

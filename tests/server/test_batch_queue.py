@@ -21,9 +21,10 @@ import pytest
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.batch_policy import BOUNDED, MOST_ROWS, OFF, BatchPolicy
 from ropewalk_server.serving.batch_queue import BatchQueue
-from ropewalk_server.serving.model import Curve, Model, load
+from ropewalk_server.serving.model import Curve, Model
 from ropewalk_server.serving.processors import THREADS, processors
 from tests.polling import simulate_work
+from tests.server.apps import load
 from tests.server.conftest import Published, Server, ready, row
 
 SLOW = 0.05

@@ -14,11 +14,10 @@ from ropewalk_model import baseline, windows
 from ropewalk_model.features import FeatureSpec
 from ropewalk_server.app.process import LINGER_SECONDS
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.predictor import Loaded
+from ropewalk_server.serving.types import Answered, Loaded, Times
 from ropewalk_server.telemetry.buckets import FLUSH_BYTES, OpenBucket, RetiredVersion
 from ropewalk_server.telemetry.closed_windows import HELD_BYTES, PAGE_BYTES, ClosedWindows
-from ropewalk_server.telemetry.recorder import LARGE, MAX_FORMER, READ_LATELY, Answered, Recorder
-from ropewalk_server.telemetry.stage_timing import Times
+from ropewalk_server.telemetry.recorder import LARGE, MAX_FORMER, READ_LATELY, Recorder
 from tests.server.conftest import Published, Server, row
 
 

@@ -13,11 +13,10 @@ from ropewalk_model import baseline
 from ropewalk_model.features import FeatureSpec
 from ropewalk_server.app import process
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.predictor import Loaded
+from ropewalk_server.serving.types import Answered, Loaded, Times
 from ropewalk_server.telemetry.buckets import FLUSH_TEXTS, RetiredVersion
 from ropewalk_server.telemetry.deferred_text import MOST_AT_ONCE, MOST_BYTES, MOST_WAITING
-from ropewalk_server.telemetry.recorder import Answered, Recorder
-from ropewalk_server.telemetry.stage_timing import Times
+from ropewalk_server.telemetry.recorder import Recorder
 
 
 def texts() -> Answered:
@@ -93,7 +92,7 @@ def test_of_texts_that_cannot_wait_a_sample_is_counted(why: str) -> None:
 async def test_a_server_counts_texts_in_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Of its own event loop."""
     monkeypatch.setenv("ROPEWALK_ROOT", str(tmp_path))
-    monitor = process.Server("churn", "pod").predictor.recorder
+    monitor = process.Server("churn", "pod").predictor.observer
     request = texts()
     monitor.answered(request)
     counter = monitor._open[1].counter

@@ -14,8 +14,8 @@ from ropewalk_model import manifest
 from ropewalk_server.serving.crashmarks import CrashMarks
 from ropewalk_server.serving.engine_choice import FEWEST, SECONDS, RowsSeen
 from ropewalk_server.serving.routes import Route, Routes
-from ropewalk_server.serving.versions import Versions
 from tests.polling import eventually_async
+from tests.server.apps import Versions
 
 Published = tuple[Path, list[dict[str, Any]]]
 

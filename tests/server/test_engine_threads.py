@@ -14,7 +14,8 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.model import Model, load
+from ropewalk_server.serving.model import Model
+from tests.server.apps import load
 from tests.server.conftest import row
 
 Published = tuple[Path, list[dict[str, Any]]]

@@ -10,17 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from ropewalk_server.app.http_app import HttpApp
 from ropewalk_server.app.process import COLLECT
 from ropewalk_server.protocols.common import rest_errors
 from ropewalk_server.serving.crashmarks import CrashMarks
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.serving.routes import Route, Routes
-from ropewalk_server.serving.versions import Versions
 from ropewalk_server.telemetry.receipts import Receipts
 from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.connection import Connection
 from ropewalk_server.transport.http1.server import HttpServer
+from tests.server.apps import Versions, http_app
 from tests.server.conftest import Published, row
 from tests.server.wire import Wire, post
 
@@ -49,7 +48,7 @@ async def test_predictions_cause_no_full_collection(tmp_path: Path, published: P
             await asyncio.sleep(0)
     assert gc.get_freeze_count() > 10_000, "TensorFlow's modules alone are more, in this process"
     predictor = Predictor("cancer", versions, Recorder(), Receipts(b"a key of more than 16 bytes"))
-    service = HttpApp(predictor)
+    service = http_app(predictor)
     server = HttpServer(service.handle, rest_errors.error, together=service.together)
     connection, wire = Connection(server), Wire()
     connection.connection_made(wire)

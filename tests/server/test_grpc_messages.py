@@ -22,7 +22,8 @@ from ropewalk_server.protocols.protos import openinference_pb2, tfserving_pb2
 from ropewalk_server.protocols.tfserving import grpc
 from ropewalk_server.protocols.tfserving.tensor_protos import read_tensor, sizes_of
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.model import Model, load
+from ropewalk_server.serving.model import Model
+from tests.server.apps import load
 from tests.server.conftest import Server
 from tests.server.zoo import MIXED, NUMBERS
 

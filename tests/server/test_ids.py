@@ -12,8 +12,9 @@ import pytest
 from ropewalk_model import manifest
 from ropewalk_model.ids import IdColumn, IdEncoder
 from ropewalk_server.serving import batch_queue, ids_model
-from ropewalk_server.serving.model import LoadError, load
+from ropewalk_server.serving.model import LoadError
 from tests.server import ids_version
+from tests.server.apps import load
 from tests.server.ids_version import COLUMNS, WORDS, Version
 
 ENGINES = ["LiteRT", "OpenVINO", "ONNXRuntime", "TensorFlow"]

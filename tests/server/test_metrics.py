@@ -21,14 +21,15 @@ from ropewalk_model import baseline, manifest
 from ropewalk_model.features import FeatureSpec
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.crashmarks import CrashMarks
-from ropewalk_server.serving.predictor import Loaded, Predictor
-from ropewalk_server.serving.versions import Versions
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import GRPC_OIP, GRPC_TFS, PROTOCOLS, REST_V1, REST_V2, Answered, Loaded, Times
 from ropewalk_server.telemetry.buckets import RetiredVersion
 from ropewalk_server.telemetry.exposition import Family
 from ropewalk_server.telemetry.prometheus import MOST_FEATURES, render
 from ropewalk_server.telemetry.receipts import Receipts
-from ropewalk_server.telemetry.recorder import Answered, Recorder
-from ropewalk_server.telemetry.stage_timing import EVERY, GRPC_OIP, GRPC_TFS, PROTOCOLS, REST_V1, REST_V2, STAGES, Times
+from ropewalk_server.telemetry.recorder import Recorder
+from ropewalk_server.telemetry.stage_timing import EVERY, STAGES
+from tests.server.apps import Versions
 from tests.server.conftest import Published, Server, row
 from tests.server.grpc_clients import connected, request
 from tests.server.openinference import ROW
@@ -273,7 +274,7 @@ def test_a_scrape_has_no_more_features_than_it_may(zoo: Server) -> None:
         batch = Batch(3, names, matrix=rows)
         monitor.answered(Answered(loaded, Times(0.0, 0.0, 0.0, 0.0), 0.0, batch, rows[:, :1], 3))
     samples: Samples = {}
-    for family in text_string_to_metric_families(render(predictor, ready=True).decode()):
+    for family in text_string_to_metric_families(render(predictor, monitor, ready=True).decode()):
         for sample in family.samples:
             samples.setdefault(sample.name.removeprefix("ropewalk_server_"), []).append((sample.labels, sample.value))
     shown = {

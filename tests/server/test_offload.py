@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from ropewalk_server.app.grpc_app import GrpcApp
-from ropewalk_server.app.http_app import HttpApp
 from ropewalk_server.protocols.common.deferred_response import predicted
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.must_offload import LARGE, MANY
@@ -26,14 +25,15 @@ from ropewalk_server.protocols.protos import openinference_pb2 as oip
 from ropewalk_server.protocols.protos import tfserving_pb2 as pb
 from ropewalk_server.protocols.tfserving.grpc import PREDICTION
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.model import load
 from ropewalk_server.serving.offload import Offload
-from ropewalk_server.serving.predictor import Loaded, Predictor, Refused
+from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.serving.processors import processors
-from ropewalk_server.telemetry.receipts import Receipts
+from ropewalk_server.serving.types import Loaded, Refused
+from ropewalk_server.telemetry.receipts import BODY, REQUEST, Receipts
 from ropewalk_server.transport.http1.types import Request, Response
 from ropewalk_server.transport.http2.rpc import Code, Head, Reply
 from ropewalk_server.transport.limits import Limits
+from tests.server.apps import http_app, load
 from tests.server.conftest import row
 from tests.server.predictors import predictor
 
@@ -125,7 +125,7 @@ async def test_all_protocols_have_one_room_for_large_requests(published: tuple[P
     """Of as many as may wait, not as many each."""
     model = load(published[0] / "claims" / published[1][0]["uri"].removeprefix("pvc://"), None)
     one = predictor(model, max_concurrency=1)
-    rest, grpc = HttpApp(one), GrpcApp(one, None, lambda: False)
+    rest, grpc = http_app(one), GrpcApp(one, None, lambda: False)
     predict = pb.PredictRequest(model_spec=pb.ModelSpec(name="cancer"))
     predict.inputs[next(iter(row()))].dtype = 9
     predict.inputs[next(iter(row()))].int64_val.extend([1] * (MANY + 1))
@@ -141,7 +141,7 @@ async def test_all_protocols_have_one_room_for_large_requests(published: tuple[P
         said: list[Any] = [rest.handle(Request(b"POST", path, large)) for path in posted]
         for path, message in ((PREDICTION + "Predict", predict), (SERVICE + "ModelInfer", infer)):
             said += [
-                grpc.handle(Head(path.encode(), receipts=receipts), message.SerializeToString())
+                grpc.handle(Head(path.encode(), kept={REQUEST: BODY} if receipts else {}), message.SerializeToString())
                 for receipts in (False, True)
             ]
         return said

@@ -11,8 +11,9 @@ from ropewalk_server.protocols.common.must_offload import LARGE, MustOffload
 from ropewalk_server.protocols.openinference.rest_messages import read_infer
 from ropewalk_server.protocols.tfserving.feedback_endpoint import FeedbackEndpoint
 from ropewalk_server.protocols.tfserving.rest_predict import read_predict
-from ropewalk_server.serving.model import Model, load
+from ropewalk_server.serving.model import Model
 from ropewalk_server.transport.http1.types import Request, Response
+from tests.server.apps import feedback, load
 from tests.server.conftest import Server
 from tests.server.openinference import ROW, infer, tensor
 from tests.server.predictors import predictor
@@ -62,7 +63,7 @@ def test_large_requests_are_answered_and_refused_as_small_ones(zoo: Server) -> N
 async def test_an_event_loop_reads_no_large_list_of_labels(zoo: Server) -> None:
     """It is answered later, and a small one at once."""
     one = predictor(of(zoo, MIXED))
-    handle = FeedbackEndpoint(one).handle
+    handle = FeedbackEndpoint(one, feedback(one)).handle
     label = {"id": "made up", "label": "high"}
     answer = handle(Request(b"POST", b"", json.dumps([label]).encode()))
     assert isinstance(answer, Response)

@@ -16,7 +16,8 @@ from ropewalk_server.protocols.common.column_conversion import DATATYPES
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.oip_tensors import Tensor, array_to_raw, batch_of, outputs_of, raw_to_array
 from ropewalk_server.protocols.openinference.rest_messages import read_infer
-from ropewalk_server.serving.model import Model, load
+from ropewalk_server.serving.model import Model
+from tests.server.apps import load
 from tests.server.conftest import Server
 from tests.server.openinference import ROW, TYPES, tensors
 from tests.server.zoo import MIXED, NUMBERS

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ropewalk_model.engines import EngineError, onnx_pb2
 from ropewalk_model.engines.onnxruntime import CALL_BYTES, load
-from ropewalk_server.serving.model import load_engine, offered, read_parts
+from ropewalk_server.serving.model import offered, read_parts
+from tests.server.apps import load_engine
 from tests.server.conftest import Server, row
 
 Published = tuple[Path, list[dict[str, Any]]]

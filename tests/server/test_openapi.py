@@ -10,11 +10,11 @@ import orjson
 import pytest
 
 from ropewalk_server.protocols.common.openapi import PATH, OpenApi
-from ropewalk_server.serving.model import load
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.telemetry.receipts import Receipts
 from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.types import Request
+from tests.server.apps import load
 from tests.server.conftest import Server
 from tests.server.openapi_check import held_to_its_word
 from tests.server.zoo import MIXED, WORDS

@@ -18,7 +18,7 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from ropewalk_server.protocols.openinference.rest_messages import read_infer
-from ropewalk_server.serving.model import load
+from tests.server.apps import load
 from tests.server.conftest import Server, row
 from tests.server.openinference import ROW, TYPES, Given, array, ask, by_tfserving, infer, tensor, tensors, values
 from tests.server.pictures import png

@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 
 from ropewalk_server.app.grpc_app import GrpcApp
-from ropewalk_server.app.http_app import HttpApp
 from ropewalk_server.auth.credentials import Verdict
 from ropewalk_server.protocols.tfserving.grpc import MODEL
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.model import Model, load
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
+from ropewalk_server.serving.model import Model
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import Core, Issued, Loaded, Refused
 from ropewalk_server.telemetry.prometheus import render
-from ropewalk_server.telemetry.receipts import Issued
 from ropewalk_server.transport.http1.types import Request, Response, encode
 from ropewalk_server.transport.http2.rpc import Code, Head, Reply
 from ropewalk_server.transport.limits import REASONS, Limits
+from tests.server.apps import http_app, load
 from tests.server.conftest import row
 from tests.server.predictors import predictor
 
@@ -55,8 +55,8 @@ def written(core: Core, issued: Issued) -> int:
 
 def counted(one: Predictor) -> tuple[int, int]:
     """Requests and server errors of the version's open window."""
-    one.recorder.settle()
-    bucket = one.recorder._open[1]
+    one.observer.settle()
+    bucket = one.observer._open[1]
     return bucket.requests, bucket.errors
 
 
@@ -178,8 +178,8 @@ PREDICT = Request(b"POST", b"/v1/models/cancer:predict", json.dumps({"instances"
 async def test_a_bug_anywhere_is_counted_and_answered(model: Model) -> None:
     """In a decoder, say, at once or after the gate."""
     one = predictor(model)
-    service, gate = HttpApp(one), Pending()
-    late = HttpApp(one, gate)
+    service, gate = http_app(one), Pending()
+    late = http_app(one, gate)
     model.decoder = None  # type: ignore[assignment]
     answer = service.handle(PREDICT)
     assert isinstance(answer, Response)
@@ -195,7 +195,7 @@ async def test_the_deadline_covers_the_gate(model: Model) -> None:
     """An API server that does not answer keeps nobody for ever; the verdict goes on for the next one."""
     one = predictor(model, deadline_seconds=0.05)
     gate = Pending()
-    waiting = HttpApp(one, gate).handle(PREDICT)
+    waiting = http_app(one, gate).handle(PREDICT)
     calling = GrpcApp(one, gate, lambda: False).handle(Head((MODEL + "GetModelStatus").encode()), b"")
     assert isinstance(waiting, asyncio.Future)
     assert isinstance(calling, asyncio.Future)
@@ -209,7 +209,7 @@ async def test_the_deadline_of_a_prediction_begins_before_its_token_was_checked(
     """Both together have one."""
     one = predictor(slow, deadline_seconds=0.3)
     gate = Pending()
-    waiting = HttpApp(one, gate).handle(PREDICT)
+    waiting = http_app(one, gate).handle(PREDICT)
     assert isinstance(waiting, asyncio.Future)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -225,7 +225,7 @@ async def test_the_deadline_of_a_prediction_begins_before_its_token_was_checked(
 def test_a_reply_is_none_of_the_gates_business_where_there_is_none(model: Model) -> None:
     """Nobody is refused early."""
     one = predictor(model)
-    assert HttpApp(one).admit({}) is None
+    assert http_app(one).admit({}) is None
     assert GrpcApp(one, None, lambda: False).admit(Head(b"/x")) is None
     assert isinstance(GrpcApp(one, None, lambda: False).handle(Head(b"/x"), b""), Reply)
 
@@ -236,7 +236,7 @@ async def test_who_is_refused_for_the_moment_hears_when_to_come_again(slow: Mode
     submit(one, slow, 1)
     v2 = {"inputs": [{"name": n, "shape": [1], "datatype": "FP32", "data": [v]} for n, v in row().items()]}
     for request in (PREDICT, PREDICT._replace(path=b"/v2/models/cancer/infer", body=json.dumps(v2).encode())):
-        answer = HttpApp(one).handle(request)
+        answer = http_app(one).handle(request)
         refused = answer if isinstance(answer, Response) else await answer
         assert refused.status == 429
         assert b"retry-after: 1\r\n" in encode(refused)
@@ -245,7 +245,8 @@ async def test_who_is_refused_for_the_moment_hears_when_to_come_again(slow: Mode
 
 def test_every_reason_is_there_from_the_start(model: Model) -> None:
     """A counter that appears with its first event hides that one from rate()."""
-    text = render(predictor(model), ready=True).decode()
+    one = predictor(model)
+    text = render(one, one.observer, ready=True).decode()
     assert all(f'reason="{reason}"}} 0' in text for reason in REASONS)
 
 

@@ -16,13 +16,12 @@ from typing import Any
 
 import pytest
 
-from ropewalk_server.app.http_app import HttpApp
 from ropewalk_server.protocols.common import rest_errors
-from ropewalk_server.serving.model import load
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.telemetry.prometheus import render
 from ropewalk_server.transport.http1.server import HttpServer
 from ropewalk_server.transport.limits import Limits
+from tests.server.apps import http_app, load
 from tests.server.conftest import Published, row
 from tests.server.predictors import predictor
 
@@ -44,7 +43,7 @@ def behind(published: Published) -> Predictor:
 @asynccontextmanager
 async def connected(behind: Predictor, **limits: Any) -> AsyncIterator[Client]:
     """A client of a server with these limits."""
-    service = HttpApp(behind)
+    service = http_app(behind)
     server = HttpServer(service.handle, rest_errors.error, Limits(**limits), rejected=behind.reject)
     reader, writer = await asyncio.open_connection("127.0.0.1", await server.start("127.0.0.1", 0))
     try:
@@ -56,7 +55,7 @@ async def connected(behind: Predictor, **limits: Any) -> AsyncIterator[Client]:
 
 def late(behind: Predictor) -> bool:
     """Whether somebody has been refused because of the time that a request took to arrive; nobody for anything else."""
-    text = render(behind, ready=True).decode()
+    text = render(behind, behind.observer, ready=True).decode()
     refused = [line for line in text.splitlines() if "rejected_total{" in line and not line.endswith(" 0")]
     assert refused in ([], ['ropewalk_server_rejected_total{model="cancer",reason="receive_time"} 1'])
     return bool(refused)

@@ -22,8 +22,9 @@ from ropewalk_server.app import smoke_test
 from ropewalk_server.serving import engines
 from ropewalk_server.serving.engines import EngineError, freezer
 from ropewalk_server.serving.engines.tensorflow import TensorFlow
-from ropewalk_server.serving.model import LoadError, load_engine, offered, read_parts
+from ropewalk_server.serving.model import LoadError, offered, read_parts
 from tests import foreign_models
+from tests.server.apps import load_engine
 from tests.server.conftest import Server, row
 
 

@@ -17,7 +17,8 @@ from examples.feedback import make_data
 from ropewalk_model import manifest, text
 from ropewalk_model.features import Encoder
 from ropewalk_server.app import smoke_test
-from ropewalk_server.serving.model import Model, load
+from ropewalk_server.serving.model import Model
+from tests.server.apps import load
 from tests.server.conftest import Server
 from tests.server.grpc_clients import connected, refused, request
 from tests.server.zoo import SAID, WORDS

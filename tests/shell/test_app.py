@@ -15,6 +15,7 @@ from ropewalk.core.plan import Config
 from ropewalk.shell import app, lease
 from ropewalk.shell.app import Operator, Options
 from ropewalk_contract.api.crd import SCHEMA_ANNOTATION, schemas
+from tests.polling import eventually_async
 from tests.shell.fake_api_server import ApiServer, Refusal, serving
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -67,20 +68,16 @@ async def running(server: ApiServer) -> AsyncIterator[Operator]:
         await asyncio.wait_for(task, 30)
 
 
-async def until(holds: Callable[[], Any], what: str) -> None:
+async def until(holds: Callable[[], Any]) -> None:
     """Wait for `holds`."""
-    for _ in range(2000):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"not within 20 s: {what}")
+    await eventually_async(holds, seconds=20, pause=0.01)
 
 
 async def at_work(server: ApiServer) -> None:
     """Wait until it has led for a while and kopf has looked around: ended before that, kopf takes five seconds."""
-    await until(lambda: ("GET", "/api/v1") in server.asked, "kopf")
+    await until(lambda: ("GET", "/api/v1") in server.asked)
     renewals = server.asked.count(("PUT", LEASE)) + 3
-    await until(lambda: server.asked.count(("PUT", LEASE)) > renewals, "renewals of the Lease")
+    await until(lambda: server.asked.count(("PUT", LEASE)) > renewals)
 
 
 async def test_an_error_while_all_is_listed_is_made_good() -> None:
@@ -94,9 +91,9 @@ async def test_an_error_while_all_is_listed_is_made_good() -> None:
 
         server.refuse = refuse
         async with running(server):
-            await until(lambda: ("GET", PIPELINE) in server.asked, "a pass over the Pipeline")
+            await until(lambda: ("GET", PIPELINE) in server.asked)
             server.asked.clear()
-            await until(lambda: server.asked.count(("PUT", LEASE)) > 2, "renewals")
+            await until(lambda: server.asked.count(("PUT", LEASE)) > 2)
 
 
 async def test_a_part_that_dies_ends_the_process() -> None:
@@ -128,7 +125,7 @@ async def test_it_waits_for_its_definitions(before: str | None, caplog: pytest.L
             define(server, "modeldeployments.ropewalk.dev", before)
         with caplog.at_level(logging.WARNING, "ropewalk"):
             async with running(server) as operator:
-                await until(lambda: sum(CRDS in path for _, path in server.asked) > 10, "several looks")
+                await until(lambda: sum(CRDS in path for _, path in server.asked) > 10)
                 why = str(operator._missing)
                 assert "ropewalk.dev is missing" in why or "modeldeployments.ropewalk.dev is of another" in why
                 assert "`kubectl apply --server-side -k manifests`" in why
@@ -146,7 +143,7 @@ async def test_definitions_that_may_not_be_read_are_no_end_either() -> None:
     async with cluster() as server:
         server.refuse = lambda _, path: 403 if path.startswith(CRDS) else None
         async with running(server) as operator:
-            await until(lambda: "403" in str(operator._missing), "the word")
+            await until(lambda: "403" in str(operator._missing))
             assert "kubectl apply" in str(operator._missing)
             server.refuse = lambda method, path: None
             await at_work(server)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ropewalk.shell import lease
-from ropewalk.shell.lease import DURATION, RENEW_DEADLINE, Lease
+from ropewalk.shell.lease import DURATION, RENEW_DEADLINE, RETRY, Lease
 from tests.shell.fake_api_server import ApiServer, Refusal, client
 
 PATH = "/apis/coordination.k8s.io/v1/namespaces/system/leases/ropewalk-operator"
@@ -44,6 +43,67 @@ async def test_leadership_begins_once_and_goes_on() -> None:
         one = Lease("system", "one")
         assert [await one.turn(cluster) for _ in range(3)] == [True, False, False]
         assert server.objects[PATH]["spec"]["leaseTransitions"] == 0
+
+
+async def test_a_renewal_is_one_put() -> None:
+    """At the resourceVersion of the last answer: the Lease is read once, before it is created."""
+    async with client() as (server, cluster):
+        one = Lease("system", "one")
+        for _ in range(4):
+            await one.turn(cluster)
+        assert [method for method, _ in server.asked] == ["GET", "POST", "PUT", "PUT", "PUT"]
+
+
+async def test_a_lease_that_someone_wrote_is_read_and_kept() -> None:
+    """An annotation, for instance: its writer does not become the holder, and what it wrote stays."""
+    async with client() as (server, cluster):
+        one = Lease("system", "one")
+        await one.turn(cluster)
+        found = server.objects[PATH]
+        server.put(PATH, {**found, "metadata": {**found["metadata"], "annotations": {"a": "b"}}})
+        server.asked.clear()
+        assert not await one.turn(cluster)
+        assert [method for method, _ in server.asked] == ["PUT", "GET", "PUT"]
+        assert (one.leading(), holder(server)) == (True, "one")
+        assert server.objects[PATH]["metadata"]["annotations"] == {"a": "b"}
+
+
+async def test_a_deposed_leader_does_not_take_the_lease_back() -> None:
+    """It slept until another took over: its renewal is refused, and what it reads names the other one."""
+    async with client() as (server, cluster):
+        ours, theirs = Clock(), Clock()
+        first, second = Lease("system", "first", ours), Lease("system", "second", theirs)
+        await first.turn(cluster)
+        await second.turn(cluster)
+        theirs.now += DURATION + 0.1
+        assert await second.turn(cluster)
+        ours.now += DURATION + 0.2
+        assert not await first.turn(cluster)
+        assert (first.leading(), second.leading(), holder(server)) == (False, True, "second")
+
+
+@pytest.mark.parametrize("error", ["hang up", 500])
+async def test_after_an_error_the_lease_is_read(error: Refusal) -> None:
+    """The API server may have stored the renewal all the same."""
+    async with client() as (server, cluster):
+        one = Lease("system", "one")
+        await one.turn(cluster)
+        server.refuse = lambda method, path: error
+        await one.turn(cluster)
+        server.refuse = lambda method, path: None
+        server.asked.clear()
+        await one.turn(cluster)
+        assert ([method for method, _ in server.asked], one.leading()) == (["GET", "PUT"], True)
+
+
+async def test_a_lease_that_was_deleted_is_made_again() -> None:
+    """Leadership goes on meanwhile."""
+    async with client() as (server, cluster):
+        one = Lease("system", "one")
+        await one.turn(cluster)
+        del server.objects[PATH]
+        assert [await one.turn(cluster) for _ in range(2)] == [False, False]
+        assert (one.leading(), holder(server)) == (True, "one")
 
 
 async def test_without_renewal_it_ends_by_our_own_clock_before_anybody_may_take_it() -> None:
@@ -120,16 +180,21 @@ async def test_giving_back_what_cannot_be_reached_ends_quietly() -> None:
         assert not one.leading()
 
 
-async def test_it_runs_through_a_server_that_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_runs_through_a_server_that_hangs_up() -> None:
     """Neither refusals nor dropped connections end the task; leadership begins when there is an answer."""
     async with client() as (server, cluster):
         began = asyncio.Event()
         answers: Iterator[Refusal] = iter(["hang up", 500, 403])
         server.refuse = lambda method, path: next(answers, None)
-        monkeypatch.setattr(lease, "RETRY", 0.01)
-        task = asyncio.create_task(Lease("system", "one").run(cluster, began.set))
+        pauses: list[float] = []
+
+        async def pause(seconds: float) -> None:
+            pauses.append(seconds)
+
+        task = asyncio.create_task(Lease("system", "one", pause=pause).run(cluster, began.set))
         try:
             await asyncio.wait_for(began.wait(), 20)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        assert pauses[:3] == [RETRY] * 3

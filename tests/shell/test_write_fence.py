@@ -50,7 +50,7 @@ def test_a_write_that_others_overtake_is_still_the_one() -> None:
     program = (
         "import asyncio\nfrom ropewalk.shell.write_fence import WriteFence\n"
         "gate = WriteFence(lambda: True, 'crash:1:after')\n"
-        "async def write(): await gate.write('apply', 'Job', lambda: asyncio.sleep(0.1))\n"
+        "async def write(): await gate.write('apply', 'Job', lambda: asyncio.sleep(0))\n"
         "async def main(): await asyncio.gather(write(), write())\n"
         "asyncio.run(main())"
     )

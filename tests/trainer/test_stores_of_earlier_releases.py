@@ -11,6 +11,7 @@ import pytest
 
 from ropewalk_model import examples, manifest
 from ropewalk_server.app import smoke_test
+from ropewalk_server.protocols.common.decoders import DECODERS
 from ropewalk_server.serving import model as serving
 from ropewalk_trainer import main
 from tests.trainer.support import Pod
@@ -57,7 +58,7 @@ def test_a_version_is_verified_and_served(old: Path, engine: str) -> None:
     assert verified.model_digest == DIGEST
     assert all(one.outputs == {} for one in verified.engines)
     parts = serving.read_parts(old / "models" / "1", verified.digest)
-    model = serving.load_from(parts, engine, 1.0)
+    model = serving.load_from(parts, engine, 1.0, decoders=DECODERS)
     assert model.engine_name == engine
     batch, _ = model.decoder.decode({"instances": examples.instances(parts.examples)}, None)
     assert examples.disagreement(parts.examples, parts.signature.answer(model.predict(batch))) is None

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import NamedTuple
 
+from ropewalk_contract import reasons
 from ropewalk_contract.api import conditions
 from tools.reference.markdown import HEADER, table
 
-MODULES: tuple[ModuleType, ...] = (conditions,)
+MODULES: tuple[ModuleType, ...] = (conditions, reasons)
 STATES = ("TRUE", "FALSE", "UNKNOWN")
 
 
@@ -27,7 +28,7 @@ class Word(NamedTuple):
 def words() -> list[Word]:
     """Every condition type and reason in the order of the source. ValueError if one has no docstring."""
     found = [word for module in MODULES for word in _words(module)]
-    bare: list[str] = []
+    bare = [word.constant for word in found if not word.about]
     if bare:
         raise ValueError(f"{bare[0]} has no docstring: state its meaning and the remedy in the line below it")
     return found

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ropewalk.shell import metrics as operator_metrics
 from ropewalk_model.baseline import Baseline
+from ropewalk_server.protocols.common.decoders import DECODERS
 from ropewalk_server.serving.crashmarks import CrashMarks
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.serving.routes import Route
@@ -92,11 +93,11 @@ def _scrape() -> str:
     """The answer of GET /metrics where one version with one feature is loaded: every family has a sample."""
     model = _Model("", "", ("a",), Baseline.from_document(_BASELINE))
     with tempfile.TemporaryDirectory() as folder:
-        versions = Versions(pod="", root=Path(folder), marks=CrashMarks(Path(folder)))
+        versions = Versions(pod="", root=Path(folder), marks=CrashMarks(Path(folder)), decoders=DECODERS)
         held: Any = Held(Route(1, "", None, ""), "LiteRT")
         held.model = model
         versions.held[1] = held
         recorder = Recorder()
         recorder.totals[1] = Totals.of(model)
         predictor = Predictor("model", versions, recorder, Receipts(None))
-        return prometheus.render(predictor, ready=True).decode()
+        return prometheus.render(predictor, recorder, ready=True).decode()

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ropewalk_contract import wire
+from ropewalk_contract.documents import progress as documents
+from ropewalk_contract.documents.progress import Epochs
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +25,14 @@ class Progress:
         self._clock = clock
         self._lock = threading.Lock()
         self._stages: dict[str, list[Any]] = {name: [name, "Pending", None, None] for name in stages}
-        self._now: dict[str, Any] = {"stage": None}
+        self._stage = ""
+        self._epochs: Epochs | None = None
 
     def begin(self, stage: str) -> None:
         """The stage is Running."""
         with self._lock:
             self._stages[stage][1:] = ["Running", round(self._clock(), 3), None]
-            self._now = {"stage": stage}
+            self._stage, self._epochs = stage, None
 
     def end(self, stage: str, state: str) -> None:
         """The stage ended as Succeeded, Cached, Skipped or Failed."""
@@ -41,12 +44,7 @@ class Progress:
     def epoch(self, epoch: int, epochs: int, loss: float, eta_seconds: float) -> None:
         """One more epoch is done."""
         with self._lock:
-            self._now |= {
-                "epoch": epoch,
-                "epochs": epochs,
-                "loss": f"{loss:.6g}",
-                "etaSeconds": round(eta_seconds, 1),
-            }
+            self._epochs = Epochs(epoch, epochs, loss, eta_seconds)
 
     @property
     def stages(self) -> list[list[Any]]:
@@ -57,7 +55,8 @@ class Progress:
     def document(self) -> dict[str, Any]:
         """The answer of GET /progress."""
         with self._lock:
-            return {**self._now, "stages": [list(row) for row in self._stages.values()]}
+            rows = tuple((name, state, start, end) for name, state, start, end in self._stages.values())
+            return documents.Progress(self._stage, rows, self._epochs).document()
 
     def serve(self) -> Callable[[], None]:
         """Serve in a thread; returns a function that stops it. A port in use is logged, not fatal."""

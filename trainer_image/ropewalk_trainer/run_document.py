@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from ropewalk_contract.documents.run import Champion, RunTask
 from ropewalk_model.features import FeatureSpec, FeatureType
 from ropewalk_trainer.errors import InvalidSpec
 
@@ -62,16 +63,6 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Champion:
-    """The version that holds the title."""
-
-    version: int
-    uri: str
-    digest: str | None
-    data_fingerprint: str | None
-
-
-@dataclass(frozen=True)
 class Spec:
     """Pipeline.spec as far as the trainer needs it."""
 
@@ -99,7 +90,8 @@ class RunDocument:
     uid: str
     run_id: int
     generation: int
-    trigger: Mapping[str, Any]
+    trigger: Mapping[str, str]
+    """`type` and `reason`."""
     spec: Spec
     champion: Champion | None
     adopt_store: bool
@@ -112,28 +104,19 @@ def load(path: Path) -> RunDocument:
 
 
 def parse(document: Mapping[str, Any]) -> RunDocument:
-    """Parse a run document. InvalidSpec names the first field that is wrong."""
-    champion = document.get("champion")
+    """Parse a run document. InvalidSpec names the first field of the spec that is wrong, Refused one around it."""
+    task = RunTask.read(document)
     return RunDocument(
-        namespace=document["namespace"],
-        pipeline=document["pipeline"],
-        uid=document["pipelineUid"],
-        run_id=int(document["runId"]),
-        generation=int(document.get("generation", 0)),
-        trigger=document.get("trigger") or {},
-        spec=_spec(document["spec"]),
-        champion=_champion(champion) if champion else None,
-        adopt_store=bool(document.get("adoptStore", False)),
+        namespace=task.namespace,
+        pipeline=task.pipeline,
+        uid=task.uid,
+        run_id=task.run_id,
+        generation=task.generation,
+        trigger={"type": task.trigger, "reason": task.trigger_reason},
+        spec=_spec(task.spec),
+        champion=task.champion,
+        adopt_store=task.adopt_store,
         raw=document,
-    )
-
-
-def _champion(document: Mapping[str, Any]) -> Champion:
-    return Champion(
-        version=int(document["version"]),
-        uri=document["uri"],
-        digest=document.get("digest"),
-        data_fingerprint=document.get("dataFingerprint"),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ropewalk_contract import reasons, wire
 from ropewalk_contract.documents import termination_message
+from ropewalk_contract.documents.publish import Candidate, PublishTask
 from ropewalk_contract.documents.results import FAILED, SUCCEEDED, TrainResult
 from ropewalk_model import digests, store
 from ropewalk_trainer.context import Context
@@ -57,16 +58,14 @@ def _of_store(error: OSError) -> RunFailure:
 
 def _hand_over(context: Context) -> None:
     """Tell the smoke test where the candidate lies, or that there is none and why."""
-    if context.candidate is not None:
-        document: dict[str, Any] = {"candidate": str(context.candidate), "models": str(context.store.models)}
-        document |= {
-            "uri": f"{context.store.uri}/models",
-            "smokeTest": dict(context.run.raw["spec"].get("smokeTest") or {}),
-        }
+    if context.candidate is None:
+        reason, text = context.skip or (reasons.NOT_BLESSED, "; ".join(context.reasons))
+        task = PublishTask(skip=reason, message=text)
     else:
-        reason, message = context.skip or (reasons.NOT_BLESSED, "; ".join(context.reasons))
-        document = {"skip": reason, "message": message}
-    layout.write_json(context.work / wire.PUBLISH_FILE, document)
+        limit = (context.run.raw["spec"].get("smokeTest") or {}).get("maxLatencyP95")
+        models = context.store.models
+        task = PublishTask(Candidate(str(context.candidate), str(models), f"{context.store.uri}/models", limit or ""))
+    layout.write_json(context.work / wire.PUBLISH_FILE, task.document())
 
 
 def message(context: Context, failure: RunFailure | None, lines: list[str]) -> dict[str, Any]:

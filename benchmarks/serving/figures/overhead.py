@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.serving import models
 from benchmarks.serving.run import Run
 from benchmarks.serving.servers import Server
+from ropewalk_server.protocols.common.decoders import DECODERS
 from ropewalk_server.serving.model import load
 
 TARGET_MICROS = 60.0
@@ -23,7 +24,7 @@ WAYS = (True, False)
 
 def measure(run: Run) -> None:
     """The server's user and system time over its requests, less what the engine alone takes for the same row."""
-    session = load(run.bench.folder / "mlp" / "version", None).session()
+    session = load(run.bench.folder / "mlp" / "version", None, decoders=DECODERS).session()
     row = models.rows("mlp", 1)
     for _ in range(CALLS // 10):
         session(row)

@@ -49,10 +49,10 @@ def integer(value: object, field: str, *, least: int = 0, most: int = MOST) -> i
 
 
 def number(value: object, field: str) -> float:
-    """A finite number."""
+    """A finite number, whole or not, as it stands in the document."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < float("inf"):
         raise Refused(field, value, "a number is expected")
-    return float(value)
+    return value
 
 
 def text(value: object, field: str, most: int = 1024) -> str:
@@ -62,7 +62,7 @@ def text(value: object, field: str, most: int = 1024) -> str:
     return value
 
 
-def clip(found: str, length: int) -> str:
+def clip(found: str, length: int = 1024) -> str:
     """At most `length` characters, the cut marked."""
     return found if len(found) <= length else found[: length - 1] + "…"
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from ropewalk_contract.documents.fields import clip as clip
+
 from .plan import Json
 
 Status = Literal["True", "False", "Unknown"]
-MAX_MESSAGE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,6 @@ def parse_timestamp(value: object) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def clip(text: str, length: int = MAX_MESSAGE) -> str:
-    """At most `length` characters, the cut marked."""
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def set_conditions(

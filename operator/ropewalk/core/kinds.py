@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from ropewalk_contract import wire
+
 from . import names
 from .plan import Ref
 
@@ -61,13 +63,13 @@ class Kind:
         return Ref(self.api_version, self.name, name)
 
 
-_ROPEWALK = f"{names.GROUP}/v1alpha1"
+_ROPEWALK = wire.API_VERSION
 _BOTH = frozenset({"Pipeline", "ModelDeployment"})
 _SERVING = frozenset({"ModelDeployment"})
 
 PIPELINE = Kind(_ROPEWALK, "Pipeline", "pipelines", owner_label=names.PIPELINE_LABEL, watch=Watch.EVENTS)
 MODEL_DEPLOYMENT = Kind(
-    _ROPEWALK, "ModelDeployment", "modeldeployments", owner_label=names.MODEL_DEPLOYMENT_LABEL, watch=Watch.EVENTS
+    _ROPEWALK, "ModelDeployment", wire.MODELDEPLOYMENTS, owner_label=names.MODEL_DEPLOYMENT_LABEL, watch=Watch.EVENTS
 )
 JOB = Kind("batch/v1", "Job", "jobs", children_of=_BOTH, watch=Watch.EVENTS)
 POD = Kind("v1", "Pod", "pods", children_of=_BOTH, watch=Watch.EVENTS)

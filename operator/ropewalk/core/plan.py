@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 Json = Mapping[str, Any]
 MANAGER = "ropewalk"
@@ -73,10 +74,18 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Requeue:
+    """A pass without any event: in `seconds`, and the reason for the log (`why`, a few words)."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What to do now. Effects run in order, then status is written once (only if it differs), then Events.
 
-    A plan that records an intent (a run id, a route revision) has no effects and `requeue_after=0.0`; the effects
+    A plan that records an intent (a run id, a route revision) has no effects and a requeue in 0 seconds; the effects
     follow in the next pass, when the intent is known to be stored (D2).
     """
 
@@ -84,10 +93,20 @@ class Plan:
     status: Json | None = None
     """The whole desired status; None leaves it as it is."""
     events: tuple[Event, ...] = ()
-    requeue_after: float | None = None
-    """Seconds until the next pass without any event; None: only events and the resync."""
+    requeue: tuple[Requeue, ...] = ()
+    """Reasons for a pass without any event; the earliest counts. Empty: only events and the resync."""
     asserts_children: bool = False
     """Whether every child was compared with what it should be: the effects are all that was amiss."""
+
+    @property
+    def next(self) -> Requeue | None:
+        """The earliest requeue."""
+        return min(self.requeue, key=lambda one: one.seconds, default=None)
+
+    @property
+    def requeue_after(self) -> float | None:
+        """Seconds until the earliest requeue; None without any."""
+        return self.next.seconds if self.next is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +168,19 @@ class Observed:
     """By (pod name, path)."""
     peers: tuple[Json, ...] | None = ()
     """The resources that `Peers` asked for, the owner included; None: they could not be read."""
+
+
+class Case(Protocol):
+    """One pass over one resource, made of the resource as it was read: its spec and status are parsed once."""
+
+    def related(self) -> tuple[Ref, ...]:
+        """Other objects that the decision needs."""
+
+    def peers(self) -> Peers | None:
+        """Other resources that the decision needs."""
+
+    def scrapes(self, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:
+        """GETs of pods that the decision needs."""
+
+    def plan(self, observed: Observed, now: datetime) -> Plan:
+        """The decision. `observed.owner` is the resource that the case was made of."""

@@ -21,7 +21,7 @@ from .cluster import ApiError, Cluster
 from .connection import Connection, connect
 from .health import serve
 from .lease import Lease
-from .queue import PASSES_AT_ONCE, Key, Queue
+from .queue import Key, Queue
 from .reconcile import Reconciler
 from .scrape import DirectReader, PodReader
 from .watches import listen
@@ -90,7 +90,7 @@ class Operator:
         reconciler = Reconciler(
             self._cluster, self._options.config, reader, self._lease.leading, self._options.namespaces
         )
-        queue = Queue(reconciler.reconcile, PASSES_AT_ONCE)
+        queue = Queue(reconciler.reconcile)
         if not await self._definitions_fit():
             return
         tasks = [

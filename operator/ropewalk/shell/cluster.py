@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
+from pydantic_core import from_json
 
 from ropewalk_contract import reasons
 
@@ -186,7 +187,7 @@ class Cluster:
 
 def _parse(raw: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(raw)
+        document = from_json(raw)
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import ssl
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+TOKEN_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,11 @@ class Connection:
     in_cluster: bool
 
     def bearer(self) -> str | None:
-        """The token of now: a service account's is renewed on disk by kubelet within its life of an hour."""
-        if self.in_cluster:
-            return (SERVICE_ACCOUNT / "token").read_text().strip()
-        return self.token
+        """The token of now: a service account's is renewed on disk by kubelet within its life of an hour.
+
+        It is read once a minute, as client-go does: the old token is valid for long after a new one is there.
+        """
+        return _service_account_token(int(time.monotonic() // TOKEN_SECONDS)) if self.in_cluster else self.token
 
     def ssl_context(self) -> ssl.SSLContext:
         """TLS with the cluster's own authority and, where there is one, the client's certificate."""
@@ -37,6 +41,12 @@ class Connection:
         if self.cert_file:
             context.load_cert_chain(self.cert_file, self.key_file)
         return context
+
+
+@functools.lru_cache(maxsize=1)
+def _service_account_token(period: int) -> str:
+    """The token on disk, read once in each `period`."""
+    return (SERVICE_ACCOUNT / "token").read_text().strip()
 
 
 async def connect(kubeconfig: str | None = None, context: str | None = None) -> Connection:

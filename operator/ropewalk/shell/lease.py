@@ -1,11 +1,11 @@
-"""Who leads: one Lease, held for 15 s, renewed every 2 s, given up on one's own clock after 10 s without renewal."""
+"""Leader election: one Lease, held for 15 s, renewed every 2 s, given up by the own clock 10 s after a renewal."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import aiohttp
 
 from ..core.kinds import LEASE
 from . import metrics
-from .cluster import ApiError, Cluster
+from .cluster import ApiError, Cluster, Conflict
 
 LOG = logging.getLogger(__name__)
 NAME = "ropewalk-operator"
@@ -25,14 +25,26 @@ REF = LEASE.ref(NAME)
 
 class Lease:
     """Leader election. `leading()` is true only while a renewal of the last ten seconds is known to have succeeded;
-    another may take over after fifteen of its own seconds, so two never write at a time (clocks need not agree)."""
+    another may take over after fifteen of its own seconds, so two never write at a time (clocks need not agree).
 
-    def __init__(self, namespace: str, identity: str, clock: Callable[[], float] = time.monotonic) -> None:
+    A renewal is one PUT at the resourceVersion of the last answer. The API server refuses it (409) if anyone has
+    written the Lease since; after that, or after any other error, the Lease is read again.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        identity: str,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self._namespace = namespace
         self._identity = identity
-        self._clock = clock
+        self._clock, self._pause = clock, pause
         self._renewed = float("-inf")
         self._seen: tuple[str, float] | None = None
+        self._held: dict[str, Any] | None = None
+        """The Lease as the last renewal left it; None: it has to be read."""
         self._was_leading = False
 
     def leading(self) -> bool:
@@ -45,7 +57,7 @@ class Lease:
         while True:
             if await self.turn(cluster):
                 on_start()
-            await asyncio.sleep(RETRY)
+            await self._pause(RETRY)
 
     async def turn(self, cluster: Cluster) -> bool:
         """One try to acquire or renew; whether leadership begins with it."""
@@ -78,17 +90,21 @@ class Lease:
                 await cluster.put_lease(there, self._namespace, exists=True)
         except (TimeoutError, ApiError, aiohttp.ClientError, OSError) as error:
             LOG.info("lease not released", extra={"error": str(error)})
-        self._renewed = float("-inf")
+        self._renewed, self._held = float("-inf"), None
 
     async def _try(self, cluster: Cluster) -> bool:
+        held, self._held = self._held, None  # of an error nothing is known: read again
+        if held is not None:
+            try:
+                await self._put(cluster, held, True)
+                return True
+            except Conflict:
+                pass  # someone wrote: what they wrote decides
         there = await cluster.get(REF, self._namespace)
         if there is None:
             meta = {"name": NAME, "namespace": self._namespace}
-            await self._put(
-                cluster,
-                {"apiVersion": REF.api_version, "kind": REF.kind, "metadata": meta, "spec": {}},
-                False,
-            )
+            body = {"apiVersion": REF.api_version, "kind": REF.kind, "metadata": meta, "spec": {}}
+            await self._put(cluster, body, False)
             return True
         spec = there.setdefault("spec", {})
         holder = spec.get("holderIdentity") or ""
@@ -111,4 +127,6 @@ class Lease:
             spec["acquireTime"] = now
             spec["leaseTransitions"] = int(spec.get("leaseTransitions") or 0) + (1 if exists else 0)
         spec |= {"holderIdentity": self._identity, "leaseDurationSeconds": DURATION, "renewTime": now}
-        await cluster.put_lease(lease, self._namespace, exists=exists)
+        found = await cluster.put_lease(lease, self._namespace, exists=exists)
+        if found.get("metadata", {}).get("resourceVersion"):
+            self._held = {**found, "apiVersion": REF.api_version, "kind": REF.kind}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from . import metrics
+from .clock import Clock, SystemClock
 
 LOG = logging.getLogger(__name__)
 FIRST_BACKOFF = 0.5
@@ -45,8 +46,14 @@ class Queue:
     asked. An exception is logged and retried after 0.5 s, doubling to 5 minutes, with jitter; success resets that.
     """
 
-    def __init__(self, work: Callable[[Key], Awaitable[float | None]], concurrency: int = 16) -> None:
+    def __init__(
+        self,
+        work: Callable[[Key], Awaitable[float | None]],
+        concurrency: int = PASSES_AT_ONCE,
+        clock: Clock | None = None,
+    ) -> None:
         self._work = work
+        self._clock = clock or SystemClock()
         self._entries: dict[Key, _Entry] = {}
         self._heap: list[tuple[float, Key]] = []
         self._wake = asyncio.Event()
@@ -56,7 +63,7 @@ class Queue:
 
     def add(self, key: Key, after: float = 0.0) -> None:
         """Ask for a pass in `after` seconds at the latest; an earlier one stands."""
-        due = asyncio.get_running_loop().time() + after
+        due = self._clock() + after
         entry = self._entries.setdefault(key, _Entry())
         if entry.due is not None and entry.due <= due:
             return
@@ -83,19 +90,14 @@ class Queue:
             while True:
                 delay = self._start_due()
                 self._wake.clear()
-                try:
-                    # wait_for of Python 3.11 may swallow a cancellation
-                    async with asyncio.timeout(delay):
-                        await self._wake.wait()
-                except TimeoutError:
-                    pass
+                await self._clock.wait(self._wake, delay)
         finally:
             for task in self._tasks:
                 task.cancel()
 
     def _start_due(self) -> float | None:
         """Start what is due; seconds until the next one is, None if there is none."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         while self._heap:
             due, key = self._heap[0]
             entry = self._entries.get(key)
@@ -145,7 +147,7 @@ class Queue:
             entry.running = False
             pending, entry.due = entry.due, None
             if pending is not None:
-                self.add(key, max(0.0, pending - asyncio.get_running_loop().time()))
+                self.add(key, max(0.0, pending - self._clock()))
             if delay is not None:
                 self.add(key, delay)
             if entry.due is None and entry.failures == 0:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from ..core.kinds import RESOURCES, Kind
 from ..core.plan import (
     Annotate,
     Apply,
+    Case,
     Config,
     Create,
     Delete,
@@ -29,8 +29,6 @@ from ..core.plan import (
     Peers,
     Plan,
     Ref,
-    Scraped,
-    ScrapeRequest,
 )
 from . import metrics
 from .cluster import ApiError, Cluster, Conflict, NameTaken
@@ -45,21 +43,11 @@ LOG = logging.getLogger(__name__)
 UNREADABLE = (ApiError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 
-@dataclass(frozen=True)
-class Core:
-    """The decisions about one kind, and what they have to be told."""
-
-    plan: Callable[[Observed, datetime], Plan]
-    related: Callable[[Json], tuple[Ref, ...]]
-    scrapes: Callable[[Json, tuple[Json, ...]], tuple[ScrapeRequest, ...]]
-    peers: Callable[[Json, Config], Peers | None]
-
-
-CORES = {
-    kinds.PIPELINE.name: Core(pipeline.plan, pipeline.related, pipeline.scrapes, pipeline.peers),
-    kinds.MODEL_DEPLOYMENT.name: Core(deployment.plan, deployment.related, deployment.scrapes, deployment.peers),
+CASES: dict[str, Callable[[Json, Config], Case]] = {
+    kinds.PIPELINE.name: pipeline.Case,
+    kinds.MODEL_DEPLOYMENT.name: deployment.Case,
 }
-"""A new kind of resource is one entry."""
+"""The decisions by kind. A new kind of resource is one entry."""
 
 
 class NamespaceEnds(Exception):
@@ -87,6 +75,7 @@ class Reconciler:
         self.interests: dict[Key, frozenset[Ref]] = {}
         self.quiet = QuietChildren()
         self._written: dict[Key, str] = {}
+        self._again: dict[Key, str] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; the delay until the next one, None when only an event asks for it. Raises to be retried."""
@@ -111,15 +100,15 @@ class Reconciler:
             metrics.RECONCILES.labels(key.kind, result).observe(time.monotonic() - started)
 
     async def _reconcile(self, key: Key) -> float | None:
-        core = CORES[key.kind]
         owner = await self._cluster.get(RESOURCES[key.kind].ref(key.name), key.namespace)
         if owner is None or owner["metadata"].get("deletionTimestamp"):
             self.forget(key)
             return None
+        case = CASES[key.kind](owner, self._config)
         look = bool(kinds.quiet(key.kind)) and self.quiet.due(key, owner)
-        observed = await self._observe(key, core, owner, look=look)
+        observed = await self._observe(key, case, owner, look=look)
         now = utcnow()
-        plan = core.plan(observed, now)
+        plan = case.plan(observed, now)
         rejected = await self._execute(plan.effects, key)
         refused = await self._write_status(key, owner, plan, rejected, now)
         for event in () if refused else plan.events:
@@ -130,39 +119,50 @@ class Reconciler:
             raise RuntimeError(rejected.message)
         if look and not observed.unknown and plan.asserts_children:
             self.quiet.settled(key, owner)
+        self._tell(key, plan, owner)
         return plan.requeue_after
+
+    def _tell(self, key: Key, plan: Plan, owner: Json) -> None:
+        """One line of log for a pass that wrote something, or that another follows for another reason than before."""
+        again = plan.next
+        why = again.why if again is not None else "an event"
+        writes = len(plan.effects) + (plan.status is not None and plan.status != owner.get("status"))
+        level = logging.INFO if writes or self._again.get(key) != why else logging.DEBUG
+        self._again[key] = why
+        if LOG.isEnabledFor(level):
+            seconds = None if again is None else round(again.seconds, 2)
+            fields = {"kind": key.kind, "namespace": key.namespace, "resource": key.name, "writes": writes}
+            LOG.log(level, "pass", extra={**fields, "again_in": seconds, "again_for": why})
 
     def forget(self, key: Key) -> None:
         """The resource is gone: nothing of it stays in memory."""
         self.interests.pop(key, None)
         self.quiet.forget(key)
         self._written.pop(key, None)
+        self._again.pop(key, None)
         metrics.forget(key.kind, key.namespace, key.name)
 
     def is_echo(self, key: Key, resource_version: str) -> bool:
         """Whether an event tells of nothing but our own last write: the pass that wrote it knew as much."""
         return self._written.get(key) == resource_version
 
-    async def _observe(self, key: Key, core: Core, owner: Json, *, look: bool) -> Observed:
+    async def _observe(self, key: Key, case: Case, owner: Json, *, look: bool) -> Observed:
         """Everything that the pass rests on; quiet children are part of it where the pass has to `look` at them."""
         selector = names.children_of(RESOURCES[key.kind].owner_label, key.name)
         quiet = kinds.quiet(key.kind)
         listed = (*kinds.listed(key.kind), *(quiet if look else ()))
-        refs = core.related(owner)
+        refs = case.related()
         self.interests[key] = frozenset(refs)
         lists, gets, peers = await asyncio.gather(
             asyncio.gather(*(self._list(kind, key.namespace, selector) for kind in listed)),
             asyncio.gather(*(self._related(ref, key.namespace) for ref in refs)),
-            self._peers(core.peers(owner, self._config), key.namespace),
+            self._peers(case.peers(), key.namespace),
         )
         children = tuple(item for found in lists if found is not None for item in found)
         unread = frozenset(kind.name for kind, found in zip(listed, lists, strict=True) if found is None)
         unknown = unread | frozenset(kind.name for kind in quiet if not look)
-        requests = core.scrapes(owner, children)
-        answers = await asyncio.gather(*(scrape(self._reader, key.namespace, request) for request in requests))
-        scrapes: Mapping[tuple[str, str], Scraped] = {
-            (request.pod, request.path): answer for request, answer in zip(requests, answers, strict=True)
-        }
+        requests = case.scrapes(children)
+        scrapes = await scrape(self._reader, key.namespace, requests)
         related = {ref: found for ref, (known, found) in zip(refs, gets, strict=True) if known}
         return Observed(owner, self._config, children, unknown, related, scrapes, peers)
 
@@ -227,9 +227,8 @@ class Reconciler:
         status = plan.status if plan.status is not None else before
         if rejected is not None:
             status = stalled(before, status, rejected, int(owner["metadata"].get("generation") or 0), now)
-        status = without_nulls(status)
         metrics.observe_status(key.kind, key.namespace, key.name, status)
-        if status == before:
+        if status == before or (status := without_nulls(status)) == before:
             return None
         try:
             self._written[key] = await self._cluster.write_status(owner, status)

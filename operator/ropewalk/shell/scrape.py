@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import aiohttp
@@ -14,6 +15,7 @@ from .cluster import ApiError
 
 TIMEOUT = aiohttp.ClientTimeout(total=2.0, connect=1.0)
 MAX_BYTES = 4 * 1024 * 1024
+UNREACHABLE = (aiohttp.ClientConnectionError, OSError, TimeoutError)
 
 
 class PodReader(Protocol):
@@ -58,10 +60,39 @@ class DirectReader:
         return document
 
 
-async def scrape(reader: PodReader, namespace: str, request: ScrapeRequest) -> Scraped:
-    """The answer, or a sentence why there is none."""
-    try:
-        return Scraped(await asyncio.wait_for(reader.read(namespace, request), 2.5), None)
-    except (aiohttp.ClientError, OSError, ValueError, TimeoutError, ApiError) as error:
-        metrics.SCRAPE_ERRORS.labels(request.path.partition("?")[0]).inc()
-        return Scraped(None, f"{type(error).__name__}: {error}"[:200])
+async def scrape(
+    reader: PodReader, namespace: str, requests: Iterable[ScrapeRequest]
+) -> dict[tuple[str, str], Scraped]:
+    """Answers by pod and path, or a sentence why there is none. Pods are asked side by side, each over one connection.
+
+    A pod that cannot be reached is asked once: its other answers are missing for the same reason.
+    """
+    by_pod: dict[str, list[ScrapeRequest]] = {}
+    for request in requests:
+        by_pod.setdefault(request.pod, []).append(request)
+    found = await asyncio.gather(*(_of_pod(reader, namespace, asked) for asked in by_pod.values()))
+    return {(request.pod, request.path): answer for answers in found for request, answer in answers}
+
+
+async def _of_pod(
+    reader: PodReader, namespace: str, requests: Iterable[ScrapeRequest]
+) -> list[tuple[ScrapeRequest, Scraped]]:
+    answers: list[tuple[ScrapeRequest, Scraped]] = []
+    unreachable: Scraped | None = None
+    for request in requests:
+        answer = unreachable
+        if answer is None:
+            try:
+                answer = Scraped(await asyncio.wait_for(reader.read(namespace, request), 2.5), None)
+            except UNREACHABLE as error:
+                answer = unreachable = _failed(error)
+            except (aiohttp.ClientError, ValueError, ApiError) as error:
+                answer = _failed(error)
+        if answer.body is None:
+            metrics.SCRAPE_ERRORS.labels(request.path.partition("?")[0]).inc()
+        answers.append((request, answer))
+    return answers
+
+
+def _failed(error: Exception) -> Scraped:
+    return Scraped(None, f"{type(error).__name__}: {error}"[:200])

@@ -1,4 +1,4 @@
-"""What the operator, kubelet and Prometheus read (port 8502): health, status, windows, baseline, metrics."""
+"""Port 8502, for the operator, kubelet and Prometheus: health, status, windows, baseline, metrics."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Callable
 import orjson
 
 from ropewalk_contract import wire
+from ropewalk_contract.documents.status_report import StatusReport
 from ropewalk_model import baseline
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.telemetry import prometheus
 from ropewalk_server.telemetry.exposition import CONTENT_TYPE
+from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.types import TEXT, Request, Response
 
-FORMAT_VERSION = 1
 SINCE = re.compile(rb"(?:since=([0-9]{1,12}))?")
 
 
@@ -22,9 +23,15 @@ class AdminApp:
     """The handler of the monitoring port. It can change nothing."""
 
     def __init__(
-        self, predictor: Predictor, pod: str, draining: Callable[[], bool], unavailable_reason: Callable[[], str]
+        self,
+        predictor: Predictor,
+        recorder: Recorder,
+        pod: str,
+        draining: Callable[[], bool],
+        unavailable_reason: Callable[[], str],
     ) -> None:
         self._predictor = predictor
+        self._recorder = recorder
         self._pod = pod
         self._draining = draining
         self._unavailable_reason = unavailable_reason
@@ -73,21 +80,20 @@ class AdminApp:
 
     def _status(self, _: Request) -> Response:
         versions = self._predictor.versions
-        document = {
-            "formatVersion": FORMAT_VERSION,
-            "revision": versions.routes.revision if versions.routes else 0,
-            "pod": self._pod,
-            "trouble": self._unavailable_reason(),
-            "live": versions.live,
-            "versions": versions.document(),
-        }
-        return Response(200, orjson.dumps(document))
+        report = StatusReport(
+            revision=versions.routes.revision if versions.routes else 0,
+            live=versions.live,
+            versions=versions.report(),
+            unavailable_reason=self._unavailable_reason(),
+            pod=self._pod,
+        )
+        return Response(200, orjson.dumps(report.document()))
 
     def _windows(self, request: Request) -> Response:
         since = SINCE.fullmatch(request.query)
         if since is None:
             return error(400, f"{wire.WINDOWS_PATH} takes nothing or ?since= with whole seconds since the epoch")
-        return Response(200, self._predictor.recorder.windows(None if since[1] is None else int(since[1])))
+        return Response(200, self._recorder.windows(None if since[1] is None else int(since[1])))
 
     def _baseline(self, _: Request) -> Response:
         versions = self._predictor.versions
@@ -98,7 +104,9 @@ class AdminApp:
         return Response(200, orjson.dumps({"version": versions.live, "baseline": shown}))
 
     def _metrics(self, _: Request) -> Response:
-        return Response(200, prometheus.render(self._predictor, ready=not self.why_not_ready()), CONTENT_TYPE)
+        return Response(
+            200, prometheus.render(self._predictor, self._recorder, ready=not self.why_not_ready()), CONTENT_TYPE
+        )
 
 
 def error(status: int, message: str) -> Response:

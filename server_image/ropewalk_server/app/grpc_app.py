@@ -1,4 +1,4 @@
-"""The gRPC side of port 8500: which method a path belongs to."""
+"""The gRPC side of port 8500: authentication, and each path to its method."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from ropewalk_server.protocols.common import health_grpc
 from ropewalk_server.protocols.openinference import grpc as openinference_grpc
 from ropewalk_server.protocols.tfserving import grpc as tfserving_grpc
 from ropewalk_server.serving.predictor import Predictor
-from ropewalk_server.telemetry.stage_timing import GRPC_OIP, GRPC_TFS
+from ropewalk_server.serving.types import GRPC_OIP, GRPC_TFS
+from ropewalk_server.telemetry.receipts import BODY, REQUEST
 from ropewalk_server.transport.http2.rpc import Answer, Code, Head, Reply, failure
 
 _OPEN = health_grpc.CHECK.encode()
-"""What load balancers ask, which bear no token; it tells nothing but whether the server is ready."""
+"""The health check of load balancers, which bear no token; its answer is only whether the server is ready."""
 
 _CODES = {
     Verdict.UNKNOWN: Code.UNAUTHENTICATED,
@@ -45,7 +46,7 @@ class GrpcApp:
         self._log = AccessLog()
 
     def admit(self, head: Head) -> Reply | None:
-        """As Service does: the refusal of somebody who is known already not to be let in."""
+        """As HttpApp does: the refusal of a client whose verdict is known already."""
         if self._authenticator is None or head.path == _OPEN:
             return None
         verdict = self._authenticator.ask(head.authorization)
@@ -77,7 +78,7 @@ class GrpcApp:
         return failure(Code.INTERNAL, "Internal error")
 
     def _ended(self, head: Head, size: int, reply: Reply, began: float) -> Reply:
-        """As Service does: log the call if it is its turn, send a caller's trace back."""
+        """As HttpApp does: log the call if it is its turn, send a caller's trace back."""
         due = self._log.went_well(began) if reply.code is Code.OK else self._log.failed(began)
         if not due and head.traceparent is None:
             return reply
@@ -98,7 +99,7 @@ class GrpcApp:
         return asyncio.ensure_future(self._once_known(verdict, head, message))
 
     async def _once_known(self, asking: asyncio.Future[Verdict], head: Head, message: bytes) -> Reply:
-        """As Service does: one deadline."""
+        """As HttpApp does: one deadline."""
         seconds = self._predictor.limits.deadline_seconds
         try:
             async with asyncio.timeout(seconds):
@@ -116,7 +117,7 @@ class GrpcApp:
         return failure(_CODES[verdict], words)
 
     def _let_in(self, head: Head, message: bytes) -> Answer:
-        method = (self._with_receipts if head.receipts else self._methods).get(head.path)
+        method = (self._with_receipts if head.kept and head.kept.get(REQUEST) == BODY else self._methods).get(head.path)
         if method is None:
             return failure(Code.UNIMPLEMENTED, f"There is no method {head.path[:200].decode('latin-1')} here")
         return method(message)

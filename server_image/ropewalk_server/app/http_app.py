@@ -1,4 +1,4 @@
-"""The HTTP side of port 8501: which protocol a path belongs to."""
+"""The HTTP side of port 8501: authentication, and each path to its protocol."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from ropewalk_server.protocols.openinference import rest as openinference
 from ropewalk_server.protocols.tfserving import rest as tfserving
 from ropewalk_server.protocols.tfserving import rest_paths
 from ropewalk_server.serving.predictor import Predictor
-from ropewalk_server.telemetry.stage_timing import REST_V1, REST_V2
+from ropewalk_server.serving.types import REST_V1, REST_V2
+from ropewalk_server.telemetry.feedback import Feedback
 from ropewalk_server.transport.http1.types import Answer, Request, Response
 
 AUTHORIZATION = b"authorization"
@@ -23,23 +24,23 @@ LARGE = 16 * 1024
 """Bytes of a body that is not even read while too many requests wait: reading it would delay those."""
 
 Ruling = Verdict | asyncio.Future[Verdict]
-"""What a gate says: at once, or when it knows."""
+"""An authenticator's verdict, now or later."""
 _HINTS = {Verdict.UNKNOWN: ((b"www-authenticate", b"Bearer"),)}
 
 
 class HttpApp:
     """The handler of one model's HTTP port; with an `authenticator` for those only whom it lets in."""
 
-    def __init__(self, predictor: Predictor, authenticator: Authenticator | None = None) -> None:
+    def __init__(self, predictor: Predictor, feedback: Feedback, authenticator: Authenticator | None = None) -> None:
         self._predictor = predictor
         self._authenticator = authenticator
-        self._tfserving = tfserving.TensorFlowServing(predictor)
+        self._tfserving = tfserving.TensorFlowServing(predictor, feedback)
         self._openinference = openinference.OpenInference(predictor).handle
         self._openapi = openapi.OpenApi(predictor).handle
         self._log = AccessLog()
 
     def admit(self, headers: Mapping[bytes, bytes]) -> Response | None:
-        """The refusal of somebody who is known already not to be let in; asked before a large body is read."""
+        """The refusal of a client whose verdict is known already; asked before a large body is read."""
         verdict = (
             Verdict.ALLOWED if self._authenticator is None else self._authenticator.ask(headers.get(AUTHORIZATION))
         )
@@ -48,7 +49,7 @@ class HttpApp:
         return self._refused(verdict)
 
     def handle(self, request: Request, verdict: Ruling | None = None) -> Answer:
-        """Answer at once, or with a future where the model is slow; `verdict` is the gate's if it was asked already."""
+        """Answer at once, or with a future where the model is slow; `verdict` is the authenticator's if it is known."""
         began = self._log.clock()
         try:
             answer = self._answer(request, verdict)
@@ -60,7 +61,7 @@ class HttpApp:
         return asyncio.ensure_future(self._later(request._replace(body=b""), len(request.body), answer, began))
 
     def together(self, requests: Sequence[Request]) -> list[Answer]:
-        """Answers to the requests of one turn: what can be is computed together."""
+        """Answers to the requests of one turn of the event loop, computed together as far as they can be."""
         if len(requests) == 1:
             return [self.handle(requests[0])]
         began = self._log.clock()

@@ -20,16 +20,20 @@ from ropewalk_server.auth import token_review
 from ropewalk_server.auth.credentials import Authenticator, Certificate, FeedbackKey, Tokens
 from ropewalk_server.log import log, place
 from ropewalk_server.protocols.common import rest_errors
+from ropewalk_server.protocols.common.decoders import DECODERS
 from ropewalk_server.protocols.openinference import rest
+from ropewalk_server.serving.batch_policy import BatchPolicy
 from ropewalk_server.serving.crashmarks import CrashMarks
 from ropewalk_server.serving.engine_choice import RowsSeen
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.serving.routes import RoutesFile
 from ropewalk_server.serving.versions import Versions
+from ropewalk_server.telemetry.feedback import Feedback
 from ropewalk_server.telemetry.receipts import REQUEST, Receipts
 from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.transport.http1.server import HttpServer
 from ropewalk_server.transport.http2.server import GrpcServer
+from ropewalk_server.transport.limits import Limits
 
 POLL_SECONDS = 0.2
 AUTHENTICATIONS = ("None", "Token", "Kubernetes")
@@ -47,7 +51,7 @@ walk over those of a large one again and again while it is parsed (4 MiB of empt
 
 
 def authenticator(name: str) -> Authenticator | None:
-    """Who may ask, as the operator says; None: everybody."""
+    """The authenticator that the operator chose; None: every client is let in."""
     authentication = os.environ.get(wire.AUTHENTICATION_VARIABLE, AUTHENTICATIONS[0])
     if authentication == "Token":
         return Tokens(wire.root() / wire.TOKENS_FOLDER)
@@ -61,19 +65,23 @@ class Server:
 
     def __init__(self, name: str, pod: str) -> None:
         self.routes_file = RoutesFile(wire.root() / wire.ROUTES_FOLDER / wire.ROUTES_FILE)
-        self.versions = Versions(pod=pod, root=wire.root(), marks=CrashMarks(wire.root() / wire.STATE_FOLDER))
+        self.versions = Versions(
+            pod=pod, root=wire.root(), marks=CrashMarks(wire.root() / wire.STATE_FOLDER), decoders=DECODERS
+        )
         given, wanted = os.environ.get(wire.FEEDBACK_KEY_VARIABLE, ""), bool(os.environ.get(wire.FEEDBACK_VARIABLE))
         self.feedback_key = FeedbackKey(wire.root() / wire.FEEDBACK_FOLDER, given=given.encode(), wanted=wanted)
         later = asyncio.get_running_loop().call_soon
-        self.predictor = Predictor(name, self.versions, Recorder(later=later), Receipts(self.feedback_key.key))
+        self.recorder = Recorder(later=later)
+        self.receipts = Receipts(self.feedback_key.key)
+        self.predictor = Predictor(name, self.versions, self.recorder, self.receipts)
         self.rows_seen = RowsSeen()
         self.draining = False
         self.authenticator = authenticator(name)
         secured = bool(os.environ.get(wire.TLS_VARIABLE))
         self.certificate = Certificate(wire.root() / wire.TLS_FOLDER) if secured else None
         self.grpc_certificate = Certificate(wire.root() / wire.TLS_FOLDER, protocols=["h2"]) if secured else None
-        monitoring = AdminApp(self.predictor, pod, lambda: self.draining, self.unavailable_reason)
-        service = HttpApp(self.predictor, self.authenticator)
+        monitoring = AdminApp(self.predictor, self.recorder, pod, lambda: self.draining, self.unavailable_reason)
+        service = HttpApp(self.predictor, Feedback(self.versions, self.recorder, self.receipts), self.authenticator)
         self.http = HttpServer(
             service.handle,
             rest_errors.error,
@@ -83,12 +91,12 @@ class Server:
             rejected=self.predictor.reject,
         )
         calls = GrpcApp(self.predictor, self.authenticator, lambda: self.draining)
-        self.grpc = GrpcServer(calls.handle, admit=calls.admit, rejected=self.predictor.reject)
+        self.grpc = GrpcServer(calls.handle, keep=(REQUEST,), admit=calls.admit, rejected=self.predictor.reject)
         self.monitoring = HttpServer(monitoring.handle, error)
         self._stop = asyncio.Event()
 
     def unavailable_reason(self) -> str:
-        """What keeps this server from answering whatever it has loaded; empty: nothing."""
+        """The reason why this server answers nothing, whatever it has loaded; empty without one."""
         problems = [self.routes_file.error if self.versions.routes is None else "", self.feedback_key.problem]
         problems += [one.problem for one in (self.authenticator, self.certificate) if one is not None]
         return next((problem for problem in problems if problem), "")
@@ -115,7 +123,7 @@ class Server:
         await asyncio.sleep(float(os.environ.get("ROPEWALK_LEAVE_SECONDS", LEAVE_SECONDS)))
         following.cancel()
         await asyncio.gather(self.http.stop(grace_seconds=grace), self.grpc.stop(grace_seconds=grace))
-        self.predictor.recorder.finish()
+        self.recorder.finish()
         await self._until_read()
         await self.monitoring.stop(grace_seconds=1.0)
         self.versions.stop()
@@ -125,7 +133,7 @@ class Server:
 
     async def _until_read(self) -> None:
         until = time.monotonic() + LINGER_SECONDS
-        while self.predictor.recorder.unread and time.monotonic() < until:
+        while self.recorder.unread and time.monotonic() < until:
             await asyncio.sleep(0.02)
 
     def follow(self) -> None:
@@ -133,15 +141,15 @@ class Server:
         routes = self.routes_file.poll()
         if routes is not None:
             log("info", "routes", revision=routes.revision, live=routes.live, pilot=routes.pilot)
-            self.predictor.limits = self.http.limits = self.grpc.limits = routes.limits
-            self.predictor.batch_as(routes.batching)
-            self.predictor.recorder.follow(routes.bucket_seconds)
+            self.predictor.limits = self.http.limits = self.grpc.limits = Limits.of(routes.limits)
+            self.predictor.batch_as(BatchPolicy.of(routes.batching))
+            self.recorder.follow(routes.bucket_seconds)
             self.versions.follow(routes)
         self.versions.tick()
-        self.predictor.recorder.tick()
+        self.recorder.tick()
         self.prefer_engine()
         self.feedback_key.poll()
-        self.predictor.receipts.renew(self.feedback_key.key)
+        self.receipts.renew(self.feedback_key.key)
         for credentials in (self.authenticator, self.certificate, self.grpc_certificate):
             if credentials is not None:
                 credentials.poll()
@@ -149,7 +157,7 @@ class Server:
     def prefer_engine(self) -> None:
         """Let the engine suit the size of the requests that came."""
         live = self.versions.live
-        totals = None if live is None else self.predictor.recorder.totals.get(live)
+        totals = None if live is None else self.recorder.totals.get(live)
         if live is not None and totals is not None:
             rows = self.rows_seen.average(live, sum(totals.latency), totals.rows)
             if rows is not None:

@@ -20,12 +20,14 @@ import numpy as np
 
 from ropewalk_contract import reasons, wire
 from ropewalk_contract.documents import termination_message
+from ropewalk_contract.documents.publish import PublishTask
 from ropewalk_contract.documents.results import FAILED, SKIPPED, SUCCEEDED, SmokeResult
 from ropewalk_contract.values import Duration
 from ropewalk_model import examples, manifest, store
 from ropewalk_model.store import ArtifactStore, Damaged
 from ropewalk_model.store.claim import ClaimStore
 from ropewalk_server.log import log
+from ropewalk_server.protocols.common.decoders import DECODERS
 from ropewalk_server.serving.engines import ENGINES, TENSORFLOW
 from ropewalk_server.serving.model import LoadError, Model, Parts, load_engine, offered, read_parts
 
@@ -95,27 +97,26 @@ def _outcome() -> tuple[SmokeResult, int]:
 def run(task: Path) -> SmokeResult:
     """The outcome of the task at `task`. Raises SmokeTestFailed."""
     try:
-        publish = json.loads(task.read_text())
+        publish = PublishTask.read(json.loads(task.read_text()))
     except (OSError, ValueError) as error:
         raise SmokeTestFailed(
             reasons.RESULT_UNREADABLE, f"the trainer left no task for the smoke test: {error}"
         ) from error
-    if "skip" in publish:
-        return SmokeResult(SKIPPED, publish["skip"], str(publish.get("message", ""))[:600])
-    candidate, directory = Path(publish["candidate"]), Path(publish["models"])
+    if publish.candidate is None:
+        return SmokeResult(SKIPPED, publish.skip, publish.message)
+    candidate, directory = Path(publish.candidate.directory), Path(publish.candidate.models)
     models = ClaimStore(directory)
-    settings = publish.get("smokeTest") or {}
     parts = _read(candidate)
     number = _published(models, parts)
     if number is not None:
         parts = _read(directory / str(number))
-    proved = prove(parts, settings.get("maxLatencyP95"))
+    proved = prove(parts, publish.candidate.max_latency_p95 or None)
     if number is None:
         number = claim(candidate, models)
     return SmokeResult(
         SUCCEEDED,
         version=number,
-        uri=f"{publish['uri']}/{number}",
+        uri=f"{publish.candidate.uri}/{number}",
         digest=parts.manifest.model_digest,
         manifest_digest=parts.manifest.digest,
         engines=tuple(proved),
@@ -135,7 +136,7 @@ def prove(parts: Parts, max_latency: str | None) -> list[str]:
     failures: list[str] = []
     for offer in offered(parts, "Auto"):
         try:
-            model = load_engine(parts, offer)
+            model = load_engine(parts, offer, DECODERS)
         except LoadError as error:
             failures.append(str(error))
             log("warning", "engine refused", engine=offer.name, reason=error.reason, detail=str(error))

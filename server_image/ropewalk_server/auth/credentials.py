@@ -1,4 +1,4 @@
-"""Who may ask, and the server's certificate: files of mounted Secrets, read anew when kubelet replaces them.
+"""Clients' tokens and the server's certificate: files of mounted Secrets, read anew when kubelet replaces them.
 
 `Authenticator` is what protocols see of an authentication; that of Kubernetes is in token_review.py.
 
@@ -35,7 +35,7 @@ class Verdict(IntEnum):
 
 
 class Refusal(NamedTuple):
-    """What a refused client is told, and the `reason` under which it is counted."""
+    """The message for a refused client, and the `reason` under which it is counted."""
 
     reason: str
     words: str
@@ -54,7 +54,7 @@ REFUSALS = {
 
 
 class Authenticator(Protocol):
-    """Who may ask."""
+    """Decides about the bearer token of a request."""
 
     problem: str
     """Why nobody is let in; empty: nothing is wrong."""
@@ -77,7 +77,7 @@ def bearer(authorization: bytes | None) -> bytes:
 
 
 def digest(token: bytes) -> bytes:
-    """What is kept in memory of a token."""
+    """The digest of a token, which is kept in memory in its place."""
     return hashlib.sha256(token).digest()
 
 

@@ -141,7 +141,7 @@ class ApiServer:
 
 
 class Kept(NamedTuple):
-    """What the API server said of a token, and at what time.monotonic()."""
+    """The API server's verdict on a token, and its time.monotonic()."""
 
     verdict: Verdict
     at: float

@@ -1,4 +1,4 @@
-"""What of the server is in C: numbers in JSON to float32 (numbers.c), PNG's filters (png.c); `build` compiles them.
+"""The part of the server that is in C: numbers in JSON to float32 (numbers.c); `build` compiles it.
 
 Where the library was not built, or not for this processor, `load` gives None and requests take the careful way through
 Python's objects: the same answers, three times as slow for large requests.
@@ -18,7 +18,7 @@ MAX_RANK, MAX_WIDTH = 8, 4096
 
 
 class Form(ctypes.Structure):
-    """What rows look like; numbers.c has the same. Make it with `of`: it points into what it keeps."""
+    """The form of rows; numbers.c has the same structure. Make it with `of`: it keeps what its pointers need."""
 
     _fields_ = (
         ("kind", ctypes.c_int64),
@@ -64,12 +64,6 @@ def load_lists(path: Path = LIBRARY) -> Any:
     integer, pointer = ctypes.c_int64, ctypes.c_void_p
     arguments = (pointer, integer, pointer, integer, ctypes.POINTER(ctypes.c_int64))
     return _function("ropewalk_read_list", arguments, path, ctypes.CDLL)
-
-
-def load_unfilter(path: Path = LIBRARY) -> Any:
-    """`ropewalk_unfilter` of png.c, or None."""
-    integer, pointer = ctypes.c_int64, ctypes.c_void_p
-    return _function("ropewalk_unfilter", (pointer, integer, integer, integer, pointer), path, ctypes.CDLL)
 
 
 def _function(name: str, arguments: Sequence[Any], path: Path, library: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Rows of a request as numpy columns, decoded once for the encoder, the engine and the monitor."""
+"""Rows of a request as numpy columns, decoded once for the encoder, the engine and the recorder."""
 
 from __future__ import annotations
 

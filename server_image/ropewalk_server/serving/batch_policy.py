@@ -1,13 +1,14 @@
-"""How requests are computed together, as spec.serving.batching of the ModelDeployment says."""
+"""The policy of computing requests together: spec.serving.batching of the ModelDeployment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from ropewalk_contract.documents.routes import AUTO, BOUNDED, OFF, Batching
+
+__all__ = ["AUTO", "BOUNDED", "MOST_ROWS", "OFF", "BatchPolicy"]
 MOST_ROWS = 1024
 """Of a call that is put together from several requests."""
-AUTO, OFF, BOUNDED = "Auto", "Off", "Bounded"
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,8 @@ class BatchPolicy:
     delay_seconds: float = 0.0
 
     @staticmethod
-    def from_document(document: dict[str, Any]) -> BatchPolicy:
-        """Read `batching` of routes.json. Raises ValueError."""
-        kind = str(document.get("type", AUTO))
-        if kind in (AUTO, OFF):
-            return BatchPolicy(kind)
-        found = BatchPolicy(kind, int(document["maxRows"]), float(document["maxDelaySeconds"]))
-        if kind != BOUNDED or found.most_rows < 1 or not 0 <= found.delay_seconds <= 3600:
-            raise ValueError(f"batching cannot be {document!r}")
-        return found
+    def of(batching: Batching) -> BatchPolicy:
+        """The policy that routes ask for."""
+        if batching.type != BOUNDED:
+            return BatchPolicy(batching.type)
+        return BatchPolicy(BOUNDED, batching.max_rows, batching.max_delay_seconds)

@@ -17,14 +17,11 @@ from collections.abc import Sequence
 from math import inf
 from queue import SimpleQueue
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.batch_policy import AUTO, OFF, BatchPolicy
 from ropewalk_server.serving.model import Model
+from ropewalk_server.serving.types import Core
 
-Core = NDArray[np.float32]
 MOST_BYTES = 64 * 1024 * 1024
 """Of a batch that is put together from several requests."""
 LEAVE_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""Which engine suits the requests that come: one may be fastest for a single row and another for hundreds."""
+"""The rows of the requests that come, by which an engine is chosen: one is fastest for a row, another for hundreds."""
 
 from __future__ import annotations
 

@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 
 from ropewalk_model.engines.interface import IDS, Engine, EngineError, NamedSession, X
 from ropewalk_server.serving.batch import Batch, concatenate
+from ropewalk_server.serving.decoders import Decoders
 from ropewalk_server.serving.model import Model, Parts
 
 
 class IdsModel(Model):
     """One version on one engine. Columns are encoded twice, into float32 `[N, w]` and into int32 `[N, k]`."""
 
-    def __init__(self, parts: Parts, engine_name: str, engine: Engine, latency_micros: dict[str, int]) -> None:
+    def __init__(
+        self, parts: Parts, engine_name: str, engine: Engine, latency_micros: dict[str, int], decoders: Decoders
+    ) -> None:
         """Raises EngineError for an engine whose core takes no ids, or has several outputs."""
-        super().__init__(parts, engine_name, engine, latency_micros)
+        super().__init__(parts, engine_name, engine, latency_micros, decoders)
         if IDS not in engine.inputs or len(engine.outputs) != 1:
             raise EngineError(f"{engine_name}: the network takes {engine.inputs} and gives {engine.outputs}")
         self._ids = parts.ids

@@ -1,4 +1,4 @@
-"""How much memory the container may still take, from cgroup v2 or v1."""
+"""The memory that the container may still take, from cgroup v2 or v1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A loaded version: verified, proved on this processor, warm. What cannot be proved is never served."""
+"""A loaded version: verified, proved on this processor, warm. A version that cannot be proved is never served."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from ropewalk_model.baseline import Baseline
 from ropewalk_model.features import Encoder
 from ropewalk_model.ids import IdEncoder
 from ropewalk_model.signature import Signature
-from ropewalk_server.protocols.common.decode import Decoder
-from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.serving.batch import Batch
+from ropewalk_server.serving.decoders import Decoders, RequestDecoder, Undecodable
 from ropewalk_server.serving.engines import ENGINES, Engine, EngineError, Session
 from ropewalk_server.serving.fast_encoding import MatrixEncoder
 
@@ -60,7 +59,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Curve:
-    """What a prediction costs in microseconds: `fixed` for the call and `row` for each row."""
+    """The cost of a prediction in microseconds: `fixed` for the call and `row` for each row."""
 
     fixed: float
     row: float
@@ -85,20 +84,24 @@ class Curve:
 class Model:
     """One version on one engine. `predict` may be called from any thread; each thread gets its own session."""
 
-    def __init__(self, parts: Parts, engine_name: str, engine: Engine, latency_micros: dict[str, int]) -> None:
+    decoder: RequestDecoder
+
+    def __init__(
+        self, parts: Parts, engine_name: str, engine: Engine, latency_micros: dict[str, int], decoders: Decoders
+    ) -> None:
         self.signature = parts.signature
         self.baseline = parts.baseline
         self.baseline_document = parts.baseline_document
         self.digest = parts.manifest.model_digest
         self.manifest_digest = parts.manifest.digest
         self.engine_name = engine_name
-        self.decoder = Decoder(parts.signature, math.prod(parts.encoder.shape))
+        self.decoder = decoders.rows(parts.signature, math.prod(parts.encoder.shape))
         self.classes = parts.signature.classes
         self.curve = Curve.published(latency_micros)
         self.offers: Sequence[manifest.Engine] = ()
         """The engines that Auto may choose from for this version, this one among them."""
         self.named: Mapping[str, Model] = {parts.signature.name: self}
-        """What answers for each of the version's signatures; this is the default one's."""
+        """The model of each of the version's signatures; this one is the default signature's."""
         self._encoder = parts.encoder
         self._matrix_encoder = MatrixEncoder.of(parts.encoder, self.decoder.names)
         self._engine = engine
@@ -181,15 +184,15 @@ def offered(parts: Parts, wanted: str, rows: float = 1.0) -> list[manifest.Engin
     return [engine for engine in known if engine.name == wanted]
 
 
-def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
+def load_engine(parts: Parts, offer: manifest.Engine, decoders: Decoders) -> Model:
     """Load one engine, replay the examples through the whole path and warm up. Raises LoadError."""
     if parts.signature.task == "Tensors":
         from ropewalk_server.serving.tensors_model import load_tensors
 
-        return load_tensors(parts, offer)
+        return load_tensors(parts, offer, decoders)
     try:
         engine = ENGINES[offer.name](parts.manifest, offer.file, offer.outputs)
-        model = _model(parts, offer, engine)
+        model = _model(parts, offer, engine, decoders)
         rows = examples.instances(parts.examples)
         core = replay(model, rows)
     except EngineError as error:
@@ -198,7 +201,7 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
         raise LoadError(reasons.TAMPERED_MODEL, str(error)) from error
     except OSError as error:
         raise LoadError(reasons.STORE_UNREADABLE, f"The store cannot be read: {error.strerror}") from error
-    except (RuntimeError, ValueError, KeyError, BadRequest) as error:
+    except (RuntimeError, ValueError, KeyError, Undecodable) as error:
         sensitive = any(bins.sensitive for bins in parts.baseline.bins.values())
         why = type(error).__name__ if sensitive else repr(error)  # its words may hold a value of a training row
         raise LoadError(reasons.EXAMPLES_FAILED, f"{offer.name}: the examples cannot be predicted: {why}") from error
@@ -213,12 +216,12 @@ def load_engine(parts: Parts, offer: manifest.Engine) -> Model:
     return model
 
 
-def _model(parts: Parts, offer: manifest.Engine, engine: Engine) -> Model:
+def _model(parts: Parts, offer: manifest.Engine, engine: Engine, decoders: Decoders) -> Model:
     if not parts.ids:
-        return Model(parts, offer.name, engine, dict(offer.latency_micros))
+        return Model(parts, offer.name, engine, dict(offer.latency_micros), decoders)
     from ropewalk_server.serving.ids_model import IdsModel
 
-    return IdsModel(parts, offer.name, engine, dict(offer.latency_micros))
+    return IdsModel(parts, offer.name, engine, dict(offer.latency_micros), decoders)
 
 
 def measure(model: Model, rows: Sequence[Any]) -> Curve:
@@ -254,12 +257,12 @@ def replay(model: Model, rows: Sequence[Any]) -> NDArray[np.float32]:
     return core
 
 
-def load(directory: Path, manifest_digest: str | None, wanted: str = "Auto") -> Model:
+def load(directory: Path, manifest_digest: str | None, wanted: str = "Auto", *, decoders: Decoders) -> Model:
     """The version on the first offered engine that proves itself. Raises LoadError with what was tried."""
-    return load_from(read_parts(directory, manifest_digest), wanted)
+    return load_from(read_parts(directory, manifest_digest), wanted, decoders=decoders)
 
 
-def load_from(parts: Parts, wanted: str, rows: float = 1.0) -> Model:
+def load_from(parts: Parts, wanted: str, rows: float = 1.0, *, decoders: Decoders) -> Model:
     """As `load`, for parts that were read already and requests of so many rows."""
     offers = offered(parts, wanted, rows)
     if not offers:
@@ -268,7 +271,7 @@ def load_from(parts: Parts, wanted: str, rows: float = 1.0) -> Model:
     failures = []
     for index, offer in enumerate(offers):
         try:
-            model = load_engine(parts, offer)
+            model = load_engine(parts, offer, decoders)
         except LoadError as error:
             failures.append(error)
         else:

@@ -1,4 +1,4 @@
-"""What would hold up the event loop, in threads beside it: large requests to be read, large answers to be written.
+"""Threads for work that would block the event loop: large requests to be read, large answers to be written.
 
 The loop answers others meanwhile. A predictor has one for all its protocols, so that what waits is bounded once.
 """
@@ -21,11 +21,11 @@ class Offload:
 
     def __init__(self) -> None:
         self.reading = self.reading_bytes = 0
-        self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="aside")
+        self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="offload")
         self._counting = threading.Lock()
 
     def run(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """What `work` returns. It is let go at once if the future is cancelled before a thread has come to it."""
+        """The result of `work`. It is let go at once if the future is cancelled before a thread has come to it."""
         return asyncio.wrap_future(self._submit(work))
 
     def read(self, decode: Callable[[], T], size: int) -> asyncio.Future[T]:

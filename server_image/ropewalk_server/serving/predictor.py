@@ -1,4 +1,4 @@
-"""From a batch of rows to an answer, whatever protocol they came in: which version, where it runs, what is counted.
+"""A batch of rows to an answer, in every protocol: finds the version, computes on the loop or in a thread, counts.
 
 A protocol decodes a request into a `Batch` once, hands it over with a function that writes the answer, and turns a
 `Refused` into its own form of error.
@@ -10,10 +10,9 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ropewalk_server.log import log, place
 from ropewalk_server.serving.batch import Batch
@@ -23,15 +22,22 @@ from ropewalk_server.serving.engines import Uncomputable
 from ropewalk_server.serving.model import Model
 from ropewalk_server.serving.offload import Offload
 from ropewalk_server.serving.processors import processors
+from ropewalk_server.serving.types import (
+    REST_V1,
+    Answered,
+    Core,
+    DeferredResponse,
+    Issued,
+    Loaded,
+    Observer,
+    ReceiptIssuer,
+    Refused,
+    Times,
+)
 from ropewalk_server.serving.versions import Versions
-from ropewalk_server.telemetry.buckets import BinSource
-from ropewalk_server.telemetry.receipts import Issued, Receipts
-from ropewalk_server.telemetry.recorder import Answered, Recorder
-from ropewalk_server.telemetry.stage_timing import REST_V1, Times
 from ropewalk_server.transport.limits import REASONS, Limits
 
 T = TypeVar("T")
-Core = NDArray[np.float32]
 _NOTHING = np.zeros((1 << 20, 0), dtype=np.float32)
 INLINE_MICROS = 300.0
 """A request that costs less is computed on the event loop: a thread, and the way to it, cost 20 us on top."""
@@ -40,38 +46,13 @@ TOGETHER_BYTES = 4 << 20
 """Of rows that are predicted together on the event loop."""
 
 
-class Refused(Exception):
-    """No prediction; `status` is the HTTP status that says why, the message is for the client."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class DeferredResponse:
-    """What a `write` returns of named tensors that are to be written elsewhere: `count` the request once they are."""
-
-    count: Callable[[], None]
-
-    def __init__(self, write: Callable[[], object]) -> None:
-        self.write = write
-
-
-class Loaded(NamedTuple):
-    """A version that can be asked now, and the protocol in which it is."""
-
-    version: int
-    model: Model
-    protocol: str = REST_V1
-
-
 class Predictor:
     """One model's versions behind all protocols. Lives on the event loop; `limits` are replaced with the routes."""
 
-    def __init__(self, name: str, versions: Versions, recorder: Recorder, receipts: Receipts) -> None:
+    def __init__(self, name: str, versions: Versions, observer: Observer, receipts: ReceiptIssuer) -> None:
         self.name = name
         self.versions = versions
-        self.recorder = recorder
+        self.observer = observer
         self.receipts = receipts
         self.limits = Limits()
         self.in_flight = 0
@@ -103,7 +84,7 @@ class Predictor:
     def predict(
         self, loaded: Loaded, batch: Batch, began: float, write: Callable[[Core, Issued], T], *, each: bool = False
     ) -> T | asyncio.Future[T]:
-        """What `write(core, issued)` makes of the prediction: at once, or as a future where the model is slow.
+        """The result of `write(core, issued)` for the prediction: at once, or as a future where the model is slow.
 
         `began` is time.perf_counter() at the request's arrival; `each`: a receipt is wanted for each row. Raises
         Refused, at once or in the future.
@@ -187,11 +168,11 @@ class Predictor:
             if isinstance(answer, DeferredResponse):
 
                 def count() -> None:
-                    self.recorder.answered(Answered(loaded, times, time.perf_counter(), batch, core, computed))
+                    self.observer.answered(Answered(loaded, times, time.perf_counter(), batch, core, computed))
 
                 answer.count = count
                 return answer
-        self.recorder.answered(Answered(loaded, times, time.perf_counter(), batch, core, computed))
+        self.observer.answered(Answered(loaded, times, time.perf_counter(), batch, core, computed))
         return answer
 
     def most_together(self, model: Model) -> int:
@@ -206,7 +187,7 @@ class Predictor:
     def predict_together(
         self, loaded: Loaded, batch: Batch, counts: Sequence[int], began: float, write: Callable[[Core], T]
     ) -> T | None:
-        """What `write(core)` makes of the rows of several requests, of which each has so many.
+        """The result of `write(core)` for the rows of several requests, of which each has so many.
 
         None if the engine fails: each request alone will tell whose fault it is.
         """
@@ -218,7 +199,7 @@ class Predictor:
         computed = time.perf_counter()
         answer = write(core)
         times = Times(began, decoded, decoded, computed)
-        self.recorder.answered(Answered(loaded, times, time.perf_counter(), batch, core, batch.rows, counts))
+        self.observer.answered(Answered(loaded, times, time.perf_counter(), batch, core, batch.rows, counts))
         return answer
 
     def receipt(self, loaded: Loaded, core: Core, each: bool = False) -> Issued:
@@ -226,7 +207,7 @@ class Predictor:
         version, model, _ = loaded
         if not model.classes or not self.receipts.issued:
             return None
-        return self.receipts.issue(version, digest_bytes(model), core, len(model.classes), each=each)
+        return self.receipts.issue(version, digest_bytes(model.manifest_digest), core, len(model.classes), each=each)
 
     def overloaded(self, loaded: Loaded, began: float) -> Refused:
         """Count a request that comes while too many wait; returns the refusal, to be raised."""
@@ -246,13 +227,13 @@ class Predictor:
         log("error", "request failed", error=place(error))
         loaded = self.find(None, protocol)
         if loaded is not None:
-            self.recorder.failed(loaded, 500, seconds)
+            self.observer.failed(loaded, 500, seconds)
 
     def failed(self, loaded: Loaded, began: float, why: Refused) -> Refused:
         """Count a request that gets no prediction; returns `why`, to be raised."""
         if why.status == 413:  # bytes were counted before there was a request
             self.reject("rows")
-        self.recorder.failed(loaded, why.status, time.perf_counter() - began)
+        self.observer.failed(loaded, why.status, time.perf_counter() - began)
         return why
 
     @property
@@ -270,11 +251,7 @@ class Predictor:
         self._batch_queue.stop()
 
 
-def digest_bytes(model: BinSource) -> bytes:
-    """The 32 bytes of the manifest's digest, which receipts are bound to."""
-    return _bytes_of(model.manifest_digest)
-
-
 @lru_cache(maxsize=32)
-def _bytes_of(digest: str) -> bytes:
-    return bytes.fromhex(digest.removeprefix("sha256:"))
+def digest_bytes(manifest_digest: str) -> bytes:
+    """The 32 bytes of a manifest's digest, which receipts are bound to."""
+    return bytes.fromhex(manifest_digest.removeprefix("sha256:"))

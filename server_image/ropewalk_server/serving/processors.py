@@ -1,4 +1,4 @@
-"""How many processors this process may use: the pod's CPU limit, never the node's cores."""
+"""The number of processors that this process may use: the pod's CPU limit, never the node's cores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""What numpy's libraries read as they are loaded; without them they start a thread for every core of the node."""
+"""Variables that numpy's libraries read when they are loaded: else they start a thread for every core of the node."""
 
 
 def bound_threads() -> None:

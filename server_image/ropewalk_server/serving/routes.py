@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ropewalk_server.serving.batch_policy import BatchPolicy
-from ropewalk_server.transport.limits import Limits
+from ropewalk_contract import wire
+from ropewalk_contract.documents.routes import Route, Routes
 
-MAX_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Route:
-    """One version to hold."""
-
-    version: int
-    path: str
-    manifest_digest: str | None
-    digest: str
-
-
-@dataclass(frozen=True)
-class Routes:
-    """A routes document. `pilot` is the only pod that loads newcomers, if it is given."""
-
-    revision: int
-    live: int | None = None
-    pilot: str | None = None
-    versions: tuple[Route, ...] = ()
-    bucket_seconds: int = 60
-    engine: str = "Auto"
-    limits: Limits = field(default_factory=Limits)
-    batching: BatchPolicy = field(default_factory=BatchPolicy)
-    retry: int = 0
-    """What failed under another value is tried again."""
+__all__ = ["InvalidRoutes", "Route", "Routes", "RoutesFile", "parse"]
+MAX_BYTES = wire.MAX_CONFIG_MAP_BYTES
 
 
 class InvalidRoutes(ValueError):
@@ -46,32 +19,9 @@ class InvalidRoutes(ValueError):
 def parse(text: str | bytes) -> Routes:
     """Raises InvalidRoutes."""
     try:
-        document: dict[str, Any] = json.loads(text)
-        if document["formatVersion"] != 1:
-            raise InvalidRoutes(f"routes have formatVersion {document['formatVersion']!r}, not 1")
-        live = document.get("live")
-        versions = tuple(
-            Route(int(one["version"]), str(one["path"]), one.get("manifestDigest") or None, str(one["digest"]))
-            for one in document.get("versions") or ()
-        )
-        routes = Routes(
-            revision=int(document["revision"]),
-            live=None if live is None else int(live),
-            pilot=document.get("pilot") or None,
-            versions=versions,
-            bucket_seconds=int(document.get("bucketSeconds", 60)),
-            engine=str(document.get("engine", "Auto")),
-            limits=Limits.from_document(document.get("limits") or {}),
-            batching=BatchPolicy.from_document(document.get("batching") or {}),
-            retry=int(document.get("retry") or 0),
-        )
-    except InvalidRoutes:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidRoutes(f"routes are malformed: {error!r}") from error
-    if routes.bucket_seconds < 1:
-        raise InvalidRoutes("bucketSeconds must be at least 1")
-    return routes
+        return Routes.read(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise InvalidRoutes(f"routes are malformed: {error}") from error
 
 
 class RoutesFile:

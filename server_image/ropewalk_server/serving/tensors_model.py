@@ -9,8 +9,8 @@ from ropewalk_contract import reasons
 from ropewalk_model import calls, manifest
 from ropewalk_model.calls import Call
 from ropewalk_model.signature import Signature
-from ropewalk_server.protocols.common.named_tensors import TensorsDecoder
 from ropewalk_server.serving.batch import Batch
+from ropewalk_server.serving.decoders import Decoders
 from ropewalk_server.serving.engines import EngineError
 from ropewalk_server.serving.engines.saved_model import SavedModel
 from ropewalk_server.serving.model import Curve, LoadError, Model, Parts, micros
@@ -22,14 +22,16 @@ UNMEASURED = Curve(10_000.0, 0.0)
 class TensorsModel(Model):
     """One signature of a SavedModel. Its core is the named outputs."""
 
-    def __init__(self, parts: Parts, signature: Signature, engine: SavedModel, engine_name: str) -> None:
+    def __init__(
+        self, parts: Parts, signature: Signature, engine: SavedModel, engine_name: str, decoders: Decoders
+    ) -> None:
         self.signature = signature
         self.baseline = parts.baseline
         self.baseline_document = parts.baseline_document
         self.digest = parts.manifest.model_digest
         self.manifest_digest = parts.manifest.digest
         self.engine_name = engine_name
-        self.decoder = self.tensors = TensorsDecoder(signature)
+        self.decoder = self.tensors = decoders.tensors(signature)
         self.classes = ()
         self.curve = UNMEASURED
         self.offers: Sequence[manifest.Engine] = ()
@@ -54,11 +56,11 @@ class TensorsModel(Model):
         return False
 
 
-def load_tensors(parts: Parts, offer: manifest.Engine) -> Model:
+def load_tensors(parts: Parts, offer: manifest.Engine, decoders: Decoders) -> Model:
     """Load the SavedModel and replay the calls of every signature. Raises LoadError."""
     try:
         engine = SavedModel(parts.manifest, parts.signature.all)
-        models = {one.name: TensorsModel(parts, one, engine, offer.name) for one in parts.signature.all}
+        models = {one.name: TensorsModel(parts, one, engine, offer.name, decoders) for one in parts.signature.all}
         for model in models.values():
             made = calls.of(parts.examples, model.signature.name, model.signature.inputs, model.signature.outputs)
             model.curve = _replayed(model, made, float(parts.examples["tolerance"]))
@@ -79,10 +81,10 @@ def load_tensors(parts: Parts, offer: manifest.Engine) -> Model:
 
 
 def _replayed(model: TensorsModel, made: Sequence[Call], tolerance: float) -> Curve:
-    """What calls cost, which all answer as they did at the import. Raises LoadError."""
+    """The cost of the calls, after each was compared with its answer at the import. Raises LoadError."""
     costs = []
     for call in made:
-        batch = Batch(model.tensors.rows_of(call.inputs), model.decoder.names, columns=call.inputs)
+        batch = model.tensors.batch(call.inputs, None)
         difference = calls.disagreement(call.outputs, model.predict(batch), tolerance)
         if difference is not None:
             text = f"{model.engine_name}: signature {call.signature}: {difference}"

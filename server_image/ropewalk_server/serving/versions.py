@@ -13,12 +13,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ropewalk_contract import reasons, wire
+from ropewalk_contract.documents.status_report import HeldVersion
 from ropewalk_server.log import log
 from ropewalk_server.serving import memory
 from ropewalk_server.serving.crashmarks import CrashMarks
+from ropewalk_server.serving.decoders import Decoders
 from ropewalk_server.serving.model import LoadError, Model, load_from, read_parts
 from ropewalk_server.serving.routes import Route, Routes
 
@@ -50,7 +52,7 @@ class Held:
 
     @property
     def mark(self) -> str:
-        """What is marked while it loads: a death while only the engine changes must not cost the version."""
+        """The mark of its load: a crash while only the engine changes must not cost the version."""
         of = mark_of(self.route, self.retry)
         return of if self.model is None else f"{of} on another engine"
 
@@ -63,12 +65,12 @@ class Held:
 
 
 def mark_of(route: Route, retry: int) -> str:
-    """What names a version's load on disk: a digest may be unknown, a path never is."""
+    """The name of a version's load on disk: a digest may be unknown, a path never is."""
     return f"{route.path} {route.digest} {route.manifest_digest} {retry}"
 
 
 class Versions:
-    """What is loaded, and which version answers requests that name none."""
+    """The loaded versions, and the live one, which answers requests that name none."""
 
     def __init__(
         self,
@@ -76,12 +78,14 @@ class Versions:
         pod: str,
         root: Path,
         marks: CrashMarks,
+        decoders: Decoders,
         headroom: Callable[[], int | None] = memory.headroom,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pod = pod
         self._root = root
         self._marks = marks
+        self._decoders = decoders
         self._headroom = headroom
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="load")
@@ -153,7 +157,7 @@ class Versions:
         return LIVE_TRIES if route.version == routes.live else 1
 
     def _all(self) -> list[Held]:
-        """What is held, by number; a successor after the one whose number it will take."""
+        """All held versions, by number; a successor after the one whose number it will take."""
         found = [held for _, held in sorted(self.held.items())]
         return [*found, self._successor] if self._successor is not None else found
 
@@ -235,7 +239,7 @@ class Versions:
                     f"Version {held.route.version} takes {parts.manifest.loaded_bytes >> 20} MiB, "
                     f"{max(0, available or 0) >> 20} MiB are left below the memory limit",
                 )
-            return load_from(parts, held.engine, self._rows)
+            return load_from(parts, held.engine, self._rows, decoders=self._decoders)
         finally:
             self._marks.clear(mark)
 
@@ -270,20 +274,20 @@ class Versions:
             self.held[number], self._successor = successor, None
             log("info", "version exchanged", version=number, path=successor.route.path)
 
-    def document(self) -> list[dict[str, Any]]:
+    def report(self) -> tuple[HeldVersion, ...]:
         """`versions` of GET /status."""
-        return [
-            {
-                "version": held.route.version,
-                "digest": held.route.digest,
-                "path": held.route.path,
-                "state": held.state,
-                "reason": held.reason,
-                "message": held.message,
-                "engine": "" if held.model is None else held.model.engine_name,
-            }
+        return tuple(
+            HeldVersion(
+                version=held.route.version,
+                digest=held.route.digest,
+                path=held.route.path,
+                state=held.state,
+                reason=held.reason,
+                message=held.message,
+                engine="" if held.model is None else held.model.engine_name,
+            )
             for held in self._all()
-        ]
+        )
 
     def stop(self) -> None:
         """At an orderly stop: no mark may stay for a load that was merely interrupted."""

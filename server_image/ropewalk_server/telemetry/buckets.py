@@ -1,4 +1,4 @@
-"""What is counted of a version: the bucket being filled, and the totals since the process started."""
+"""Counts of a version: the bucket being filled, and the totals since the process started."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ropewalk_model.histograms import Bins, Counter
 from ropewalk_model.windows import Bucket, ClassCounts, add_classes
 from ropewalk_server.log import log
 from ropewalk_server.serving.batch import Batch, concatenate
-from ropewalk_server.telemetry.stage_timing import PROTOCOLS, StageTimes
+from ropewalk_server.serving.types import PROTOCOLS
+from ropewalk_server.telemetry.stage_timing import StageTimes
 
 FLUSH_ROWS = 1024
 FLUSH_BYTES = 4 << 20
@@ -36,7 +37,7 @@ EXPECTED_CODES = (200, 400, 500)
 
 
 class BinSource(Protocol):
-    """What counting needs of the model that answered."""
+    """The part of a model that counting needs."""
 
     @property
     def digest(self) -> str: ...
@@ -50,7 +51,7 @@ class BinSource(Protocol):
 
 @dataclass(frozen=True)
 class RetiredVersion:
-    """The yardstick of a version that may have been let go: labels for its answers come late."""
+    """Bins and classes of a version that may be unloaded already: labels for its answers come late."""
 
     digest: str
     manifest_digest: str

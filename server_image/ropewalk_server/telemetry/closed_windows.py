@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
+from ropewalk_contract.documents.windows_page import head
 from ropewalk_server.log import log
 
-FORMAT_VERSION = 1
 HELD_BYTES = 4 << 20
 PAGE_BYTES = 1 << 20
 PAGE_BUCKETS = 1000
@@ -31,7 +31,7 @@ class ClosedWindows:
 
     @property
     def latest(self) -> int:
-        """Where the latest bucket begins; -1: there is none."""
+        """The start of the latest bucket, seconds since the epoch; -1 without any."""
         return self._buckets[-1][0] if self._buckets else -1
 
     def add(self, start: int, document: dict[str, Any]) -> None:
@@ -64,11 +64,6 @@ class ClosedWindows:
             page += group
             index = end
         more = index < len(buckets)
-        head = {
-            "formatVersion": FORMAT_VERSION,
-            "bucketSeconds": seconds,
-            "through": min(buckets[index][0], through) if more else through,
-            "more": more,
-            "lostBefore": self._lost_before,
-        }
-        return orjson.dumps(head)[:-1] + b',"buckets":[' + b",".join(page) + b"]}"
+        through = min(buckets[index][0], through) if more else through
+        page_head = head(seconds=seconds, through=through, more=more, lost_before=self._lost_before)
+        return orjson.dumps(page_head)[:-1] + b',"buckets":[' + b",".join(page) + b"]}"

@@ -1,4 +1,4 @@
-"""What GET /metrics tells: base units, additive over pods, labels bounded by the versions and bins of this pod.
+"""The metrics of GET /metrics: base units, additive over pods, labels bounded by the versions and bins of this pod.
 
 What is loaded has all its series from the first scrape on, at zero, since a rate does not see a series' first value.
 """
@@ -11,6 +11,7 @@ from itertools import islice
 from ropewalk_server.serving.predictor import Predictor
 from ropewalk_server.telemetry.buckets import LAG_EDGES, LATENCY_EDGES, ROW_EDGES, Totals
 from ropewalk_server.telemetry.exposition import Family
+from ropewalk_server.telemetry.recorder import Recorder
 from ropewalk_server.telemetry.stage_timing import EVERY, STAGE_EDGES
 
 PREFIX = "ropewalk_server_"
@@ -19,13 +20,18 @@ MOST_FEATURES = 50
 the event loop. The operator judges all of them, from /windows."""
 
 
-def render(predictor: Predictor, *, ready: bool) -> bytes:
+def render(predictor: Predictor, recorder: Recorder, *, ready: bool) -> bytes:
     """The document, in Prometheus' text format."""
-    families = [*_process(predictor, ready), *_models(predictor), *_answers(predictor), *_histograms(predictor)]
+    families = [
+        *_process(predictor, recorder, ready),
+        *_models(predictor),
+        *_answers(predictor, recorder),
+        *_histograms(predictor, recorder),
+    ]
     return "".join(family.text for family in families).encode()
 
 
-def _process(predictor: Predictor, ready: bool) -> list[Family]:
+def _process(predictor: Predictor, recorder: Recorder, ready: bool) -> list[Family]:
     model = {"model": predictor.name}
     families = [
         (Family(PREFIX + "ready", "gauge", "1 while predictions are answered."), int(ready)),
@@ -40,7 +46,7 @@ def _process(predictor: Predictor, ready: bool) -> list[Family]:
         (Family(PREFIX + "queue_depth", "gauge", "Requests that no thread has taken yet."), predictor.waiting),
         (
             Family(PREFIX + "feedback_rejected_total", "counter", "Labels with an unknown id or class."),
-            predictor.recorder.feedback_rejected,
+            recorder.feedback_rejected,
         ),
     ]
     for family, value in families:
@@ -66,9 +72,9 @@ def _models(predictor: Predictor) -> list[Family]:
     return [info, loaded, loads]
 
 
-def _totals(predictor: Predictor) -> Iterator[tuple[int, Totals]]:
+def _totals(predictor: Predictor, recorder: Recorder) -> Iterator[tuple[int, Totals]]:
     """Of each version that is loaded or has answered here."""
-    totals = predictor.recorder.totals
+    totals = recorder.totals
     held = predictor.versions.held
     for version in sorted({*totals, *(number for number, one in held.items() if one.model is not None)}):
         model = held[version].model if version in held else None
@@ -78,7 +84,7 @@ def _totals(predictor: Predictor) -> Iterator[tuple[int, Totals]]:
             yield version, Totals.of(model)
 
 
-def _answers(predictor: Predictor) -> list[Family]:
+def _answers(predictor: Predictor, recorder: Recorder) -> list[Family]:
     requests = Family(PREFIX + "requests_total", "counter", "Requests for predictions, by protocol and HTTP status.")
     request_rows = Family(PREFIX + "request_rows", "histogram", "Rows of an answered request.")
     batch_rows = Family(PREFIX + "batch_rows", "histogram", "Rows of an engine's computation, for one request or more.")
@@ -96,8 +102,8 @@ def _answers(predictor: Predictor) -> list[Family]:
         "histogram",
         f"Parts of answered requests: decode, queue, infer, encode. Measured for one request of {EVERY}.",
     )
-    predictor.recorder.settle()
-    for version, totals in _totals(predictor):
+    recorder.settle()
+    for version, totals in _totals(predictor, recorder):
         own = {"model": predictor.name, "version": version}
         for protocol, codes in totals.codes.items():
             for code, count in sorted(codes.items()):
@@ -115,7 +121,7 @@ def _answers(predictor: Predictor) -> list[Family]:
     return [requests, request_rows, batch_rows, computed, computations, labels, lag, seconds, stages]
 
 
-def _histograms(predictor: Predictor) -> list[Family]:
+def _histograms(predictor: Predictor, recorder: Recorder) -> list[Family]:
     """Rows in the bins of the baseline; `bin` is a range, a category, "(other)" or "(missing)", and of sensitive
     features a number."""
     features = Family(
@@ -128,8 +134,8 @@ def _histograms(predictor: Predictor) -> list[Family]:
     monitored = Family(
         PREFIX + "monitor_rows_total", "counter", "Rows by whether the histograms have them: sampled_out under load."
     )
-    for version, totals in _totals(predictor):
-        counted = predictor.recorder.counted(version, totals)
+    for version, totals in _totals(predictor, recorder):
+        counted = recorder.counted(version, totals)
         own = {"model": predictor.name, "version": version}
         left_out.add(own, max(0, len(counted.features) - MOST_FEATURES))
         for name, (names, counts) in islice(counted.features.items(), MOST_FEATURES):

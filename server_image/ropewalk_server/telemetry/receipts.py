@@ -1,4 +1,4 @@
-"""Receipts: what a prediction's id says, so that any replica can count a label for the version that answered.
+"""Receipts: signed ids of predictions, by which any replica can count a label for the version that answered.
 
 There are some only where a key is mounted (`/ropewalk/feedback/key`, of `spec.monitor.feedback`): without one anybody
 could make them up; and only for classes: no label of a value or a tensor is counted. An answer of at most 100 rows has
@@ -35,6 +35,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_server.serving.types import Issued
+
 RECEIPT = b"ropewalk-prediction-id"
 """The header of an answer that bears its id."""
 REQUEST, BODY = b"ropewalk-receipts", b"body"
@@ -49,9 +51,6 @@ MAX_AGE_SECONDS = 30 * 86400
 _HEAD = struct.Struct(">BBI8sI6sB")
 _SIGNED, _WIDE = 1, 2
 _REMEMBERED = 200_000
-
-Issued = bytes | list[str] | None
-"""What an answer tells of receipts: the id of all of it, a receipt a row, or nothing."""
 
 
 class InvalidReceipt(ValueError):
@@ -94,7 +93,7 @@ class Receipts:
     def issue(
         self, version: int, digest: bytes, core: NDArray[np.float32], classes: int, *, each: bool = False
     ) -> Issued:
-        """What the client of this answer is told; `each`: it wants a receipt a row. `digest` is 32 bytes."""
+        """The receipts of an answer; `each`: one a row. `digest` is the manifest's, 32 bytes."""
         rows = len(core)
         if self._key is None or not classes or (rows > MAX_ROWS and not each):
             return None
@@ -179,5 +178,5 @@ def _text(data: bytes) -> bytes:
 
 
 def mac(key: bytes, body: bytes) -> bytes:
-    """What ends a receipt: nobody can make it without the key."""
+    """The last 16 bytes of a receipt: the key is needed to make them."""
     return hmac.digest(key, body, "sha256")[:16]

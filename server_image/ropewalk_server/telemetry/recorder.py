@@ -1,4 +1,4 @@
-"""Additive counts of what each version answered, in closed, epoch-aligned buckets (one event loop, no locks).
+"""Additive counts of each version's answers, in closed, epoch-aligned buckets (one event loop, no locks).
 
 Answered requests are counted some dozens at a time: alone, between two others, each would take four times as long. It
 is done a fifth of a second later at the most, so that a few of a bucket's last ones may be in the next. Rows are kept
@@ -14,14 +14,14 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_server.serving.batch import Batch
+from ropewalk_server.serving.types import Answered, Loaded
 from ropewalk_server.telemetry.buckets import (
     LAG_EDGES,
     LATENCY_EDGES,
@@ -33,10 +33,6 @@ from ropewalk_server.telemetry.buckets import (
 )
 from ropewalk_server.telemetry.closed_windows import ClosedWindows
 from ropewalk_server.telemetry.deferred_text import DeferredText
-from ropewalk_server.telemetry.stage_timing import Times
-
-if TYPE_CHECKING:
-    from ropewalk_server.serving.predictor import Loaded
 
 ROWS_A_SECOND = 20_000
 """Above this rate rows are sampled."""
@@ -48,20 +44,6 @@ TOGETHER = 64
 
 LARGE = 64 * 1024
 """Bytes of the rows of a request that is counted at once: sixty-four of 4 MiB would wait otherwise."""
-
-
-class Answered(NamedTuple):
-    """A request that was answered with predictions, at `ended` by time.perf_counter(); or several that were answered
-    together, with so many rows each."""
-
-    loaded: Loaded
-    times: Times
-    ended: float
-    batch: Batch
-    core: NDArray[np.float32]
-    computed: int
-    """Rows of the engine's computation; 0 if another request counts it."""
-    counts: Sequence[int] = ()
 
 
 class Recorder:

@@ -1,13 +1,12 @@
-"""By what requests are told apart: the protocol they came in, and where their time goes."""
+"""Stages of a request and their times."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from itertools import pairwise
-from typing import NamedTuple
 
-REST_V1, REST_V2, GRPC_TFS, GRPC_OIP = PROTOCOLS = ("rest_v1", "rest_v2", "grpc_tfs", "grpc_oip")
-"""TensorFlow Serving's and the Open Inference Protocol, over HTTP and gRPC."""
+from ropewalk_server.serving.types import Times
+
 STAGES = ("decode", "queue", "infer", "encode")
 STAGE_EDGES = (
     0.000001, 0.0000025, 0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
@@ -16,16 +15,6 @@ STAGE_EDGES = (
 """Upper bounds in seconds; one more count follows for what is slower. Cheap stages take microseconds."""
 EVERY = 16
 """One request of so many is broken down: all of them would cost a tenth of the cheapest request."""
-
-
-class Times(NamedTuple):
-    """time.perf_counter() of a request, or of those that were answered together: heads were there, rows were decoded,
-    an engine took them, it was done."""
-
-    began: float
-    decoded: float
-    taken: float
-    computed: float
 
 
 class StageTimes:

@@ -1,4 +1,4 @@
-"""Bodies on their way in: what they take of the memory that all connections of a port share.
+"""Bodies that arrive, and their part of the memory that all connections of a port share.
 
 Where that is full, a connection still has SHARE_BYTES: a few clients with large bodies, finished or not, cannot keep
 the small requests of all others out. So a port holds max_buffered_bytes, and SHARE_BYTES for each connection, at most.
@@ -15,14 +15,14 @@ JOINED_BYTES = 4096
 
 
 class Port(Protocol):
-    """What connections have in common; `buffered` is the sum of what their shares hold."""
+    """The state that the connections of a port share; `buffered` is the sum of the bytes in their shares."""
 
     limits: Limits
     buffered: int
 
 
 class Share:
-    """What one connection holds: bodies that arrive, wait, or are being answered."""
+    """The bytes of one connection: bodies that arrive, wait, or are being answered."""
 
     __slots__ = ("_port", "held")
 

@@ -1,15 +1,16 @@
-"""What one client may ask of the server, so that no request can take it from the others."""
+"""Bounds on each client, so that no request can take the server from the others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from ropewalk_contract.documents.routes import RequestLimits
 
 REASONS = (
     "body_bytes", "buffered_bytes", "concurrency", "connections", "content_encoding", "deadline", "flood", "forbidden",
     "header_bytes", "json_depth", "malformed", "receive_time", "rows", "streams", "unauthenticated", "unauthorized",
 )  # fmt: skip
-"""Why something is turned away: the values of `reason` of ropewalk_server_rejected_total, each there from the start."""
+"""Reasons of a refusal: the values of `reason` of ropewalk_server_rejected_total, each there from the start."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,6 @@ class Limits:
         return max(64 * 1024 * 1024, 4 * self.max_body_bytes)
 
     @staticmethod
-    def from_document(document: dict[str, Any]) -> Limits:
-        """Read `limits` of routes.json; absent keys keep their defaults. Raises ValueError."""
-        default = Limits()
-        found = Limits(
-            max_body_bytes=int(document.get("maxBodyBytes", default.max_body_bytes)),
-            max_rows=int(document.get("maxRows", default.max_rows)),
-            deadline_seconds=float(document.get("deadlineSeconds", default.deadline_seconds)),
-            max_concurrency=int(document.get("maxConcurrency", default.max_concurrency)),
-        )
-        if min(found.max_body_bytes, found.max_rows, found.max_concurrency) < 1 or found.deadline_seconds <= 0:
-            raise ValueError("limits must be positive")
-        return found
+    def of(limits: RequestLimits) -> Limits:
+        """The limits that routes ask for, with this server's own."""
+        return Limits(limits.max_body_bytes, limits.max_rows, limits.deadline_seconds, limits.max_concurrency)

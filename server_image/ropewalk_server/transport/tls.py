@@ -1,4 +1,4 @@
-"""TLS connections until hands are shaken.
+"""TLS connections until the end of their handshake.
 
 asyncio's own TLS servers make a connection known only after that: clients that never come so far would be in no limit.
 """
@@ -19,7 +19,7 @@ HANDSHAKE_SECONDS = 10.0
 
 
 class Port(Protocol):
-    """What connections have in common."""
+    """The state that the connections of a port share."""
 
     limits: Limits
     rejected: Callable[[str], None]

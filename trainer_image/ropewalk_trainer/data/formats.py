@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from ropewalk_contract import reasons
-from ropewalk_model import jpeg
-from ropewalk_trainer import lazy_imports
+from ropewalk_model import pictures
 from ropewalk_trainer.errors import DataError
 
 RawColumn = Any
@@ -152,9 +151,8 @@ def _json_object(line: bytes) -> dict[str, Any] | None:
 def read_image_folder(files: Iterable[File], wanted: Sequence[str], context: Mapping[str, Any]) -> Raw:
     """PNG and JPEG files whose folder's name is their class. `context`: image and label columns, shape.
 
-    JPEG is decoded as the server does it: TensorFlow's own decoder differs by up to 5 of 255 levels.
+    They are decoded as the server does it; a file that the server would refuse is broken here.
     """
-    tf = lazy_imports.tensorflow()
     raw = Raw()
     images: list[Any] = []
     labels: list[Any] = []
@@ -164,11 +162,8 @@ def read_image_folder(files: Iterable[File], wanted: Sequence[str], context: Map
             raw.broken.append(parts[-1])
             continue
         try:
-            if file.data.startswith(jpeg.MAGIC):
-                pixels = jpeg.decode(file.data, context["shape"])
-            else:
-                pixels = tf.io.decode_image(file.data, channels=context["shape"][-1], expand_animations=False).numpy()
-        except (ValueError, tf.errors.InvalidArgumentError):
+            pixels = pictures.decode(file.data, context["shape"])
+        except ValueError:
             raw.broken.append(parts[-1])
             continue
         images.append(pixels)

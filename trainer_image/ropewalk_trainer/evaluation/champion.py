@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract.documents.run import Champion
 from ropewalk_model import manifest
 from ropewalk_model.engines.interface import IDS, Arrays, X
 from ropewalk_model.features import Columns, Encoder
@@ -16,7 +17,6 @@ from ropewalk_model.signature import NUMPY_DTYPES, Signature
 from ropewalk_trainer.data.table import Table
 from ropewalk_trainer.errors import PASSED_ON
 from ropewalk_trainer.publishing import compiled
-from ropewalk_trainer.run_document import Champion
 from ropewalk_trainer.store import layout
 from ropewalk_trainer.training.trained_model import ROWS_AT_ONCE
 

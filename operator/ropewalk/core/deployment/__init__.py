@@ -1,6 +1,5 @@
 """Decisions about serving: what pods, which version, how it changes, and what the traffic says."""
 
-from .plan import plan
-from .reads import peers, related, scrapes
+from .case import Case
 
-__all__ = ["peers", "plan", "related", "scrapes"]
+__all__ = ["Case"]

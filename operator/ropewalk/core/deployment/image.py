@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ropewalk_contract.api import conditions as api
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..conditions import find
 from ..plan import Config, Json, Observed, Peers
@@ -17,7 +18,6 @@ from .observe.pods import Pod
 from .state import DeploymentState
 from .target import Target
 from .versions import get
-from .wishes import Wishes
 
 AT_A_TIME = 3
 TENSORFLOW = "TensorFlow"
@@ -32,16 +32,16 @@ class Choice:
     waiting: str = ""
 
 
-def needs_tensorflow(wanted: Wishes, aim: Target, remembered: DeploymentState) -> bool:
+def needs_tensorflow(resource: ModelDeployment, aim: Target, remembered: DeploymentState) -> bool:
     """Whether the user, the wanted version or the one that answers has no other engine than TensorFlow."""
-    if wanted.engine != "Auto":
-        return wanted.engine == TENSORFLOW
+    if resource.spec.serving.engine != "Auto":
+        return resource.spec.serving.engine == TENSORFLOW
     answering = remembered.live is not None and remembered.live.engine == TENSORFLOW
     return aim.engines == (TENSORFLOW,) or answering
 
 
 def choose(
-    wanted: Wishes,
+    resource: ModelDeployment,
     aim: Target,
     remembered: DeploymentState,
     pods: Sequence[Pod],
@@ -51,20 +51,22 @@ def choose(
     """The image. A lost status is recovered from the Deployment; another flavour of today's image is no upgrade, and
     neither is a better image for pods that never answered."""
     config = observed.config
-    tensorflow = needs_tensorflow(wanted, aim, remembered) and config.server_tf_image
+    tensorflow = needs_tensorflow(resource, aim, remembered) and config.server_tf_image
     today = config.server_tf_image if tensorflow else config.server_image
     pinned = remembered.server_image
     if not pinned:
         return Choice(image_of(deployment) or today)
     if pinned in config.server_images or not (remembered.live or any(pod.ready for pod in pods)):
         return Choice(today)
-    turn = _turn(wanted, observed)
+    turn = _turn(resource, observed)
     return Choice(today) if turn == "" else Choice(pinned, f"the server image {today} waits: {turn}")
 
 
-def held_back(aim: Target, wanted: Wishes, remembered: DeploymentState, pods: Sequence[Pod], config: Config) -> Target:
+def held_back(
+    aim: Target, resource: ModelDeployment, remembered: DeploymentState, pods: Sequence[Pod], config: Config
+) -> Target:
     """The target, or why it is not tried yet: no pod may load what only another flavour of the image can."""
-    if not needs_tensorflow(wanted, aim, remembered):
+    if not needs_tensorflow(resource, aim, remembered):
         return aim
     if not config.server_tf_image:
         text = "only the engine TensorFlow can serve this; start the operator with --server-tf-image"
@@ -91,7 +93,7 @@ def peers(owner: Json, config: Config) -> Peers | None:
     return Peers("ModelDeployment", everywhere=True) if pinned and pinned not in config.server_images else None
 
 
-def _turn(wanted: Wishes, observed: Observed) -> str:
+def _turn(resource: ModelDeployment, observed: Observed) -> str:
     """Why it is not this deployment's turn to move; empty if it is."""
     if observed.peers is None:
         return "the other ModelDeployments could not be read"
@@ -103,7 +105,7 @@ def _turn(wanted: Wishes, observed: Observed) -> str:
         for peer in observed.peers
         if get(peer, "status", "live") and get(peer, "status", "serverImage") not in today and _moves(peer)
     )
-    me = f"{wanted.namespace}/{wanted.name}"
+    me = f"{resource.metadata.namespace}/{resource.metadata.name}"
     before_me = behind.index(me) if me in behind else len(behind)
     if len(unsettled) + before_me < AT_A_TIME:
         return ""

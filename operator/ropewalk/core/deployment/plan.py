@@ -11,23 +11,23 @@ from dataclasses import replace
 from datetime import datetime
 
 from ropewalk_contract.api import conditions as api
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..conditions import Condition, clip, find, set_conditions
 from ..names import digest
-from ..plan import Json, Observed, Plan
+from ..plan import Json, Observed, Plan, Requeue
 from . import image
 from . import target as targets
-from . import wishes as wish
 from .children import effects as children
 from .children import routes_configmap, workload
 from .importing import step as imports
 from .monitoring import verdicts
 from .observe import pods, totals_configmap, unavailable_reason
 from .observe.pods import Pod
+from .observe.totals_configmap import StoredTotals
 from .observe.windows import observe
 from .rollout import machine, nudges, waiting
 from .state import DeploymentState
-from .state import read as read_state
 from .status import document as status
 from .status import transitions
 from .status.inputs import StatusInputs
@@ -51,41 +51,38 @@ LONG = 15.0
 NEEDED = frozenset({"Pod", "ConfigMap", "Deployment"})
 
 
-def plan(observed: Observed, now: datetime) -> Plan:
-    """The plan for a ModelDeployment. A spec that cannot be honoured stalls it; what serves goes on serving."""
+def plan(
+    resource: ModelDeployment, remembered: DeploymentState, stored: StoredTotals, observed: Observed, now: datetime
+) -> Plan:
+    """The plan for a ModelDeployment; `remembered` is what its status holds, `stored` what its ConfigMaps hold."""
     owner = observed.owner
-    try:
-        wanted = wish.read(owner)
-    except (ValueError, TypeError, AttributeError) as error:
-        return _invalid(owner, str(error), now)
     if observed.unknown & NEEDED:
-        return Plan(requeue_after=SLOW)
-    told = routes_configmap.observed_routes(children.child(observed, "ConfigMap", workload.routes_name(wanted)))
-    remembered = read_state(owner, told)
-    fleet_now = pods.pods(wanted, observed.children, observed.scrapes)
-    aim = targets.wanted(wanted, observed)
+        return Plan(requeue=(Requeue(SLOW, "children could not be listed"),))
+    told = routes_configmap.observed_routes(children.child(observed, "ConfigMap", workload.routes_name(resource)))
+    remembered = remembered.recovered(told)
+    fleet_now = pods.pods(resource, observed.children, observed.scrapes)
+    aim = targets.wanted(resource, observed)
     remembered = remembered.forgiving(aim.version, aim.since)
-    on_one_node = _one_node(observed, wanted, _held(remembered))
-    importing = imports.step(wanted, aim, observed, fleet_now, one_node=on_one_node, now=now)
+    on_one_node = _one_node(observed, resource, _held(remembered))
+    importing = imports.step(resource, aim, observed, fleet_now, one_node=on_one_node, now=now)
     aim = importing.target
-    deployment = children.child(observed, "Deployment", workload.server_name(wanted))
-    chosen = image.choose(wanted, aim, remembered, fleet_now, deployment, observed)
-    aim = image.held_back(aim, wanted, remembered, fleet_now, observed.config)
-    replicas = children.replicas(observed, wanted)
+    deployment = children.child(observed, "Deployment", workload.server_name(resource))
+    chosen = image.choose(resource, aim, remembered, fleet_now, deployment, observed)
+    aim = image.held_back(aim, resource, remembered, fleet_now, observed.config)
+    replicas = children.replicas(observed, resource)
     arrived = imports.arrived(remembered, aim, importing.record, fleet_now, now)
     if importing.given_up and arrived.candidate is not None and arrived.routes is not None:
         arrived = machine.without_candidate(arrived, arrived.routes, now)
     step = machine.advance(arrived, aim, fleet_now, replicas, now)
-    after = _told_anew(step.state, remembered, wanted, told, now)
-    stored = totals_configmap.read(wanted.name, observed.children)
-    judged = verdicts.judged(after, wanted.monitoring)
-    seen = observe(fleet_now, observed.scrapes, stored, after.live, wanted.monitoring, judged, now)
-    after = verdicts.remember(after, seen, wanted.monitoring, now)
+    after = _told_anew(step.state, remembered, resource, told, now)
+    judged = verdicts.judged(after, resource.spec.monitor)
+    seen = observe(fleet_now, observed.scrapes, stored, after.live, resource.spec.monitor, judged, now)
+    after = verdicts.remember(after, seen, resource.spec.monitor, now)
     held = _held(remembered)
-    one_node = _one_node(observed, wanted, held)
+    one_node = _one_node(observed, resource, held)
     blocked = _blocked(observed, held)
     inputs = StatusInputs(
-        wishes=wanted,
+        resource=resource,
         state=after,
         target=aim,
         pods=fleet_now,
@@ -99,7 +96,9 @@ def plan(observed: Observed, now: datetime) -> Plan:
         silent=waiting.silent(fleet_now, now),
         imported=importing.record,
         importing=imports.words(importing),
-        scaling=unavailable_reason.of_autoscaler(observed.related.get(workload.autoscaler_ref(wanted.name)), now),
+        scaling=unavailable_reason.of_autoscaler(
+            observed.related.get(workload.autoscaler_ref(resource.metadata.name)), now
+        ),
     )
     document = status.document(owner, inputs, now)
     events = (*importing.events, *step.events, *transitions.events(owner.get("status") or {}, document))
@@ -107,50 +106,54 @@ def plan(observed: Observed, now: datetime) -> Plan:
     told_anew = remembered.routes is None or after.routes is None or after.routes.revision != remembered.routes.revision
     if after.routes is None or told_anew or new_image or importing.begun:
         rest = SLOW if aim.reason == targets.UNREADABLE else MINUTE
-        return Plan(status=document, events=events, requeue_after=0.0 if after.routes else rest)
-    more = totals_configmap.bodies(wanted, after.live, stored, seen.baseline_document, seen.totals)
+        again = Requeue(0.0, "a decision was recorded") if after.routes else Requeue(rest, "there is no version yet")
+        return Plan(status=document, events=events, requeue=(again,))
+    more = totals_configmap.bodies(resource, after.live, stored, seen.baseline_document, seen.totals)
     claims = {version.claim for version in held}
     idle = importing.record is not None and after.live is None
     stood = (owner.get("status") or {}).get("conditions")
     given_up = waiting.given_up(stood, fleet_now, now) if after.candidate is not None else frozenset()
     effects = [
-        *children.effects(observed, wanted, after.routes, chosen.image, claims, one_node, more, idle=idle),
+        *children.effects(observed, resource, after.routes, chosen.image, claims, one_node, more, idle=idle),
         *nudges.effects(fleet_now, after.routes, told, replicas, now, given_up),
         *importing.effects,
     ]
-    delays = [_again(wanted.uid, after, fleet_now, replicas, now), imports.requeue(importing, now)]
+    requeue = [*_again(resource.metadata.uid, after, fleet_now, replicas, now), *imports.requeue(importing, now)]
     if after.live is not None and any(pod.leaves_by is not None and pod.leaves_by > now for pod in fleet_now):
-        delays.append(LEAVING)
+        requeue.append(Requeue(LEAVING, "a pod that is deleted reports its last counts"))
     if {version.claim for version in _held(after)} != claims:
-        delays.append(0.0)  # pods follow what is stored, and the write of status wakes nobody
+        # Pods follow what is stored, and the write of status wakes nobody.
+        requeue.append(Requeue(0.0, "the claims of the pods change"))
     if chosen.waiting:
-        delays.append(WAITS_FOR_ITS_TURN)
+        requeue.append(Requeue(WAITS_FOR_ITS_TURN, "waits for its turn to take the new image"))
     if aim.reason == targets.UNREADABLE:
-        delays.append(SLOW)
-    delay = min((one for one in delays if one is not None), default=None)
-    return Plan(tuple(effects), document, events, delay, asserts_children=True)
+        requeue.append(Requeue(SLOW, "the followed Pipeline could not be read"))
+    return Plan(tuple(effects), document, events, tuple(requeue), asserts_children=True)
 
 
-def _again(uid: str, after: DeploymentState, fleet_now: Sequence[Pod], replicas: int, now: datetime) -> float | None:
+def _again(
+    uid: str, after: DeploymentState, fleet_now: Sequence[Pod], replicas: int, now: datetime
+) -> tuple[Requeue, ...]:
     """Often while pods change versions, less so the longer it takes; once a minute while they serve."""
     if replicas == 0 and not fleet_now:
-        return None
+        return ()
     told, candidate = after.routes, after.candidate
     running = [pod for pod in fleet_now if pod.running]
     behind = told is not None and any(nudges.is_behind(pod, told, now) for pod in running)
     if told is not None and running and (candidate is not None or behind):
         since = max(told.at, candidate.since if candidate else told.at, *(pod.started or told.at for pod in running))
         age = (now - since).total_seconds()
-        return FOLLOW if age < 10 else STARTING if age < 60 else SLOW if age < 600 else LONG
+        pause = FOLLOW if age < 10 else STARTING if age < 60 else SLOW if age < 600 else LONG
+        return (Requeue(pause, "pods take a version"),)
     if running and not any(pod.ready for pod in running):
         young = any(pod.started is None or (now - pod.started).total_seconds() < 60 for pod in running)
-        return STARTING if young else SLOW
+        return (Requeue(STARTING if young else SLOW, "pods start"),)
     spread = int(digest(uid, 4), 16) % 10
-    return MINUTE - now.timestamp() % MINUTE + CLOSED + spread
+    return (Requeue(MINUTE - now.timestamp() % MINUTE + CLOSED + spread, "closed windows of the pods"),)
 
 
 def _told_anew(
-    after: DeploymentState, before: DeploymentState, wanted: wish.Wishes, told: Json | None, now: datetime
+    after: DeploymentState, before: DeploymentState, resource: ModelDeployment, told: Json | None, now: datetime
 ) -> DeploymentState:
     """A revision of their own for limits, engine and bucket length where no other change is under way; and one above
     all that servers may have heard where status is older than the ConfigMap (restored from a backup, for instance)."""
@@ -160,7 +163,7 @@ def _told_anew(
     if heard > before.routes.revision:
         return replace(after, routes=replace(after.routes, revision=heard + 1, at=now))
     settled = after.routes.revision == before.routes.revision == heard
-    if not settled or all(told.get(key) == value for key, value in routes_configmap.settings(wanted).items()):
+    if not settled or all(told.get(key) == value for key, value in routes_configmap.settings(resource).items()):
         return after
     return replace(after, routes=replace(after.routes, revision=heard + 1, at=now))
 
@@ -172,8 +175,8 @@ def _held(remembered: DeploymentState) -> tuple[Version, ...]:
     return (*listed, candidate.version) if candidate is not None else listed
 
 
-def _one_node(observed: Observed, wanted: wish.Wishes, held: Sequence[Version]) -> bool:
-    deployment = children.child(observed, "Deployment", workload.server_name(wanted))
+def _one_node(observed: Observed, resource: ModelDeployment, held: Sequence[Version]) -> bool:
+    deployment = children.child(observed, "Deployment", workload.server_name(resource))
     before = get(deployment, "spec", "template", "spec", "affinity", "podAffinity") is not None
     return targets.one_node({version.claim for version in held}, observed, before)
 
@@ -183,7 +186,8 @@ def _blocked(observed: Observed, held: Sequence[Version]) -> tuple[str, str] | N
     return next((problem for problem in found if problem is not None), None)
 
 
-def _invalid(owner: Json, message: str, now: datetime) -> Plan:
+def invalid(owner: Json, message: str, now: datetime) -> Plan:
+    """The plan for a ModelDeployment whose spec cannot be honoured."""
     before = dict(owner.get("status") or {})
     stood = before.get("conditions") or ()
     generation = int(get(owner, "metadata", "generation") or 0)

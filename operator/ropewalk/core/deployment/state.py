@@ -76,6 +76,10 @@ class DeploymentState:
     forgiven: bool = False
     """Something failed and is to be tried again: servers have yet to be told so."""
 
+    def recovered(self, routes_map: Json | None) -> DeploymentState:
+        """With the routes of the routes' ConfigMap `routes_map` (parsed) where status was lost."""
+        return self if self.routes is not None else replace(self, routes=_recovered(routes_map))
+
     def is_quarantined(self, version: Version | None) -> Json | None:
         """The entry under which a version failed, if it did."""
         if version is None:
@@ -114,17 +118,16 @@ def _matches(entry: Json, version: Version) -> bool:
     return bool(entry.get("version") == version.number)
 
 
-def read(owner: Json, routes_map: Json | None) -> DeploymentState:
-    """The memory in an owner's status; a lost one is recovered from the routes' ConfigMap `routes_map` (parsed)."""
+def read(owner: Json) -> DeploymentState:
+    """The state in an owner's status."""
     status = owner.get("status")
     status = status if isinstance(status, dict) else {}
     generation = int(get(owner, "metadata", "generation") or 0)
-    routes = _routes(status.get("routes")) or _recovered(routes_map)
     quarantined = _documents(status.get("quarantined"))
     same_spec = status.get("observedGeneration") == generation
     return DeploymentState(
         generation=int(status.get("observedGeneration") or 0),
-        routes=routes,
+        routes=_routes(status.get("routes")),
         live=_live(status.get("live")),
         candidate=_candidate(status.get("candidate")),
         # An edit of the spec is a person's word that things have changed: every version gets another chance.

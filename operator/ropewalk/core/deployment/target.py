@@ -11,11 +11,11 @@ from typing import Any
 
 from ropewalk_contract import wire
 from ropewalk_contract.api import conditions as api
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..conditions import parse_timestamp
 from ..plan import Json, Observed, Ref
 from .versions import Version, below, get, number_in
-from .wishes import Wishes
 
 CLAIM_NOT_FOUND = api.CLAIM_NOT_FOUND
 CLAIM_ONE_POD = api.CLAIM_READ_WRITE_ONCE_POD
@@ -47,24 +47,30 @@ def claim_ref(name: str) -> Ref:
     return Ref("v1", "PersistentVolumeClaim", name)
 
 
-def wanted(wishes: Wishes, observed: Observed) -> Target:
+def wanted(resource: ModelDeployment, observed: Observed) -> Target:
     """What the spec asks for, as far as it can be told now."""
-    if wishes.uri:
-        document = {"version": number_in(wishes.uri), "uri": wishes.uri, "manifestDigest": wishes.digest}
+    if resource.spec.model.uri:
+        document = {
+            "version": number_in(resource.spec.model.uri),
+            "uri": resource.spec.model.uri,
+            "manifestDigest": resource.spec.model.digest,
+        }
         version = Version.from_document(document)
         if version is None:
-            message = f"spec.model.uri {wishes.uri} does not name a directory of a claim (pvc://CLAIM/PATH)"
+            message = (
+                f"spec.model.uri {resource.spec.model.uri} does not name a directory of a claim (pvc://CLAIM/PATH)"
+            )
             return Target(None, api.INVALID_SPEC, message, final=True)
         return Target(version)
-    ref = pipeline_ref(str(wishes.pipeline))
+    ref = pipeline_ref(str(resource.spec.model.pipeline))
     if ref not in observed.related:
         return Target(None, UNREADABLE, f"pipeline {ref.name} could not be read; this is tried again")
     pipeline = observed.related[ref]
     if pipeline is None:
-        message = f"pipeline {ref.name} does not exist in namespace {wishes.namespace}"
+        message = f"pipeline {ref.name} does not exist in namespace {resource.metadata.namespace}"
         return Target(None, api.PIPELINE_NOT_FOUND, message)
-    if wishes.pinned is not None:
-        return _pinned(wishes, pipeline, wishes.pinned)
+    if resource.spec.model.version is not None:
+        return _pinned(resource, pipeline, resource.spec.model.version)
     champion = get(pipeline, "status", "champion")
     version = Version.from_document(champion)
     if version is None:
@@ -78,25 +84,25 @@ def _engines(entry: object) -> tuple[str, ...]:
     return tuple(str(one) for one in found) if isinstance(found, (list, tuple)) else ()
 
 
-def _pinned(wishes: Wishes, pipeline: Json, number: int) -> Target:
+def _pinned(resource: ModelDeployment, pipeline: Json, number: int) -> Target:
     known = [get(pipeline, "status", "champion"), *_list(pipeline, "history")]
     for entry in known:
         if get(entry, "version") == number and get(entry, "digest"):
-            version = Version.from_document({**entry, "uri": entry.get("uri") or _uri(wishes, pipeline, number)})
+            version = Version.from_document({**entry, "uri": entry.get("uri") or _uri(resource, pipeline, number)})
             if version is not None:
                 return Target(version, engines=_engines(entry))
     # An older version than status remembers: its place follows from its number; nothing but its own manifest
     # vouches for it.
-    version = Version.from_document({"version": number, "uri": _uri(wishes, pipeline, number)})
+    version = Version.from_document({"version": number, "uri": _uri(resource, pipeline, number)})
     if version is None:
-        message = f"pipeline {wishes.pipeline} keeps its artifacts at no claim that can be mounted"
+        message = f"pipeline {resource.spec.model.pipeline} keeps its artifacts at no claim that can be mounted"
         return Target(None, api.VERSION_NOT_FOUND, message)
     return Target(version)
 
 
-def _uri(wishes: Wishes, pipeline: Json, number: int) -> str:
+def _uri(resource: ModelDeployment, pipeline: Json, number: int) -> str:
     root = str(get(pipeline, "spec", "artifacts", "uri") or "")
-    return below(root, wishes.namespace, str(wishes.pipeline), "models", str(number))
+    return below(root, resource.metadata.namespace, str(resource.spec.model.pipeline), "models", str(number))
 
 
 def _list(pipeline: Json, field: str) -> list[Any]:

@@ -1,6 +1,5 @@
-"""Decisions about runs: when one starts, what becomes of its attempts, who holds the title."""
+"""Decisions about runs: when one starts, what becomes of its attempts, which version is the champion."""
 
-from .plan import plan
-from .reads import peers, related, scrapes
+from .case import Case
 
-__all__ = ["peers", "plan", "related", "scrapes"]
+__all__ = ["Case"]

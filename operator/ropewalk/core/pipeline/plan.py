@@ -10,9 +10,7 @@ import json
 from dataclasses import replace
 from datetime import datetime
 
-from pydantic import ValidationError
-
-from ropewalk_contract import reasons
+from ropewalk_contract import reasons, wire
 from ropewalk_contract.api.pipeline import PipelineSpec
 from ropewalk_contract.documents.results import TrainResult
 
@@ -21,41 +19,33 @@ from ..conditions import clip
 from ..jobs.observed import Attempt, attempt, works
 from ..jobs.termination_message import document
 from ..jobs.waits import Waiting, named
-from ..objects import helper_job_of, metadata, name_of, of_kind, owned, run_of
-from ..plan import Create, Delete, Effect, Event, Json, Observed, Plan, Ref
+from ..objects import metadata, name_of, of_kind, owned, run_of
+from ..plan import Create, Effect, Event, Json, Observed, Plan, Requeue
 from . import status
 from .helper_jobs import work
 from .helper_jobs.record import RECOVER, SWEEP, HelperJob
 from .parts import job, planner
-from .reads import PROGRESS
-from .run import attempts, champion, outcome, stages
+from .run import attempts, champion, leftovers, outcome, stages
 from .run.attempts import Failure, Success
-from .state import FAILED, PENDING, RETRYING, RUNNING, STARTING, PipelineState, Run, read
+from .state import FAILED, PENDING, RETRYING, RUNNING, STARTING, PipelineState, Run
 from .triggers import chain
 
 FOLLOW = 1.0
 """Seconds between two looks at a run's progress; what ends a container comes as an event, at once."""
 WAIT = 5.0
 WATCH_DRIFT = 60.0
-KEEP_RUNS = 2
-"""Jobs and ConfigMaps of so many runs stay, the newest included."""
 NEEDED = frozenset({"Job", "Pod", "ConfigMap"})
 
 
-def plan(observed: Observed, now: datetime) -> Plan:
-    """The plan for a Pipeline. An unreadable spec stalls it; nothing that runs is touched then."""
+def plan(spec: PipelineSpec, state: PipelineState, observed: Observed, now: datetime) -> Plan:
+    """The plan for a Pipeline; `state` is what its status holds."""
     owner = observed.owner
-    try:
-        spec = PipelineSpec.model_validate(owner.get("spec") or {})
-    except ValidationError as error:
-        stalled = status.of_invalid_spec(owner, error, now)
-        return Plan(status=stalled if stalled != (owner.get("status") or {}) else None)
-    state, events = chain.settled_schedule(spec, read(owner.get("status") or {}), now)
+    state, events = chain.settled_schedule(spec, state, now)
     state, more = outcome.promoted_by_hand(owner, state, now)
     state, lost = champion.champion_fallback(owner, state, observed.peers or (), now)
     pass_ = _Pass(observed, owner, spec, state, now, [*events, *more, *lost])
     if observed.unknown & NEEDED:
-        return Plan(requeue_after=WAIT)
+        return Plan(requeue=(Requeue(WAIT, "children could not be listed"),))
     if state.run is not None and state.run.active:
         return pass_.follow(state.run)
     if state.helper_job is not None and state.helper_job.active:
@@ -80,12 +70,16 @@ class _Pass:
         self.hash = planner.spec_hash(spec)
         self.children = owned(owner, observed.children)
 
-    def plan(self, effects: tuple[Effect, ...] = (), requeue: float | None = None) -> Plan:
-        """The plan with the ledger as it now stands."""
+    def plan(self, effects: tuple[Effect, ...] = (), *requeue: Requeue) -> Plan:
+        """The plan with the state as it now stands."""
         problem = planner.problem(self.spec) or chain.schedule_problem(self.spec)
         document = status.document(self.owner, self.spec, self.state, problem, self.now)
         changed = document != (self.owner.get("status") or {})
         return Plan(effects, document if changed else None, tuple(self.events), requeue)
+
+    def again(self, why: str, seconds: float = 0.0) -> Plan:
+        """The plan with the state as it now stands and no effects; another pass follows, at once by default."""
+        return self.plan((), Requeue(seconds, why))
 
     # --- no run in flight --------------------------------------------------------------------------------------------
 
@@ -94,23 +88,23 @@ class _Pass:
 
         What still works is stopped first: a helper job may not run beside a trainer.
         """
-        stop = self._leftovers()
+        stop = leftovers.stopped(self.children)
         if stop:
-            return self.plan(stop, 0.0)
+            return self.plan(stop, Requeue(0.0, "Jobs of another run were stopped"))
         if work.recover_is_due(self.owner, self.state, self.now):
             self.state = work.begun(self.state, RECOVER, self.children, self.now)
-            return self.plan(requeue=0.0)
+            return self.again("a Recover was recorded")
         wait = work.waits(self.owner, self.state, self.now)
         if wait is not None:
-            return self.plan(requeue=wait)
+            return self.again("a failed Recover is tried again", wait)
         trigger = self._trigger()
         if trigger is None and work.next_sweep(self.spec, self.state, self.now) == self.now:
             if any(run_of(pod) and works(pod) for pod in of_kind(self.children, "Pod")):
-                return self.plan(requeue=WAIT)
+                return self.again("a pod of a run still works", WAIT)
             self.state = work.begun(self.state, SWEEP, self.children, self.now)
-            return self.plan(requeue=0.0)
+            return self.again("a Sweep was recorded")
         if trigger is None:
-            return self.plan(self._sweep(), self._rest())
+            return self.plan(leftovers.swept(self.state, self.children), *self._rest())
         run = Run(
             id=self._next_id(),
             generation=int(metadata(self.owner).get("generation") or 0),
@@ -122,7 +116,7 @@ class _Pass:
         self.state = replace(trigger.handled, run=run)
         text = f"run {run.id} of {name_of(self.owner)}: {run.trigger}, {run.reason}"
         self.events.append(Event("Normal", reasons.RUN_STARTED, text))
-        return self.plan(requeue=0.0)
+        return self.again("a run was recorded")
 
     def _trigger(self) -> chain.Trigger | None:
         if planner.problem(self.spec):
@@ -134,44 +128,25 @@ class _Pass:
         left = (c for kind in ("Job", "ConfigMap") for c in of_kind(self.children, kind))
         return max([self.state.next_run_id, *(run_of(child) + 1 for child in left)])
 
-    def _rest(self) -> float | None:
-        times = [WAIT] if self.observed.peers is None else []  # What they refuse is told by one event each.
+    def _rest(self) -> list[Requeue]:
+        found = []
+        if self.observed.peers is None:  # A version that they refuse is reported by one event each.
+            found.append(Requeue(WAIT, "ModelDeployments could not be listed"))
         if self.state.next_schedule is not None:
-            times.append(max(0.0, (self.state.next_schedule - self.now).total_seconds()))
+            found.append(Requeue(max(0.0, (self.state.next_schedule - self.now).total_seconds()), "schedule"))
         if self.spec.triggers.drift is not None and not self.spec.suspend:
-            times.append(WATCH_DRIFT)
+            found.append(Requeue(WATCH_DRIFT, "drift of ModelDeployments"))
         sweep = work.next_sweep(self.spec, self.state, self.now)
         if sweep is not None:
-            times.append((sweep - self.now).total_seconds())
-        return min(times, default=None)
-
-    def _leftovers(self, wanted: str = "") -> tuple[Effect, ...]:
-        """Delete the Jobs that still work although they are not the `wanted` one: given up, or out of time."""
-        found = (attempt(self.children, name_of(child)) for child in of_kind(self.children, "Job"))
-        return tuple(
-            Delete(Ref("batch/v1", "Job", a.name), a.uid)
-            for a in found
-            if a and a.name != wanted and a.active and not a.deleting and not (a.pod and a.pod.finished)
-        )
-
-    def _sweep(self) -> tuple[Effect, ...]:
-        """Delete the Jobs and ConfigMaps of runs that are long over; the record of them lies in the store."""
-        oldest = self.state.run.id - KEEP_RUNS + 1 if self.state.run else 0
-        last = self.state.helper_job.id if self.state.helper_job else 0
-        return tuple(
-            Delete(Ref(str(child["apiVersion"]), kind, name_of(child)), str(metadata(child).get("uid", "")))
-            for kind in ("Job", "ConfigMap")
-            for child in of_kind(self.children, kind)
-            if (0 < run_of(child) < oldest or 0 < helper_job_of(child) < last)
-            and "deletionTimestamp" not in metadata(child)
-        )
+            found.append(Requeue((sweep - self.now).total_seconds(), "next Sweep"))
+        return found
 
     # --- a helper job in flight ---------------------------------------------------------------------------------------
 
     def follow_helper_job(self, helper_job: HelperJob) -> Plan:
         """Make its Job, which follows from the record; then wait for its word."""
         if self.observed.peers is None:
-            return self.plan(requeue=WAIT)
+            return self.again("ModelDeployments could not be listed", WAIT)
         name = names.job(str(metadata(self.owner).get("uid", "")), helper_job.id, "errand", 1)
         if not any(name_of(child) == name for child in of_kind(self.children, "Job")):
             content = work.document(self.owner, self.spec, self.state, self.observed.peers, self.now)
@@ -179,13 +154,13 @@ class _Pass:
             there = any(name_of(child) == name_of(config) for child in of_kind(self.children, "ConfigMap"))
             body = job.helper_job(self.owner, self.spec, self.observed.config, name=name, number=helper_job.id)
             made = (Create(body),) if there else (Create(config), Create(body))
-            return self.plan((*self._leftovers(name), *made), WAIT)
+            return self.plan((*leftovers.stopped(self.children, name), *made), Requeue(WAIT, "helper job"))
         found = work.result(self.children, name, helper_job)
         if found is None:
             return self._helper_job_works(helper_job, name)
         self.state, events = work.settled(self.owner, self.spec, self.state, found, self.observed.peers, self.now)
         self.events += events
-        return self.plan(requeue=0.0)
+        return self.again("a helper job ended")
 
     def _helper_job_works(self, helper_job: HelperJob, name: str) -> Plan:
         """Say what its pod waits for. One that waits for what nobody wants any more makes way for another."""
@@ -199,10 +174,10 @@ class _Pass:
         body = job.helper_job(self.owner, self.spec, self.observed.config, name=name, number=helper_job.id)
         if wait is not None and not work.is_for(self.children, body):
             self.state = work.begun(self.state, helper_job.type, self.children, self.now)
-            return self.plan(requeue=0.0)
+            return self.again("another helper job was recorded")
         reason, message = wait or ("", "")
         self.state = replace(self.state, helper_job=replace(helper_job, waiting=reason, message=message))
-        return self.plan(requeue=WAIT)
+        return self.again("helper job", WAIT)
 
     # --- a run in flight ---------------------------------------------------------------------------------------------
 
@@ -222,9 +197,9 @@ class _Pass:
         The state stays what it is until the Job has been seen, so that a Job that the API server refuses is not one
         that has disappeared. The run's plan is frozen before its first Job.
         """
-        stop = self._leftovers(planner.job_name(self.owner, run))
+        stop = leftovers.stopped(self.children, planner.job_name(self.owner, run))
         if run.retry_at is not None and self.now < run.retry_at:
-            return self.plan(stop, (run.retry_at - self.now).total_seconds())
+            return self.plan(stop, Requeue((run.retry_at - self.now).total_seconds(), "pause before a retry"))
         config = planner.config_name(self.owner, run)
         frozen = planner.frozen(self.children, config)
         if frozen is None and run.attempt > 1:
@@ -233,7 +208,7 @@ class _Pass:
         if frozen is None and run.spec_hash != self.hash:  # Edited before anything was made of it: take the new spec.
             generation = int(metadata(self.owner).get("generation") or 0)
             self.state = replace(self.state, run=replace(run, spec_hash=self.hash, generation=generation))
-            return self.plan(requeue=0.0)
+            return self.again("the run takes the edited spec")
         effects: list[Effect] = list(stop)
         if frozen is None:
             body = job.template(self.owner, self.spec, self.observed.config, run=run.id, run_config=config)
@@ -246,7 +221,7 @@ class _Pass:
             body, name=name, attempt=run.attempt, memory_limit=run.memory_limit, tensorflow=run.tensorflow
         )
         effects.append(Create(attempt_body))
-        return self.plan(tuple(effects), 0.0)
+        return self.plan(tuple(effects), Requeue(0.0, "the run's Job was created"))
 
     def _judge(self, run: Run, found: Attempt | None) -> Plan:
         """What has become of the attempt whose Job was created."""
@@ -269,15 +244,18 @@ class _Pass:
                 return self._failed(outcome.superseded(run, verdict, self.now))
             run = replace(run, state=STARTING, waiting=verdict.reason, message=clip(verdict.message, 600))
             self.state = replace(self.state, run=run)
-            return self.plan(requeue=WAIT if verdict.reason else FOLLOW)
+            return self.again(f"the run waits: {verdict.reason}", WAIT) if verdict.reason else self._followed()
         self.state = replace(self.state, run=replace(run, state=RUNNING, waiting="", message=""))
-        return self.plan(requeue=FOLLOW)
+        return self._followed()
+
+    def _followed(self) -> Plan:
+        return self.again("progress of the run", FOLLOW)
 
     def _with_stages(self, run: Run, found: Attempt | None) -> Run:
         pod = found.pod if found else None
         if pod is None:
             return run
-        scraped = self.observed.scrapes.get((pod.name, PROGRESS))
+        scraped = self.observed.scrapes.get((pod.name, wire.PROGRESS_PATH))
         said = TrainResult.read(document(pod.train.message)) if pod.train.state == "terminated" else None
         rows = stages.live(run.stages, pod, said.stages if said else None, scraped.body if scraped else None)
         metrics = said.metrics if said and said.metrics else run.metrics
@@ -287,7 +265,7 @@ class _Pass:
         run = replace(run, stages=stages.ended(run.stages, failed=False))
         self.state, events = outcome.succeeded(self.owner, self.spec, self.state, run, success, self.now)
         self.events += events
-        return self.plan(requeue=0.0)
+        return self.again("the run succeeded")
 
     def _attempt_failed(self, run: Run, failure: Failure) -> Plan:
         """Record it first; what is left of the attempt is stopped in the next pass."""
@@ -306,10 +284,10 @@ class _Pass:
             Event("Warning", reasons.ATTEMPT_FAILED, f"run {run.id}, attempt {run.attempt}: {after.message}")
         )
         self.state = replace(self.state, run=after)
-        return self.plan(requeue=0.0)
+        return self.again("an attempt failed")
 
     def _failed(self, run: Run) -> Plan:
         run = replace(run, waiting="", stages=stages.ended(run.stages, failed=True))
         self.state, events = outcome.failed(self.owner, self.state, run, self.now)
         self.events += events
-        return self.plan(requeue=0.0)
+        return self.again("the run failed")

@@ -70,7 +70,7 @@ def missing_column(spec: TensorSpec, rows: int) -> NDArray[Any]:
 def to_column(spec: TensorSpec, datatype: str, shape: tuple[int, ...], data: NDArray[Any] | list[Any]) -> NDArray[Any]:
     """The column, `[rows]` or `[rows, ...]` as declared; a view of `data` where types agree.
 
-    `data` is as in `tensors.Tensor`. Raises FieldError, or BadRequest for what concerns the whole tensor.
+    `data` is as in `oip_tensors.Tensor`. Raises FieldError, or BadRequest about the whole tensor.
     """
     if datatype not in DATATYPES:
         known = ", ".join(DATATYPES)

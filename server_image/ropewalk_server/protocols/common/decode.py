@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_model import png
 from ropewalk_model.signature import NUMPY_DTYPES, Signature
 from ropewalk_server import native
 from ropewalk_server.protocols.common.columns import FieldError, column
@@ -48,6 +49,8 @@ class Decoder:
         only = self.specs[0] if len(self.specs) == 1 else None
         self._tensor = only if only and only.dtype == "FLOAT" and len(only.shape) > 1 else None
         self.row_reader, self._column_reader = self._readers()
+        if any(spec.dtype == "UINT8" for spec in self.specs):
+            png.load()
 
     def _readers(self) -> tuple[Reader | None, Reader | None]:
         """For requests of numbers only in row form, and for others."""
@@ -72,7 +75,7 @@ class Decoder:
         return None if matrix is None else (self.batch_of(matrix), row_form)
 
     def batch_of(self, numbers: NDArray[np.float32]) -> Batch:
-        """What a reader has found: float32 [rows, *shape]."""
+        """The batch of a reader's numbers: float32 [rows, *shape]."""
         if self._tensor is not None:
             return Batch(len(numbers), self.names, columns={self.names[0]: numbers})
         return Batch(len(numbers), self.names, matrix=numbers)

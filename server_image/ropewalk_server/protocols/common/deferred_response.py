@@ -1,4 +1,6 @@
-"""Answers of models of any tensors: those of many values are written in threads, and the loop answers others meanwhile.
+"""Predictions as answers of a protocol, now or later, and refusals as its errors.
+
+Answers with named tensors of many values are written in threads, and the event loop answers others meanwhile.
 
 A request is counted once: when its answer has been written, or as failed, for the version that it asked.
 """
@@ -13,10 +15,36 @@ from typing import Any, TypeVar, cast
 
 from ropewalk_server.protocols.common.must_offload import MANY
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.predictor import Core, DeferredResponse, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import Issued
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import Core, DeferredResponse, Issued, Loaded, Refused
 
 T = TypeVar("T")
+
+
+def answered(
+    predictor: Predictor,
+    found: Loaded,
+    batch: Batch,
+    began: float,
+    write: Callable[[Core, Issued], T],
+    refuse: Callable[[int, str], T],
+    *,
+    each: bool = False,
+) -> T | asyncio.Future[T]:
+    """As `predictor.predict`, with a Refused turned into an error by `refuse(status, message)`, now or later."""
+    predict = predictor.predict if found.model.signature.task != "Tensors" else partial(predicted, predictor)
+    try:
+        answer = predict(found, batch, began, write, each=each)
+    except Refused as why:
+        return refuse(why.status, str(why))
+    return asyncio.ensure_future(_settled(answer, refuse)) if isinstance(answer, asyncio.Future) else answer
+
+
+async def _settled(answer: asyncio.Future[T], refuse: Callable[[int, str], T]) -> T:
+    try:
+        return await answer
+    except Refused as why:
+        return refuse(why.status, str(why))
 
 
 def predicted(
@@ -28,10 +56,8 @@ def predicted(
     *,
     each: bool = False,
 ) -> T | asyncio.Future[T]:
-    """As `predictor.predict`, but outputs of many values are written beside the event loop: ten thousand rows of a
-    hundred classes took three seconds. Raises Refused, at once or in the future."""
-    if found.model.signature.task != "Tensors":
-        return predictor.predict(found, batch, began, write, each=each)
+    """As `predictor.predict`, of named tensors: many values are written beside the event loop, since ten thousand rows
+    of a hundred classes took three seconds. Raises Refused, at once or in the future."""
 
     def write_few(core: Core, issued: Issued) -> T | DeferredResponse:
         return DeferredResponse(partial(write, core, issued)) if many(core) else write(core, issued)

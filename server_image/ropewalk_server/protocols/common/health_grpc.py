@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ropewalk_server.protocols.common import packed
+from ropewalk_server.protocols.common.grpc_errors import refusal
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.protos import health_pb2 as pb
 from ropewalk_server.serving.predictor import Predictor
-from ropewalk_server.transport.http2.rpc import Answer, Code, Reply, failure, refusal
+from ropewalk_server.transport.http2.rpc import Answer, Code, Reply, failure
 
 CHECK = "/grpc.health.v1.Health/Check"
 _SERVING, _NOT_SERVING = 1, 2

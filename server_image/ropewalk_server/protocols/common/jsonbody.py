@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from ropewalk_server.serving.decoders import Undecodable
 from ropewalk_server.transport.limits import Limits
 
 MAX_DEPTH = Limits.max_json_depth
@@ -21,7 +22,7 @@ _LARGE = 16 * 1024
 """Bytes from which on numpy counts faster than bytes do."""
 
 
-class BadRequest(Exception):
+class BadRequest(Undecodable):
     """The client's mistake; the message is for the client and names the place, `status` is the HTTP status.
 
     `reason` is that of the limit, for the metric, where it is one that is not told by the status.

@@ -1,4 +1,4 @@
-"""What would hold up the event loop: requests to be read again in a thread (`unpacking`), and counts of values."""
+"""Work that would block the event loop: the bounds, and the exception that sends a request to `offloaded_decode`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MustOffload(Exception):
 
 
 def on_event_loop() -> bool:
-    """Whether others wait meanwhile."""
+    """Whether this thread runs an event loop, where other requests wait meanwhile."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -26,12 +26,12 @@ def on_event_loop() -> bool:
 
 
 def not_on_the_loop(size: int) -> None:
-    """Raise Costly where so many bytes of JSON are to become objects on an event loop."""
+    """Raise MustOffload where so many bytes of JSON are to become objects on an event loop."""
     if size > LARGE and on_event_loop():
         raise MustOffload
 
 
 def few_on_the_loop(count: int, most: int = MANY) -> None:
-    """Raise Costly where so many values are to be handed over one by one on an event loop."""
+    """Raise MustOffload where so many values are to be handed over one by one on an event loop."""
     if count > most and on_event_loop():
         raise MustOffload

@@ -233,7 +233,7 @@ def _rows_problem(outputs: Arrays) -> str:
 
 
 def _quick(name: str, values: NDArray[Any]) -> Any:
-    """What orjson writes as it is."""
+    """The values in a form that orjson writes as it is."""
     if values.dtype == object or not values.shape:
         return _plain(name, values)
     return np.asarray(values, dtype=np.float32 if values.dtype == np.float16 else values.dtype, order="C")
@@ -261,7 +261,7 @@ def _text(octets: bytes, *, binary: bool) -> Any:
 
 
 def from_tensors(decoder: TensorsDecoder, inputs: Mapping[str, Any], max_rows: int) -> Batch:
-    """The batch of another protocol's tensors (`tensors.Tensor`), which have exactly the declared types."""
+    """The batch of another protocol's tensors (`oip_tensors.Tensor`), which have exactly the declared types."""
     decoder.check_names(inputs)
     arrays = {}
     for spec in decoder.specs:

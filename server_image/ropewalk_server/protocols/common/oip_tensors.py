@@ -192,7 +192,7 @@ def raw_to_array(datatype: str, shape: Sequence[int], raw: bytes | memoryview) -
 
     BYTES are elements of a 4-byte length and that many bytes each
     (https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_grpc.md). Many of them
-    raise Costly.
+    raise MustOffload.
     """
     check_shape(shape)
     if datatype == "BYTES":

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from numpy.typing import NDArray
 
+from ropewalk_server.protocols.common import varints
 from ropewalk_server.protocols.common.column_conversion import FLOAT_MAX, beyond
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.must_offload import LARGE, MANY, MANY_TEXTS, few_on_the_loop
@@ -18,6 +19,8 @@ M = TypeVar("M", bound=Message)
 _FIXED32, _FIXED64 = 5, 1
 """Wire types of a float and a double that are not packed."""
 
+MOST_VARINT = 10
+"""Bytes of a number of 64 bits."""
 MOST_SINGLE_BYTES = 50_000
 """Of a message with values that are not packed: each takes 0.6 us of the event loop, and five bytes at least."""
 
@@ -42,30 +45,18 @@ def _has_more_fields(body: bytes, most: int) -> bool:
     try:
         while at < len(body) and count <= most:
             count += 1
-            tag, at = _varint(body, at)
+            tag, at = varints.read(body, at, MOST_VARINT)
             kind = tag & 7
             if kind == 2:
-                length, at = _varint(body, at)
+                length, at = varints.read(body, at, MOST_VARINT)
                 at += length
             elif kind == 0:
-                _, at = _varint(body, at)
+                _, at = varints.read(body, at, MOST_VARINT)
             else:
                 at += {1: 8, 5: 4}.get(kind, 0)
     except IndexError:
         pass
     return count > most
-
-
-def _varint(body: bytes, at: int) -> tuple[int, int]:
-    """The number that begins there, and where it ends. Raises IndexError where it does not, or not within ten bytes."""
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = body[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-    raise IndexError
 
 
 def floats(message: Message, chunks: Sequence[bytes], field: int, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -102,7 +93,7 @@ def matrix(vectors: Sequence[bytes]) -> NDArray[np.float32] | None:
 
 
 def whole(values: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The values of a field of integers or booleans. Raises BadRequest for one that does not fit, and Costly."""
+    """The values of a field of integers or booleans. Raises BadRequest for one that does not fit, and MustOffload."""
     few_on_the_loop(len(values))
     try:
         if len(values) <= MANY:
@@ -119,7 +110,7 @@ def whole(values: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def words(values: Sequence[bytes]) -> NDArray[Any]:
-    """The values of a field of bytes. Raises Costly."""
+    """The values of a field of bytes. Raises MustOffload."""
     few_on_the_loop(len(values), MANY_TEXTS)
     found = np.empty(len(values), dtype=object)
     for at in range(0, len(values), MANY):

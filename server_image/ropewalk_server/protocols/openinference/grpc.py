@@ -3,24 +3,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version as version_of
 
 from ropewalk_server.protocols.common import packed
 from ropewalk_server.protocols.common.column_conversion import DATATYPE_OF
-from ropewalk_server.protocols.common.deferred_response import predicted
+from ropewalk_server.protocols.common.deferred_response import answered
+from ropewalk_server.protocols.common.grpc_errors import refusal
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.must_offload import MustOffload
-from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
-from ropewalk_server.protocols.common.rest_errors import mistaken
+from ropewalk_server.protocols.common.offloaded_decode import mistaken, offloaded
 from ropewalk_server.protocols.openinference.grpc_messages import Asked, read_infer, write_infer
 from ropewalk_server.protocols.protos import openinference_pb2 as pb
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import RECEIPT, Issued
-from ropewalk_server.telemetry.stage_timing import GRPC_OIP
-from ropewalk_server.transport.http2.rpc import Answer, Code, Reply, answered, failure, refusal
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import GRPC_OIP, Core, Issued, Loaded
+from ropewalk_server.telemetry.receipts import RECEIPT
+from ropewalk_server.transport.http2.rpc import Answer, Code, Reply, failure
 
 SERVICE = "/inference.GRPCInferenceService/"
 
@@ -111,23 +110,20 @@ class OpenInference:
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
         except MustOffload:
-            return asyncio.ensure_future(self._unpacked(request, len(body), found, began))
+            return self._offloaded(request, len(body), found, began)
         return self._ask(found, began, asked)
 
-    async def _unpacked(self, request: pb.ModelInferRequest, size: int, found: Loaded, began: float) -> Reply:
-        predictor = self._predictor
-
-        def read() -> Asked:
-            return read_infer(found.model, request, predictor.most_rows(found.model))
-
-        try:
-            asked = await read_aside(predictor, found, began, size, read)
-        except BadRequest as why:
-            return refusal(*mistaken(predictor, found, began, why))
-        except Refused as why:
-            return refusal(why.status, str(why))
-        answer = self._ask(found, began, asked)
-        return answer if isinstance(answer, Reply) else await answer
+    def _offloaded(self, request: pb.ModelInferRequest, size: int, found: Loaded, began: float) -> Answer:
+        most_rows = self._predictor.most_rows(found.model)
+        return offloaded(
+            self._predictor,
+            found,
+            began,
+            size,
+            lambda: read_infer(found.model, request, most_rows),
+            lambda asked: self._ask(found, began, asked),
+            refusal,
+        )
 
     def _ask(self, found: Loaded, began: float, asked: Asked) -> Answer:
         predictor = self._predictor
@@ -136,4 +132,4 @@ class OpenInference:
             message = write_infer(predictor.name, found.version, found.model.signature, asked, core, issued)
             return Reply(message, metadata=((RECEIPT, issued),) if isinstance(issued, bytes) else ())
 
-        return answered(lambda: predicted(predictor, found, asked.batch, began, write, each=self._each))
+        return answered(predictor, found, asked.batch, began, write, refusal, each=self._each)

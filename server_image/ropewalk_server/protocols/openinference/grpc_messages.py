@@ -30,14 +30,15 @@ from ropewalk_server.protocols.openinference.rest_messages import MAX_ID, UNSUPP
 from ropewalk_server.protocols.protos import openinference_pb2 as pb
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.model import Model
-from ropewalk_server.telemetry.receipts import FIELD, RECEIPT, Issued
+from ropewalk_server.serving.types import Issued
+from ropewalk_server.telemetry.receipts import FIELD, RECEIPT
 
 _FIELDS = {
     "BOOL": "bool_contents", "INT8": "int_contents", "INT16": "int_contents", "INT32": "int_contents",
     "INT64": "int64_contents", "UINT8": "uint_contents", "UINT16": "uint_contents", "UINT32": "uint_contents",
     "UINT64": "uint64_contents", "FP32": "fp32_contents", "FP64": "fp64_contents", "BYTES": "bytes_contents",
 }  # fmt: skip
-"""Where the values of a datatype stand; those of FP16 have no field and must be raw."""
+"""The field with the values of a datatype; those of FP16 have none and must be raw."""
 _NUMBERS = {field.name: field.number for field in pb.InferTensorContents.DESCRIPTOR.fields}
 
 

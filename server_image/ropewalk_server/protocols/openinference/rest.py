@@ -1,11 +1,10 @@
 """The Open Inference Protocol, version 2, over HTTP
 (https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md), with Triton's
-extension for binary tensors. What a request and an answer look like is in `openinference_messages`.
+extension for binary tensors. Requests and answers are read and written in `rest_messages`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from importlib.metadata import version as version_of
@@ -15,15 +14,14 @@ import orjson
 
 from ropewalk_model.signature import TensorSpec
 from ropewalk_server.protocols.common.column_conversion import DATATYPE_OF
-from ropewalk_server.protocols.common.deferred_response import predicted
+from ropewalk_server.protocols.common.deferred_response import answered
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.must_offload import MustOffload
-from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
-from ropewalk_server.protocols.common.rest_errors import error, later, mistaken, not_allowed, wants_receipts
+from ropewalk_server.protocols.common.offloaded_decode import mistaken, offloaded
+from ropewalk_server.protocols.common.rest_errors import error, not_allowed, wants_receipts
 from ropewalk_server.protocols.openinference.rest_messages import HEADER_LENGTH, Asked, read_infer, write_infer
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import Issued
-from ropewalk_server.telemetry.stage_timing import REST_V2
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import REST_V2, Core, Issued, Loaded
 from ropewalk_server.transport.http1.types import Answer, Request, Response, matched
 
 PREFIX = b"/v2"
@@ -37,7 +35,7 @@ _PATH = re.compile(
 
 
 class Target(NamedTuple):
-    """What a path asks for: `server`, `live`, `ready` (name None), or a model's `metadata`, `ready`, `infer`."""
+    """The resource of a path: `server`, `live`, `ready` (name None), or a model's `metadata`, `ready`, `infer`."""
 
     verb: str
     name: str | None = None
@@ -115,24 +113,21 @@ class OpenInference:
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
         except MustOffload:
-            return asyncio.ensure_future(self._unpacked(request, found, began))
+            return self._offloaded(request, found, began)
         return self._ask(found, began, asked, wants_receipts(request))
 
-    async def _unpacked(self, request: Request, found: Loaded, began: float) -> Response:
-        predictor = self._predictor
-
-        def read() -> Asked:
-            length = request.headers.get(HEADER_LENGTH)
-            return read_infer(found.model, request.body, length, predictor.most_rows(found.model))
-
-        try:
-            asked = await read_aside(predictor, found, began, len(request.body), read)
-        except BadRequest as why:
-            return error(*mistaken(predictor, found, began, why))
-        except Refused as why:
-            return error(why.status, str(why))
-        answer = self._ask(found, began, asked, wants_receipts(request))
-        return answer if isinstance(answer, Response) else await answer
+    def _offloaded(self, request: Request, found: Loaded, began: float) -> Answer:
+        body, each = request.body, wants_receipts(request)
+        length, most_rows = request.headers.get(HEADER_LENGTH), self._predictor.most_rows(found.model)
+        return offloaded(
+            self._predictor,
+            found,
+            began,
+            len(body),
+            lambda: read_infer(found.model, body, length, most_rows),
+            lambda asked: self._ask(found, began, asked, each),
+            error,
+        )
 
     def _ask(self, found: Loaded, began: float, asked: Asked, each: bool) -> Answer:
         predictor = self._predictor
@@ -140,10 +135,7 @@ class OpenInference:
         def write(core: Core, issued: Issued) -> Response:
             return write_infer(predictor.name, found.version, found.model.signature, asked, core, issued)
 
-        try:
-            return later(predicted(predictor, found, asked.batch, began, write, each=each))
-        except Refused as why:
-            return error(why.status, str(why))
+        return answered(predictor, found, asked.batch, began, write, error, each=each)
 
 
 def route(path: bytes) -> Target | None:

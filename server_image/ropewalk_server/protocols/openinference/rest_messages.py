@@ -30,7 +30,8 @@ from ropewalk_server.protocols.common.oip_tensors import (
 )
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.model import Model
-from ropewalk_server.telemetry.receipts import FIELD, RECEIPT, Issued
+from ropewalk_server.serving.types import Issued
+from ropewalk_server.telemetry.receipts import FIELD, RECEIPT
 from ropewalk_server.transport.http1.types import JSON, Response
 
 HEADER_LENGTH = b"inference-header-content-length"
@@ -54,7 +55,7 @@ class Asked(NamedTuple):
 
 
 class Input(NamedTuple):
-    """What a head says of an input: `size` bytes follow for it, or else its values are `data`."""
+    """An input in the JSON part of a request: `size` bytes follow for it, or else its values are `data`."""
 
     name: str
     datatype: str

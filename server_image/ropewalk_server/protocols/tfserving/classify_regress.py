@@ -31,10 +31,10 @@ TITLES = {
     "classify": ("classification signature", "classification"),
     "regress": ("a regression signature", "regression"),
 }
-"""What upstream calls a signature of the verb: over REST, as it always was here, and over gRPC."""
+"""Upstream's name of a signature of the verb: over REST, and over gRPC."""
 _INT64 = 2**63
 MOST_CONTEXT_BYTES = 64 * 1024 * 1024
-"""What the context takes before each of all examples: 2 MB before a million of them would take two terabytes."""
+"""Bytes of the context before all examples: 2 MB before a million of them would take two terabytes."""
 
 
 def takes(model: Model, verb: str) -> bool:

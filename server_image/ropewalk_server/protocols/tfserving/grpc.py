@@ -6,7 +6,6 @@ classifier.cc, get_model_metadata_impl.cc, model_servers/get_model_status_impl.c
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
@@ -15,22 +14,22 @@ import numpy as np
 
 from ropewalk_model.signature import METHOD, Signature, TensorSpec
 from ropewalk_server.protocols.common import packed
-from ropewalk_server.protocols.common.deferred_response import predicted
+from ropewalk_server.protocols.common.deferred_response import answered
+from ropewalk_server.protocols.common.grpc_errors import refusal
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.must_offload import MustOffload
-from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
+from ropewalk_server.protocols.common.offloaded_decode import mistaken, offloaded
 from ropewalk_server.protocols.common.oip_tensors import batch_of, check_names, check_words, names_of_outputs
-from ropewalk_server.protocols.common.rest_errors import mistaken
 from ropewalk_server.protocols.protos import tfserving_pb2 as pb
 from ropewalk_server.protocols.tfserving import classify_regress
 from ropewalk_server.protocols.tfserving.rest_paths import labelled
 from ropewalk_server.protocols.tfserving.tensor_protos import DTYPES, float_vector, read_tensor, sizes_of, write_tensor
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.model import Model
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import FIELD, RECEIPT, Issued
-from ropewalk_server.telemetry.stage_timing import GRPC_TFS
-from ropewalk_server.transport.http2.rpc import Answer, Code, Reply, answered, failure, refusal
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import GRPC_TFS, Core, Issued, Loaded, Refused
+from ropewalk_server.telemetry.receipts import FIELD, RECEIPT
+from ropewalk_server.transport.http2.rpc import Answer, Code, Reply, failure
 
 PREDICTION = "/tensorflow.serving.PredictionService/"
 MODEL = "/tensorflow.serving.ModelService/"
@@ -103,25 +102,22 @@ class TensorFlowServing:
         except BadRequest as why:
             return refusal(*mistaken(predictor, found, began, why))
         except MustOffload:
-            return asyncio.ensure_future(self._unpacked(request, len(body), outputs, found, began))
+            return self._offloaded(request, len(body), outputs, found, began)
         return self._ask(found, began, batch, outputs)
 
-    async def _unpacked(
+    def _offloaded(
         self, request: pb.PredictRequest, size: int, outputs: tuple[str, ...], found: Loaded, began: float
-    ) -> Reply:
-        predictor = self._predictor
-
-        def read() -> Batch:
-            return read_predict(found.model, request.inputs, predictor.most_rows(found.model))
-
-        try:
-            batch = await read_aside(predictor, found, began, size, read)
-        except BadRequest as why:
-            return refusal(*mistaken(predictor, found, began, why))
-        except Refused as why:
-            return refusal(why.status, str(why))
-        answer = self._ask(found, began, batch, outputs)
-        return answer if isinstance(answer, Reply) else await answer
+    ) -> Answer:
+        most_rows = self._predictor.most_rows(found.model)
+        return offloaded(
+            self._predictor,
+            found,
+            began,
+            size,
+            lambda: read_predict(found.model, request.inputs, most_rows),
+            lambda batch: self._ask(found, began, batch, outputs),
+            refusal,
+        )
 
     def _ask(self, found: Loaded, began: float, batch: Batch, outputs: tuple[str, ...]) -> Answer:
         def write(core: Core, issued: Issued) -> Reply:
@@ -129,7 +125,7 @@ class TensorFlowServing:
                 return Reply(self._written(found, outputs, core, ()), metadata=((RECEIPT, issued),))
             return Reply(self._written(found, outputs, core, issued or ()))
 
-        return answered(lambda: predicted(self._predictor, found, batch, began, write, each=self._each))
+        return answered(self._predictor, found, batch, began, write, refusal, each=self._each)
 
     def _written(self, found: Loaded, outputs: tuple[str, ...], core: Core, receipts: Sequence[str]) -> bytes:
         response = pb.PredictResponse()
@@ -202,7 +198,7 @@ class TensorFlowServing:
             response.model_spec.signature_name = found.model.signature.name
             return Reply(response.SerializeToString())
 
-        return answered(lambda: predicted(predictor, found, batch, began, write))
+        return answered(predictor, found, batch, began, write, refusal)
 
     def _metadata(self, body: bytes) -> Reply:
         request = packed.parse(pb.GetModelMetadataRequest, body)
@@ -254,7 +250,7 @@ def read_predict(model: Model, inputs: Mapping[str, pb.TensorProto], max_rows: i
 
 
 def _named(model: Model, name: str) -> Model:
-    """What answers for that signature. Raises Wrong."""
+    """The model of that signature. Raises Wrong."""
     found = model.named.get(name)
     if found is None:
         raise Wrong(Code.FAILED_PRECONDITION, f'Serving signature key "{name[:80]}" not found.')

@@ -1,14 +1,14 @@
-"""Requests of one turn, in TensorFlow Serving's row form, as one batch; what cannot be is left to be read alone."""
+"""Requests of one turn of the event loop, in TensorFlow Serving's row form, as one batch; all others are read alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ropewalk_server.protocols.common.decode import Decoder
 from ropewalk_server.protocols.common.jsonbody import BadRequest, parse_object
 from ropewalk_server.protocols.common.must_offload import MustOffload
 from ropewalk_server.serving.batch import Batch
+from ropewalk_server.serving.decoders import RequestDecoder
 
 ROWS = "instances"
 MOST_BYTES = 256 * 1024
@@ -22,7 +22,7 @@ class Read(NamedTuple):
     counts: Sequence[int]
 
 
-def read(decoder: Decoder, bodies: Sequence[bytes], most_each: int, most: int) -> Read:
+def read(decoder: RequestDecoder, bodies: Sequence[bytes], most_each: int, most: int) -> Read:
     """As many requests as have at most `most` rows and MOST_BYTES together, at least one; none of them more than
     `most_each` rows."""
     bodies = _some(bodies, most)
@@ -70,8 +70,8 @@ def _rows(body: bytes, most: int) -> list[Any]:
     return rows if len(document) == 1 and type(rows) is list and len(rows) <= most else []
 
 
-def _batch(decoder: Decoder, found: Sequence[list[Any]]) -> Batch | None:
-    """None where there are no rows, or some are wrong. Raises Costly."""
+def _batch(decoder: RequestDecoder, found: Sequence[list[Any]]) -> Batch | None:
+    """None where there are no rows, or some are wrong. Raises MustOffload."""
     rows = [row for own in found for row in own]
     try:
         return decoder.decode({ROWS: rows}, None)[0] if rows else None

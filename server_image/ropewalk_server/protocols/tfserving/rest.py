@@ -14,19 +14,20 @@ from ropewalk_server.protocols.tfserving.rest_examples import Examples
 from ropewalk_server.protocols.tfserving.rest_paths import Target, absent, labelled, malformed, not_found, route
 from ropewalk_server.protocols.tfserving.rest_predict import Predict
 from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.telemetry.feedback import Feedback
 from ropewalk_server.transport.http1.types import Answer, Request
 
 
 class TensorFlowServing:
     """The handler of paths under /v1/."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, feedback: Feedback) -> None:
         self._predictor = predictor
         predict = Predict(predictor)
         # As they are: a method around each would be one more call for every request.
         self._predict, self.together = predict.handle, predict.together
         self._examples = Examples(predictor).handle
-        self._labels = FeedbackEndpoint(predictor).handle
+        self._labels = FeedbackEndpoint(predictor, feedback).handle
         self._predict_path = f"/v1/models/{predictor.name}:predict".encode()
         self._latest = Target(predictor.name, None, "predict")
 

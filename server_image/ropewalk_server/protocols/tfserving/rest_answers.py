@@ -1,4 +1,4 @@
-"""What TensorFlow Serving's REST API answers with: predictions in both forms, the signatures, and versions' states.
+"""Answers of TensorFlow Serving's REST API: predictions in both forms, the signatures, and versions' states.
 
 Rows of predictions are put together from texts: those of all vectors at once, and a label's once for each class. A
 dictionary for each row took four times as long.

@@ -1,26 +1,25 @@
 """`:classify` and `:regress` of TensorFlow Serving's REST API: examples in, classes or values out.
 
-Only signatures that have the method answer; all others get upstream's error. What gRPC shares is in `classifying`.
+Only signatures that have the method answer; all others get upstream's error. `classify_regress` has what gRPC shares.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import cast
 
 from ropewalk_model.signature import METHOD
-from ropewalk_server.protocols.common.deferred_response import predicted
+from ropewalk_server.protocols.common.deferred_response import answered
 from ropewalk_server.protocols.common.jsonbody import BadRequest, parse_object, refuse_depth
 from ropewalk_server.protocols.common.must_offload import MustOffload, not_on_the_loop
-from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
-from ropewalk_server.protocols.common.rest_errors import error, later, mistaken, not_allowed
+from ropewalk_server.protocols.common.offloaded_decode import mistaken, offloaded
+from ropewalk_server.protocols.common.rest_errors import error, not_allowed
 from ropewalk_server.protocols.tfserving import classify_regress
 from ropewalk_server.protocols.tfserving.rest_paths import Target, absent
 from ropewalk_server.protocols.tfserving.rest_predict import named
 from ropewalk_server.serving.batch import Batch
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import Issued
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import Core, Issued, Loaded
 from ropewalk_server.transport.http1.types import Answer, Request, Response
 
 
@@ -50,11 +49,20 @@ class Examples:
         except BadRequest as why:
             return error(*mistaken(self._predictor, found, began, why))
         except MustOffload:
-            return asyncio.ensure_future(self._unpacked(request.body, found, verb, began))
+            body = request.body
+            return offloaded(
+                self._predictor,
+                found,
+                began,
+                len(body),
+                lambda: self._read(found, body, verb),
+                lambda read: self._ask(*read, verb, began),
+                error,
+            )
         return self._ask(found, batch, verb, began)
 
     def _read(self, found: Loaded, body: bytes, verb: str) -> tuple[Loaded, Batch]:
-        """The examples, for the signature that the request names. Raises BadRequest, and Costly on an event loop."""
+        """The examples, for the signature that the request names. Raises BadRequest; MustOffload on an event loop."""
         not_on_the_loop(len(body))
         document = parse_object(body)
         refuse_depth(document)
@@ -67,23 +75,8 @@ class Examples:
         most_rows = self._predictor.most_rows(found.model)
         return found, classify_regress.batch(found.model, classify_regress.examples(document, most_rows), most_rows)
 
-    async def _unpacked(self, body: bytes, found: Loaded, verb: str, began: float) -> Response:
-        try:
-            asked, batch = await read_aside(
-                self._predictor, found, began, len(body), lambda: self._read(found, body, verb)
-            )
-        except BadRequest as why:
-            return error(*mistaken(self._predictor, found, began, why))
-        except Refused as why:
-            return error(why.status, str(why))
-        answer = self._ask(asked, batch, verb, began)
-        return answer if isinstance(answer, Response) else await answer
-
     def _ask(self, found: Loaded, batch: Batch, verb: str, began: float) -> Answer:
         def write(core: Core, issued: Issued) -> Response:
             return classify_regress.written(verb, cast("classify_regress.Arrays", core), batch.rows)
 
-        try:
-            return later(predicted(self._predictor, found, batch, began, write))
-        except Refused as why:
-            return error(why.status, str(why))
+        return answered(self._predictor, found, batch, began, write, error)

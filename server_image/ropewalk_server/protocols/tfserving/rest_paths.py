@@ -1,4 +1,4 @@
-"""What a path of TensorFlow Serving's REST API asks for, and upstream's words where there is no such thing."""
+"""Paths of TensorFlow Serving's REST API, and upstream's errors for paths that do not exist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PATH = re.compile(r"/v1/models/([^/:]+)(?:/versions/([0-9]{1,18})|/labels/([^/:
 
 
 class Target:
-    """What a path asks for: the model's name, a version, a label or neither, and `:verb`, `metadata` or `status`."""
+    """The resource of a path: the model's name, a version, a label or neither, and `:verb`, `metadata` or `status`."""
 
     __slots__ = ("label", "name", "verb", "version")
 

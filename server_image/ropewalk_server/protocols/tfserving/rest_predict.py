@@ -6,26 +6,25 @@ comes alone, or is out of the ordinary (many rows, pictures, another signature),
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-from ropewalk_server.protocols.common.deferred_response import predicted
+from ropewalk_server.protocols.common.deferred_response import answered
 from ropewalk_server.protocols.common.jsonbody import BadRequest, parse_object, refuse_depth, shown
 from ropewalk_server.protocols.common.must_offload import MustOffload, not_on_the_loop
 from ropewalk_server.protocols.common.named_tensors import written
-from ropewalk_server.protocols.common.offloaded_decode import read as read_aside
-from ropewalk_server.protocols.common.rest_errors import error, later, mistaken, not_allowed, wants_receipts
+from ropewalk_server.protocols.common.offloaded_decode import mistaken, offloaded
+from ropewalk_server.protocols.common.rest_errors import error, not_allowed, wants_receipts
 from ropewalk_server.protocols.tfserving import joint_decode
 from ropewalk_server.protocols.tfserving.rest_answers import write_predict, write_rows
 from ropewalk_server.protocols.tfserving.rest_paths import Target, absent
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.model import Model
-from ropewalk_server.serving.predictor import Core, Loaded, Predictor, Refused
-from ropewalk_server.telemetry.receipts import RECEIPT, Issued
-from ropewalk_server.telemetry.stage_timing import REST_V1
+from ropewalk_server.serving.predictor import Predictor
+from ropewalk_server.serving.types import REST_V1, Core, Issued, Loaded
+from ropewalk_server.telemetry.receipts import RECEIPT
 from ropewalk_server.transport.http1.types import JSON, Answer, Request, Response
 
 
@@ -95,7 +94,7 @@ class Predict:
         except BadRequest as why:
             return error(*mistaken(predictor, found, began, why))
         except MustOffload:
-            return asyncio.ensure_future(self._unpacked(request, found, began))
+            return self._offloaded(request, found, began)
         return self._ask(found, began, batch, row_form, wants_receipts(request))
 
     def _read(self, found: Loaded, body: bytes) -> tuple[Loaded, Batch, bool]:
@@ -106,20 +105,18 @@ class Predict:
             return self._read(found._replace(model=other.model), body)
         return found, batch, row_form
 
-    async def _unpacked(self, request: Request, found: Loaded, began: float) -> Response:
-        predictor = self._predictor
-
-        def read() -> tuple[Loaded, Batch, bool]:
-            return self._read(found, request.body)
-
-        try:
-            asked, batch, row_form = await read_aside(predictor, found, began, len(request.body), read)
-        except BadRequest as why:
-            return error(*mistaken(predictor, found, began, why))
-        except Refused as why:
-            return error(why.status, str(why))
-        answer = self._ask(asked, began, batch, row_form, wants_receipts(request))
-        return answer if isinstance(answer, Response) else await answer
+    def _offloaded(self, request: Request, found: Loaded, began: float) -> Answer:
+        """Apart from `_predicted`, which makes no closures where a request is read at once."""
+        body, each = request.body, wants_receipts(request)
+        return offloaded(
+            self._predictor,
+            found,
+            began,
+            len(body),
+            lambda: self._read(found, body),
+            lambda read: self._ask(read[0], began, read[1], read[2], each),
+            error,
+        )
 
     def _ask(self, found: Loaded, began: float, batch: Batch, row_form: bool, each: bool) -> Answer:
         signature = found.model.signature
@@ -130,11 +127,7 @@ class Predict:
             each = issued if isinstance(issued, list) else ()
             return _answered(write_predict(signature, core, row_form, each), issued)
 
-        try:
-            answer = predicted(self._predictor, found, batch, began, write, each=each)
-        except Refused as why:
-            return error(why.status, str(why))
-        return answer if type(answer) is Response else later(answer)
+        return answered(self._predictor, found, batch, began, write, error, each=each)
 
 
 def _answered(body: bytes, issued: Issued) -> Response:

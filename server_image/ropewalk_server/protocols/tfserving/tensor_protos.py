@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Dtype, TensorSpec
-from ropewalk_server.protocols.common import packed
+from ropewalk_server.protocols.common import packed, varints
 from ropewalk_server.protocols.common.column_conversion import DATATYPES
 from ropewalk_server.protocols.common.jsonbody import BadRequest
 from ropewalk_server.protocols.common.must_offload import MANY_TEXTS, few_on_the_loop
@@ -43,8 +43,10 @@ _KINDS = {
 }
 _NUMBERS = {field.name: field.number for field in pb.TensorProto.DESCRIPTOR.fields}
 _VALUES = frozenset(one[2] for one in _KINDS.values())
+MOST_LENGTH = 5
+"""Bytes of a string's length in `tensor_content`."""
 MOST_SHORT_BYTES = 4 * 1024 * 1024
-"""What a short form may become: as much as a body of the default size may bring."""
+"""Bytes that a short form may become: as many as a body of the default size may bring."""
 
 
 def read_tensor(name: str, proto: pb.TensorProto) -> Tensor:
@@ -130,20 +132,10 @@ def _strings(content: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
     if count > len(content):
         raise BadRequest(f"DT_STRING of shape {list(shape)} takes at least {count} bytes, got {len(content)}")
     few_on_the_loop(count, MANY_TEXTS)
-    at = 0
-    lengths = []
-    for _ in range(count):
-        length = shift = 0
-        while True:
-            if at >= len(content) or shift > 28:
-                raise BadRequest("tensor_content ends within the lengths of its strings")
-            octet = content[at]
-            at += 1
-            length |= (octet & 127) << shift
-            shift += 7
-            if octet < 128:
-                break
-        lengths.append(length)
+    try:
+        lengths, at = varints.read_many(content, count, MOST_LENGTH)
+    except IndexError:
+        raise BadRequest("tensor_content ends within the lengths of its strings") from None
     if sum(lengths) != len(content) - at:
         raise BadRequest(
             f"tensor_content has {len(content) - at} bytes of strings, their lengths add to {sum(lengths)}"

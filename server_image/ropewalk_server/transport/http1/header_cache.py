@@ -22,7 +22,7 @@ SECRET = b"authorization"
 
 
 class Head(NamedTuple):
-    """What a head means; `length` is that of the body."""
+    """A parsed head; `length` is that of the body."""
 
     method: bytes
     path: bytes

@@ -18,7 +18,7 @@ READ_SIZES = frozenset(map(len, (_ENCODING, _TRANSFER, _EXPECT, _LENGTH)))
 
 
 class Message:
-    """What the parser has handed out of one request so far. `size` is that of the body, `head_size` of the head
+    """The parts of one request that the parser has found so far. `size` is that of the body, `head_size` of the head
     and of what stands behind the body; `parts` are those that the body came in."""
 
     __slots__ = ("encoding", "expect", "head_size", "headers", "length", "parts", "pieces", "size", "url")

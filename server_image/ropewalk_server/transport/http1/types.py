@@ -1,4 +1,4 @@
-"""What passes between HTTP and the protocols above it: requests, responses, handlers.
+"""Types that pass between HTTP and the protocols above it: requests, responses, handlers.
 
 A handler answers at once with a `Response`, or later with a future of one.
 """
@@ -21,7 +21,7 @@ REASONS = {
     503: b"Service Unavailable", 504: b"Gateway Timeout",
 }  # fmt: skip
 _AGAIN = {429: b"retry-after: 1\r\n", 503: b"retry-after: 1\r\n"}
-"""What may be there a moment later: clients that know when to come again do not come at once."""
+"""Statuses that may pass in a moment: a client that is told when to come again does not come at once."""
 _HEAD = {
     status: b"HTTP/1.1 %d %b\r\n%b" % (status, reason, _AGAIN.get(status, b"")) for status, reason in REASONS.items()
 }
@@ -84,7 +84,7 @@ def matched(pattern: re.Pattern[str], path: bytes) -> re.Match[str] | None:
 
 
 def query_of(url: bytes) -> bytes:
-    """What follows the path in a request's target, without the question mark."""
+    """The query of a request's target, without the question mark."""
     mark = url.find(b"?")
     return b"" if mark < 0 else url[mark + 1 :]
 

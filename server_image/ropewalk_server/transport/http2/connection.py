@@ -47,7 +47,7 @@ class Connection(asyncio.Protocol):
         self._sender = Sender()
         self._calls = Streams(self, self._sender)
         self._reader = FrameReader(self._on_data, self._on_frame)
-        self._heads = Heads(server.limits.max_header_bytes, server.rejected)
+        self._heads = Heads(server.limits.max_header_bytes, server.rejected, server.keep)
         self._block: tuple[int, int, bytes] | None = None
         self._credit = _CREDIT
         self._patience = self.seen + server.limits.header_seconds

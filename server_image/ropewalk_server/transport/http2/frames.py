@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import IntEnum
 from urllib.parse import quote
 
-from ropewalk_server.telemetry.receipts import BODY, REQUEST
 from ropewalk_server.transport.http2.rpc import Code, Head, Reply
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -141,12 +140,12 @@ _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
 _UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 
 
-def read_head(fields: Iterable[tuple[bytes, bytes]]) -> Head | None:
-    """The head of a call; None where it breaks HTTP/2 itself (RFC 9113, 8.2 and 8.3)."""
+def read_head(fields: Iterable[tuple[bytes, bytes]], keep: Collection[bytes] = ()) -> Head | None:
+    """The head of a call, with the headers `keep`; None where it breaks HTTP/2 itself (RFC 9113, 8.2 and 8.3)."""
     pseudo: dict[bytes, bytes] = {}
     content_type = b""
     timeout = authorization = length = traceparent = None
-    receipts = False
+    kept: dict[bytes, bytes] = {}
     regular = False
     for name, value in fields:
         if name[:1] == b":":
@@ -167,8 +166,8 @@ def read_head(fields: Iterable[tuple[bytes, bytes]]) -> Head | None:
             authorization = value
         elif name == b"traceparent":
             traceparent = value
-        elif name == REQUEST:
-            receipts = value == BODY
+        elif name in keep:
+            kept[name] = value
         elif name == b"content-length":
             if not value.isdigit() or len(value) > 18:
                 return None
@@ -180,7 +179,7 @@ def read_head(fields: Iterable[tuple[bytes, bytes]]) -> Head | None:
         status = 405
     elif not content_type.startswith(b"application/grpc") or content_type[16:17] not in (b"", b"+", b";"):
         status = 415
-    return Head(pseudo[b":path"], timeout, authorization, length, status, traceparent, receipts)
+    return Head(pseudo[b":path"], timeout, authorization, length, status, traceparent, kept)
 
 
 _PSEUDO = {b":method", b":scheme", b":path", b":authority"}

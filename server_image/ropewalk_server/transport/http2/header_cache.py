@@ -1,8 +1,8 @@
-"""What the header blocks of one HTTP/2 connection say: decoded by hpack, and remembered while they mean the same."""
+"""Header blocks of one HTTP/2 connection: decoded by hpack, and remembered while they mean the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import hpack
 from hpack.table import HeaderTable
@@ -32,19 +32,20 @@ class Heads:
     A block means the same again until the table changes: until then what it said is `known`.
     """
 
-    __slots__ = ("_decoder", "_rejected", "_table", "known")
+    __slots__ = ("_decoder", "_keep", "_rejected", "_table", "known")
 
-    def __init__(self, max_bytes: int, rejected: Callable[[str], None]) -> None:
+    def __init__(self, max_bytes: int, rejected: Callable[[str], None], keep: Collection[bytes] = ()) -> None:
         self._decoder = hpack.Decoder(max_header_list_size=max_bytes)
         self._table = self._decoder.header_table = _Table()
         self._rejected = rejected
+        self._keep = keep
         self.known: dict[bytes, Head] = {}
 
     def decode(self, block: bytes) -> Head | None:
         """The head in a block, None if it is none of a call. Raises ConnectionFault."""
         before = self._table.changes
         try:
-            head = read_head(self._decoder.decode(block, raw=True))
+            head = read_head(self._decoder.decode(block, raw=True), self._keep)
         except hpack.OversizedHeaderListError:
             self._rejected("header_bytes")
             raise ConnectionFault(Fault.CALM, "The headers are too large") from None

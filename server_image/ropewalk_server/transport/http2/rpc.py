@@ -1,4 +1,4 @@
-"""What passes between gRPC and the protocols above it: a call's message in, its reply or an error out.
+"""Types that pass between gRPC and the protocols above it: a call's message in, its reply or an error out.
 
 A handler answers at once with a `Reply`, or later with a future of one. Codes and their meanings:
 https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
@@ -7,11 +7,10 @@ https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import NamedTuple
-
-from ropewalk_server.serving.predictor import Refused
 
 
 class Code(IntEnum):
@@ -44,8 +43,8 @@ class Head(NamedTuple):
     length: int | None = None
     status: int = 0
     traceparent: bytes | None = None
-    receipts: bool = False
-    """Whether a receipt is wanted for each row."""
+    kept: Mapping[bytes, bytes] = MappingProxyType({})
+    """Values of the headers that the server was told to keep."""
 
 
 class Reply(NamedTuple):
@@ -61,40 +60,7 @@ Answer = Reply | asyncio.Future[Reply]
 Handler = Callable[[Head, bytes], Answer]
 """Takes a call's head and its message."""
 
-_BY_STATUS = {
-    400: Code.INVALID_ARGUMENT,
-    404: Code.NOT_FOUND,
-    413: Code.INVALID_ARGUMENT,
-    429: Code.RESOURCE_EXHAUSTED,
-    500: Code.INTERNAL,
-    503: Code.UNAVAILABLE,
-    504: Code.DEADLINE_EXCEEDED,
-}
-
 
 def failure(code: Code, words: str) -> Reply:
     """An error."""
     return Reply(b"", code, words)
-
-
-def refusal(status: int, words: str) -> Reply:
-    """An error of the predictor or a decoder, from its HTTP status."""
-    return Reply(b"", _BY_STATUS.get(status, Code.UNKNOWN), words)
-
-
-def answered(ask: Callable[[], Answer]) -> Answer:
-    """What `ask` answers, now or later, with a Refused turned into its error."""
-    try:
-        answer = ask()
-    except Refused as why:
-        return refusal(why.status, str(why))
-    if isinstance(answer, Reply):
-        return answer
-    return asyncio.ensure_future(_later(answer))
-
-
-async def _later(answer: asyncio.Future[Reply]) -> Reply:
-    try:
-        return await answer
-    except Refused as why:
-        return refusal(why.status, str(why))

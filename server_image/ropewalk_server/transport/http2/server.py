@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ropewalk_server.transport.http2.connection import Connection
 from ropewalk_server.transport.http2.rpc import Handler, Head, Reply
@@ -26,10 +26,12 @@ class GrpcServer:
         handler: Handler,
         limits: Limits | None = None,
         *,
+        keep: Collection[bytes] = (),
         admit: Callable[[Head], Reply | None] = lambda head: None,
         rejected: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.handler = handler
+        self.keep = frozenset(keep)
         self.admit = admit
         self.rejected = rejected
         self.limits = limits or Limits()

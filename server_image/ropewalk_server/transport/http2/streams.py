@@ -243,7 +243,7 @@ class Streams:
         self._stop(number, stream)
 
     def _stop(self, number: int, stream: Stream) -> None:
-        """What still comes of a message is not wanted."""
+        """The rest of a message is not wanted."""
         if not stream.ended:
             stream.ended = True
             self._drop(number, Fault.NONE)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ropewalk.core.plan import MANAGER, Apply, Delete, Effect, Json, Observed, Ref
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..state import Routes
 from ..versions import get
-from ..wishes import Wishes
 from . import exposure, routes_configmap, workload
 from .field_drift import stamped, up_to_date
 
@@ -23,17 +23,17 @@ def child(observed: Observed, kind: str, name: str) -> Json | None:
     return next(found, None)
 
 
-def replicas(observed: Observed, wanted: Wishes) -> int:
+def replicas(observed: Observed, resource: ModelDeployment) -> int:
     """How many pods there should be; an autoscaler's word counts where there is one."""
-    if wanted.autoscaling is None:
-        return wanted.replicas
-    scaled = get(child(observed, "Deployment", workload.server_name(wanted)), "spec", "replicas")
-    return scaled if isinstance(scaled, int) else wanted.autoscaling.min_replicas
+    if resource.spec.autoscaling is None:
+        return resource.spec.replicas
+    scaled = get(child(observed, "Deployment", workload.server_name(resource)), "spec", "replicas")
+    return scaled if isinstance(scaled, int) else resource.spec.autoscaling.min_replicas
 
 
 def effects(
     observed: Observed,
-    wanted: Wishes,
+    resource: ModelDeployment,
     told: Routes,
     image: str,
     claims: set[str],
@@ -46,34 +46,34 @@ def effects(
 
     Pods are `idle` where they cannot have anything to serve yet.
     """
-    scaling = wanted.autoscaling
+    scaling = resource.spec.autoscaling
     handover = (
-        _handover(child(observed, "Deployment", workload.server_name(wanted)), scaling.min_replicas)
+        _handover(child(observed, "Deployment", workload.server_name(resource)), scaling.min_replicas)
         if scaling
         else None
     )
     bodies: list[dict[str, Any]] = [
-        routes_configmap.config_map(wanted, told),
+        routes_configmap.config_map(resource, told),
         workload.deployment(
-            wanted,
+            resource,
             image=image,
             tensorflow=image == observed.config.server_tf_image,
             claims=claims,
             one_node=one_node,
-            replicas=None if scaling else wanted.replicas,
+            replicas=None if scaling else resource.spec.replicas,
             idle=idle,
         ),
-        exposure.network_policy(wanted, observed.config.operator_namespace),
-        exposure.disruption_budget(wanted),
+        exposure.network_policy(resource, observed.config.operator_namespace),
+        exposure.disruption_budget(resource),
     ]
-    if wanted.service_account is None:
-        bodies.insert(0, workload.service_account(wanted))
+    if resource.spec.service_account_name is None:
+        bodies.insert(0, workload.service_account(resource))
     # Its name is the user's own and may be taken: that is found out before anything else is there.
-    bodies.insert(0, exposure.service(wanted))
-    if wanted.uri:
-        bodies.append(exposure.import_policy(wanted))
+    bodies.insert(0, exposure.service(resource))
+    if resource.spec.model.uri:
+        bodies.append(exposure.import_policy(resource))
     if scaling is not None:
-        bodies.append(exposure.autoscaler(wanted, scaling))
+        bodies.append(exposure.autoscaler(resource, scaling))
     found: list[Effect] = []
     for body in map(stamped, [*bodies, *more]):
         if body["kind"] == "Deployment" and handover is not None:
@@ -87,7 +87,7 @@ def effects(
             Delete(Ref("autoscaling/v2", "HorizontalPodAutoscaler", str(get(c, "metadata", "name"))), _uid(c))
             for c in observed.children
             if c.get("kind") == "HorizontalPodAutoscaler" and not get(c, "metadata", "deletionTimestamp")
-            if _is_ours(wanted, c)
+            if _is_ours(resource, c)
         ]
     return found
 
@@ -120,9 +120,9 @@ def _counts(entry: Json) -> bool:
     return get(entry, "fieldsV1", "f:spec", "f:replicas") is not None
 
 
-def _is_ours(wanted: Wishes, one: Json) -> bool:
+def _is_ours(resource: ModelDeployment, one: Json) -> bool:
     owners = get(one, "metadata", "ownerReferences") or ()
-    return any(get(owner, "controller") and get(owner, "uid") == wanted.uid for owner in owners)
+    return any(get(owner, "controller") and get(owner, "uid") == resource.metadata.uid for owner in owners)
 
 
 def _uid(one: Json) -> str:

@@ -36,7 +36,7 @@ def contains(observed: Any, desired: Any) -> bool:
     An empty value matches an absent one (the API server drops it), `1000m` matches `1`, and lists whose items have
     names or ports are compared by these, since others may add items of their own.
     """
-    if _empty(desired) and _empty(observed):
+    if desired == observed or (_empty(desired) and _empty(observed)):
         return True
     if isinstance(desired, Mapping):
         if not isinstance(observed, Mapping):
@@ -44,8 +44,6 @@ def contains(observed: Any, desired: Any) -> bool:
         return all(contains(observed.get(key), value) for key, value in desired.items())
     if isinstance(desired, (list, tuple)):
         return isinstance(observed, (list, tuple)) and _contains_items(observed, desired)
-    if desired == observed:
-        return True
     one, two = amount(desired), amount(observed)
     return one is not None and one == two
 

@@ -3,55 +3,55 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from ropewalk.core.plan import Json
 from ropewalk_contract import wire
+from ropewalk_contract.api.modeldeployment import ModelDeployment
+from ropewalk_contract.documents import routes as routes_document
+from ropewalk_contract.documents.routes import Batching, RequestLimits, Route
 
+from .. import spec as specs
 from ..state import Routes
 from ..versions import get, number_in, uri_of
-from ..wishes import Wishes
 from .workload import metadata, routes_name
 
 KEY = wire.ROUTES_FILE
 
 
-def config_map(wishes: Wishes, routes: Routes) -> dict[str, Any]:
+def config_map(resource: ModelDeployment, routes: Routes) -> dict[str, Any]:
     """The body for a revision: the same bytes from every operator that read the same status."""
-    document = {
-        "formatVersion": 1,
-        "revision": routes.revision,
-        "model": wishes.name,
-        "pilot": routes.pilot,
-        "live": routes.live,
-        "versions": [
-            {
-                "version": version.served,
-                "path": version.path,
-                "manifestDigest": version.manifest_digest,
-                "digest": version.digest or "",
-            }
-            for version in routes.versions
-        ],
-        **({"retry": routes.retry} if routes.retry else {}),
-        **settings(wishes),
-    }
+    told = replace(
+        _settings(resource),
+        revision=routes.revision,
+        model=resource.metadata.name,
+        pilot=routes.pilot,
+        live=routes.live,
+        retry=routes.retry,
+        versions=tuple(Route(one.served, one.path, one.manifest_digest, one.digest or "") for one in routes.versions),
+    )
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(wishes, routes_name(wishes)),
-        "data": {KEY: json.dumps(document, sort_keys=True)},
+        "metadata": metadata(resource, routes_name(resource)),
+        "data": {KEY: json.dumps(told.document(), sort_keys=True)},
     }
 
 
-def settings(wishes: Wishes) -> dict[str, Any]:
+def settings(resource: ModelDeployment) -> dict[str, Any]:
     """The part of the routes that is the spec's; a change of it takes a new revision too."""
-    return {
-        "bucketSeconds": wishes.monitoring.bucket_seconds,
-        "engine": wishes.engine,
-        "limits": dict(wishes.limits),
-        **({"batching": dict(wishes.batching)} if wishes.batching else {}),
-    }
+    return _settings(resource).settings()
+
+
+def _settings(resource: ModelDeployment) -> routes_document.Routes:
+    return routes_document.Routes(
+        revision=0,
+        bucket_seconds=specs.bucket_seconds(resource.spec.monitor),
+        engine=resource.spec.serving.engine,
+        limits=RequestLimits.read(specs.limits_document(resource.spec.serving.limits)),
+        batching=Batching.read(specs.batching_document(resource.spec.serving)),
+    )
 
 
 def observed_routes(config: Json | None) -> dict[str, Any] | None:

@@ -12,9 +12,11 @@ from ropewalk.core import security
 from ropewalk.core.names import MANAGED_BY_LABEL, bounded
 from ropewalk.core.plan import Json, Ref
 from ropewalk_contract import wire
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 
+from .. import spec as specs
 from ..versions import CLAIMS_ROOT
-from ..wishes import Wishes, resources_of
+from .resources import resources_of
 
 NAME_LABEL, SERVER = wire.NAME_LABEL, wire.SERVER_NAME
 GRPC_PORT = wire.GRPC_PORT
@@ -30,9 +32,9 @@ TOKEN_SECONDS = 3600
 _IDENTITY = wire.IDENTITY_FOLDER
 
 
-def server_name(wishes: Wishes) -> str:
+def server_name(resource: ModelDeployment) -> str:
     """The name of the Deployment, ServiceAccount and HorizontalPodAutoscaler."""
-    return bounded(wishes.name, "-server")
+    return bounded(resource.metadata.name, "-server")
 
 
 def autoscaler_ref(name: str) -> Ref:
@@ -40,23 +42,23 @@ def autoscaler_ref(name: str) -> Ref:
     return Ref("autoscaling/v2", "HorizontalPodAutoscaler", bounded(name, "-server"))
 
 
-def routes_name(wishes: Wishes) -> str:
+def routes_name(resource: ModelDeployment) -> str:
     """The name of the ConfigMap with the routes."""
-    return bounded(wishes.name, "-routes")
+    return bounded(resource.metadata.name, "-routes")
 
 
-def server_labels(wishes: Wishes) -> dict[str, str]:
-    """What the Service and the disruption budget select: `Wishes.labels` are of all its children, pods or not."""
-    return {**wishes.labels, NAME_LABEL: SERVER}
+def server_labels(resource: ModelDeployment) -> dict[str, str]:
+    """What the Service and the disruption budget select: `spec.labels` are of all its children, pods or not."""
+    return {**specs.labels(resource), NAME_LABEL: SERVER}
 
 
-def metadata(wishes: Wishes, name: str) -> dict[str, Any]:
+def metadata(resource: ModelDeployment, name: str) -> dict[str, Any]:
     """Metadata of a child: found by its label, collected with its owner."""
     return {
         "name": name,
-        "namespace": wishes.namespace,
+        "namespace": resource.metadata.namespace,
         "labels": {
-            **wishes.labels,
+            **specs.labels(resource),
             NAME_LABEL: SERVER,
             MANAGED_BY_LABEL: wire.MANAGED_BY,
         },
@@ -64,8 +66,8 @@ def metadata(wishes: Wishes, name: str) -> dict[str, Any]:
             {
                 "apiVersion": wire.API_VERSION,
                 "kind": "ModelDeployment",
-                "name": wishes.name,
-                "uid": wishes.uid,
+                "name": resource.metadata.name,
+                "uid": resource.metadata.uid,
                 "controller": True,
                 "blockOwnerDeletion": True,
             }
@@ -73,18 +75,18 @@ def metadata(wishes: Wishes, name: str) -> dict[str, Any]:
     }
 
 
-def service_account(wishes: Wishes) -> dict[str, Any]:
+def service_account(resource: ModelDeployment) -> dict[str, Any]:
     """An identity of its own without a token: a server with it never talks to the API server."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": metadata(wishes, server_name(wishes)),
+        "metadata": metadata(resource, server_name(resource)),
         "automountServiceAccountToken": False,
     }
 
 
 def deployment(
-    wishes: Wishes,
+    resource: ModelDeployment,
     *,
     image: str,
     tensorflow: bool,
@@ -99,17 +101,17 @@ def deployment(
     `idle`, with nothing to serve yet, those of another image go before better ones are ready, which wait for that.
     """
     mounted = sorted(set(claims))
-    container = _container(wishes, image, tensorflow, mounted)
+    container = _container(resource, image, tensorflow, mounted)
     spec: dict[str, Any] = {
-        "selector": {"matchLabels": wishes.labels},
+        "selector": {"matchLabels": specs.labels(resource)},
         "strategy": {
             "type": "RollingUpdate",
             "rollingUpdate": {"maxUnavailable": "100%" if idle else 0, "maxSurge": 1},
         },
         "revisionHistoryLimit": 2,
         "template": {
-            "metadata": {"labels": metadata(wishes, "")["labels"]},
-            "spec": _pod(wishes, container, mounted, one_node),
+            "metadata": {"labels": metadata(resource, "")["labels"]},
+            "spec": _pod(resource, container, mounted, one_node),
         },
     }
     if replicas is not None:
@@ -117,66 +119,70 @@ def deployment(
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(wishes, server_name(wishes)),
+        "metadata": metadata(resource, server_name(resource)),
         "spec": spec,
     }
 
 
-def _pod(wishes: Wishes, container: Json, claims: list[str], one_node: bool) -> dict[str, Any]:
+def _pod(resource: ModelDeployment, container: Json, claims: list[str], one_node: bool) -> dict[str, Any]:
     pod: dict[str, Any] = {
-        "serviceAccountName": wishes.service_account or server_name(wishes),
+        "serviceAccountName": resource.spec.service_account_name or server_name(resource),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS + max(30, wishes.limits["deadlineSeconds"]),
+        "terminationGracePeriodSeconds": GRACE_SECONDS + max(30, specs.deadline_seconds(resource.spec.serving.limits)),
         "securityContext": security.of_pod(),
         "containers": [container],
         "volumes": [
-            {"name": "routes", "configMap": {"name": routes_name(wishes)}},
+            {"name": "routes", "configMap": {"name": routes_name(resource)}},
             {"name": "state", "emptyDir": {}},
             {"name": "tmp", "emptyDir": {}},
             *(
                 # Optional: a server without its Secret is there to say so, which a pod that waits for it is not.
                 {"name": name, "secret": {"secretName": secret, "optional": True, "defaultMode": 0o440}}
-                for name, secret in _secrets(wishes)
+                for name, secret in _secrets(resource)
             ),
-            *([_identity()] if _asks_kubernetes(wishes) else []),
+            *([_identity()] if _asks_kubernetes(resource) else []),
             *(
                 {"name": _volume(index), "persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
                 for index, claim in enumerate(claims)
             ),
         ],
     }
-    if wishes.image_pull_secrets:
-        pod["imagePullSecrets"] = list(wishes.image_pull_secrets)
-    if wishes.node_selector:
-        pod["nodeSelector"] = wishes.node_selector
-    if wishes.tolerations:
-        pod["tolerations"] = list(wishes.tolerations)
+    if resource.spec.image_pull_secrets:
+        pod["imagePullSecrets"] = specs.image_pull_secrets(resource)
+    if resource.spec.serving.node_selector:
+        pod["nodeSelector"] = resource.spec.serving.node_selector
+    if resource.spec.serving.tolerations:
+        pod["tolerations"] = specs.tolerations(resource.spec.serving)
     if one_node:
-        term = {"labelSelector": {"matchLabels": wishes.labels}, "topologyKey": "kubernetes.io/hostname"}
+        term = {"labelSelector": {"matchLabels": specs.labels(resource)}, "topologyKey": "kubernetes.io/hostname"}
         pod["affinity"] = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
     return pod
 
 
-def _container(wishes: Wishes, image: str, tensorflow: bool, claims: list[str]) -> dict[str, Any]:
+def _container(resource: ModelDeployment, image: str, tensorflow: bool, claims: list[str]) -> dict[str, Any]:
     return {
         "name": CONTAINER,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": [wire.SERVE_PROGRAM, wire.SERVE_COMMAND],
         "env": [
-            {"name": wire.MODEL_VARIABLE, "value": wishes.name},
+            {"name": wire.MODEL_VARIABLE, "value": resource.metadata.name},
             {"name": wire.POD_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            *_authentication(wishes),
-            *([{"name": wire.TLS_VARIABLE, "value": "Secret"}] if wishes.tls_secret else []),
-            *([{"name": wire.FEEDBACK_VARIABLE, "value": "Secret"}] if wishes.feedback_secret else []),
+            *_authentication(resource),
+            *([{"name": wire.TLS_VARIABLE, "value": "Secret"}] if specs.tls_secret(resource.spec.serving) else []),
+            *(
+                [{"name": wire.FEEDBACK_VARIABLE, "value": "Secret"}]
+                if specs.feedback_secret(resource.spec.monitor)
+                else []
+            ),
         ],
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
             {"name": "monitoring", "containerPort": MONITORING_PORT, "protocol": "TCP"},
         ],
-        "resources": resources_of(wishes.resources, tensorflow=tensorflow),
+        "resources": resources_of(specs.asked_resources(resource.spec.serving), tensorflow=tensorflow),
         "readinessProbe": _probe(wire.READY_PATH, periodSeconds=1, timeoutSeconds=2, failureThreshold=3),
         # /healthz answers as soon as the process listens, also while a large model takes minutes to load. No startup
         # probe: readiness would begin after it, a second later.
@@ -189,10 +195,10 @@ def _container(wishes: Wishes, image: str, tensorflow: bool, claims: list[str]) 
             {"name": "routes", "mountPath": ROUTES_DIRECTORY, "readOnly": True},
             {"name": "state", "mountPath": STATE_DIRECTORY},
             {"name": "tmp", "mountPath": "/tmp"},
-            *({"name": name, "mountPath": f"{wire.ROOT}/{name}", "readOnly": True} for name, _ in _secrets(wishes)),
+            *({"name": name, "mountPath": f"{wire.ROOT}/{name}", "readOnly": True} for name, _ in _secrets(resource)),
             *(
                 [{"name": _IDENTITY, "mountPath": f"{wire.ROOT}/{_IDENTITY}", "readOnly": True}]
-                if _asks_kubernetes(wishes)
+                if _asks_kubernetes(resource)
                 else []
             ),
             *(
@@ -203,19 +209,19 @@ def _container(wishes: Wishes, image: str, tensorflow: bool, claims: list[str]) 
     }
 
 
-def _asks_kubernetes(wishes: Wishes) -> bool:
-    return wishes.authentication.type == "Kubernetes"
+def _asks_kubernetes(resource: ModelDeployment) -> bool:
+    return resource.spec.serving.authentication.type == "Kubernetes"
 
 
-def _authentication(wishes: Wishes) -> list[Json]:
+def _authentication(resource: ModelDeployment) -> list[Json]:
     """Variables that say who may ask; none where everybody may."""
-    asked = wishes.authentication
+    asked = resource.spec.serving.authentication
     if asked.type == "None":
         return []
-    found = {wire.AUTHENTICATION_VARIABLE: asked.type}
+    found: dict[str, str] = {wire.AUTHENTICATION_VARIABLE: asked.type}
     if asked.type == "Kubernetes":
-        found |= {wire.NAMESPACE_VARIABLE: wishes.namespace}
-    if asked.audience:
+        found |= {wire.NAMESPACE_VARIABLE: resource.metadata.namespace}
+    if asked.type == "Kubernetes" and asked.audience:
         found |= {wire.AUDIENCE_VARIABLE: asked.audience}
     return [{"name": name, "value": value} for name, value in found.items()]
 
@@ -228,12 +234,12 @@ def _identity() -> Json:
     return {"name": _IDENTITY, "projected": {"sources": sources, "defaultMode": 0o440}}
 
 
-def _secrets(wishes: Wishes) -> list[tuple[str, str]]:
+def _secrets(resource: ModelDeployment) -> list[tuple[str, str]]:
     """Volumes, each mounted below ROOT by its name, and the Secrets in them."""
     found = [
-        (wire.TOKENS_FOLDER, wishes.authentication.secret),
-        (wire.TLS_FOLDER, wishes.tls_secret),
-        (wire.FEEDBACK_FOLDER, wishes.feedback_secret),
+        (wire.TOKENS_FOLDER, specs.token_secret(resource.spec.serving)),
+        (wire.TLS_FOLDER, specs.tls_secret(resource.spec.serving)),
+        (wire.FEEDBACK_FOLDER, specs.feedback_secret(resource.spec.monitor)),
     ]
     return [(name, secret) for name, secret in found if secret]
 

@@ -12,12 +12,13 @@ from ropewalk.core.objects import name_of, of_kind
 from ropewalk.core.plan import Config, Json
 from ropewalk.core.quantities import memory_bytes
 from ropewalk_contract import wire
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 from ropewalk_contract.documents.helper_job import IMPORT, HelperJobTask, Source
 
+from .. import spec as specs
 from ..children.field_drift import HASH_ANNOTATION, stamped
 from ..children.workload import NAME_LABEL, metadata
 from ..versions import Version, get, number_in
-from ..wishes import Wishes
 from .record import Import
 
 REQUESTS = {"cpu": "100m", "memory": "512Mi"}
@@ -27,43 +28,43 @@ SECONDS = 1800
 _STAMP = ("metadata", "annotations", HASH_ANNOTATION)
 
 
-def name(wanted: Wishes, record: Import) -> str:
+def name(resource: ModelDeployment, record: Import) -> str:
     """Of the Job, by what is imported: the result of another one is never taken for this one's."""
-    return names.job(f"{wanted.uid} {record.uri} {record.digest}", record.id, "import", 1)
+    return names.job(f"{resource.metadata.uid} {record.uri} {record.digest}", record.id, "import", 1)
 
 
-def config_map(wanted: Wishes, record: Import) -> dict[str, Any]:
+def config_map(resource: ModelDeployment, record: Import) -> dict[str, Any]:
     """`errand.json`."""
     source = Source(record.uri, record.digest, number_in(record.uri))
     document = HelperJobTask(IMPORT, source=source).document()
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": _metadata(wanted, record),
+        "metadata": _metadata(resource, record),
         "immutable": True,
         "data": {wire.HELPER_JOB_FILE: json.dumps(document, sort_keys=True)},
     }
 
 
-def body(wanted: Wishes, record: Import, config: Config, *, one_node: bool) -> dict[str, Any]:
+def body(resource: ModelDeployment, record: Import, config: Config, *, one_node: bool) -> dict[str, Any]:
     """The Job. Its pod goes where servers may go, and where they are if the claim is on one node."""
     claim = Version(1, record.uri).claim
-    meta = _metadata(wanted, record)
-    resources = {"requests": dict(REQUESTS), "limits": {"memory": _memory(wanted)}}
+    meta = _metadata(resource, record)
+    resources = {"requests": dict(REQUESTS), "limits": {"memory": _memory(resource)}}
     pod = helper_job_body.pod(config.trainer_image, config_map=meta["name"], claim=claim, resources=resources)
-    apart = wanted.helper_job_labels
-    if wanted.image_pull_secrets:
-        pod["imagePullSecrets"] = list(wanted.image_pull_secrets)
-    if wanted.node_selector:
-        pod["nodeSelector"] = dict(wanted.node_selector)
-    if wanted.tolerations:
-        pod["tolerations"] = list(wanted.tolerations)
+    apart = specs.helper_job_labels(resource)
+    if resource.spec.image_pull_secrets:
+        pod["imagePullSecrets"] = specs.image_pull_secrets(resource)
+    if resource.spec.serving.node_selector:
+        pod["nodeSelector"] = dict(resource.spec.serving.node_selector)
+    if resource.spec.serving.tolerations:
+        pod["tolerations"] = specs.tolerations(resource.spec.serving)
     if one_node:
         # Among what it may be near to is itself, or it would wait for ever where no server is.
         near = {
             "key": names.MODEL_DEPLOYMENT_LABEL,
             "operator": "In",
-            "values": [*wanted.labels.values(), *apart.values()],
+            "values": [*specs.labels(resource).values(), *apart.values()],
         }
         term = {"labelSelector": {"matchExpressions": [near]}, "topologyKey": "kubernetes.io/hostname"}
         pod["affinity"] = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
@@ -81,14 +82,14 @@ def is_of_one(child: Json) -> bool:
     return bool(get(child, "metadata", "labels", names.HELPER_JOB_LABEL))
 
 
-def _metadata(wanted: Wishes, record: Import) -> dict[str, Any]:
-    found = metadata(wanted, name(wanted, record))
+def _metadata(resource: ModelDeployment, record: Import) -> dict[str, Any]:
+    found = metadata(resource, name(resource, record))
     labels = {**found["labels"], NAME_LABEL: "ropewalk-import", names.HELPER_JOB_LABEL: str(record.id)}
     return {**found, "labels": labels}
 
 
-def _memory(wanted: Wishes) -> str:
-    asked = str((wanted.resources.get("limits") or {}).get("memory") or "")
+def _memory(resource: ModelDeployment) -> str:
+    asked = str((specs.asked_resources(resource.spec.serving).get("limits") or {}).get("memory") or "")
     try:
         return asked if asked and memory_bytes(asked) > memory_bytes(LEAST_MEMORY) else LEAST_MEMORY
     except ValueError:

@@ -17,14 +17,14 @@ from ropewalk.core.jobs.helper_job import AGAIN_AFTER, FAILED, RUNNING, SUCCEEDE
 from ropewalk.core.jobs.observed import Attempt, attempt
 from ropewalk.core.jobs.termination_message import PERMANENT, document, word
 from ropewalk.core.objects import metadata, name_of, owned
-from ropewalk.core.plan import Create, Delete, Effect, Event, Json, Observed, Ref
+from ropewalk.core.plan import Create, Delete, Effect, Event, Json, Observed, Ref, Requeue
 from ropewalk_contract.api import conditions as api
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..observe.pods import Pod
 from ..state import LOADING, Candidate, DeploymentState, Routes
 from ..target import Target, claim_ref
 from ..versions import Version, get
-from ..wishes import Wishes
 from . import job
 from . import record as import_record
 from .record import Import
@@ -50,28 +50,30 @@ class Step:
 
 
 def step(
-    wanted: Wishes, aim: Target, observed: Observed, pods: Sequence[Pod], *, one_node: bool, now: datetime
+    resource: ModelDeployment, aim: Target, observed: Observed, pods: Sequence[Pod], *, one_node: bool, now: datetime
 ) -> Step:
     """The next step of an import, if the wanted version needs one."""
     status = observed.owner.get("status") or {}
     before = import_record.read(get(status, "imported"))
-    record = before if before is not None and before.is_of(wanted.uri, wanted.digest) else None
+    record = (
+        before if before is not None and before.is_of(resource.spec.model.uri, resource.spec.model.digest) else None
+    )
     if "Job" in observed.unknown:
         return Step(record, aim if record is None else _target(record, aim))
-    if not wanted.uri or aim.version is None:
-        return Step(None, aim, _stale(wanted, observed, None))
-    edited = get(status, "observedGeneration") != wanted.generation
+    if not resource.spec.model.uri or aim.version is None:
+        return Step(None, aim, _stale(resource, observed, None))
+    edited = get(status, "observedGeneration") != resource.metadata.generation
     if record is not None and edited and _is_spent(record, status):
         record = None
-    stale = _stale(wanted, observed, record)
+    stale = _stale(resource, observed, record)
     if record is None:
         if not _says(pods, aim.version, api.NOT_IMPORTED):
             return Step(None, aim, stale)
-        return _begun(wanted, before, aim, observed, stale, now)
+        return _begun(resource, before, aim, observed, stale, now)
     if record.state == RUNNING:
-        return _running(wanted, record, aim, observed, stale, one_node, now)
+        return _running(resource, record, aim, observed, stale, one_node, now)
     if _is_due_again(record, pods, now):
-        return _begun(wanted, record, aim, observed, stale, now)
+        return _begun(resource, record, aim, observed, stale, now)
     return Step(record, _target(record, aim), stale)
 
 
@@ -126,15 +128,20 @@ def _target(record: Import, aim: Target) -> Target:
 
 
 def _begun(
-    wanted: Wishes, before: Import | None, aim: Target, observed: Observed, stale: tuple[Effect, ...], now: datetime
+    resource: ModelDeployment,
+    before: Import | None,
+    aim: Target,
+    observed: Observed,
+    stale: tuple[Effect, ...],
+    now: datetime,
 ) -> Step:
     number = helper_job.next_id(owned(observed.owner, observed.children), before.id if before is not None else 0)
-    record = Import(number, str(wanted.uri), str(wanted.digest), RUNNING, now)
+    record = Import(number, str(resource.spec.model.uri), str(resource.spec.model.digest), RUNNING, now)
     return Step(record, _target(record, aim), stale, begun=True)
 
 
 def _running(
-    wanted: Wishes,
+    resource: ModelDeployment,
     record: Import,
     aim: Target,
     observed: Observed,
@@ -143,11 +150,11 @@ def _running(
     now: datetime,
 ) -> Step:
     children = owned(observed.owner, observed.children)
-    name = job.name(wanted, record)
+    name = job.name(resource, record)
     found = attempt(children, name)
-    body = job.body(wanted, record, observed.config, one_node=one_node)
+    body = job.body(resource, record, observed.config, one_node=one_node)
     if found is None:
-        made = (Create(job.config_map(wanted, record)), Create(body))
+        made = (Create(job.config_map(resource, record)), Create(body))
         return Step(record, _target(record, aim), (*stale, *made))
     ended = _ended(record, found, now)
     if ended is not None:
@@ -158,7 +165,7 @@ def _running(
     mounted = {claim: observed.related.get(claim, {})}
     wait = helper_job.waiting(found, (record.waiting, record.message), mounted, now)
     if wait is not None and job.is_outdated(children, body):
-        return _begun(wanted, record, aim, observed, stale, now)  # what was amended since may be what it waits for
+        return _begun(resource, record, aim, observed, stale, now)  # what was amended since may be what it waits for
     reason, message = wait or ("", "")
     record = replace(record, waiting=reason, message=message)
     return Step(record, _target(record, aim), stale)
@@ -214,9 +221,9 @@ def _version(said: Mapping[str, Any]) -> Version | None:
     return Version.from_document(names)
 
 
-def _stale(wanted: Wishes, observed: Observed, record: Import | None) -> tuple[Effect, ...]:
+def _stale(resource: ModelDeployment, observed: Observed, record: Import | None) -> tuple[Effect, ...]:
     """Jobs and ConfigMaps of imports before this one."""
-    last = job.name(wanted, record) if record is not None else ""
+    last = job.name(resource, record) if record is not None else ""
     found: list[Effect] = []
     for child in _of_imports(owned(observed.owner, observed.children)):
         if name_of(child) != last and not metadata(child).get("deletionTimestamp"):
@@ -229,16 +236,17 @@ def _of_imports(children: Iterable[Json]) -> list[Json]:
     return [one for one in children if one.get("kind") in ("Job", "ConfigMap") and job.is_of_one(one)]
 
 
-def requeue(found: Step, now: datetime) -> float | None:
-    """Seconds until the import has to be looked at though nothing has happened."""
+def requeue(found: Step, now: datetime) -> tuple[Requeue, ...]:
+    """When the import has to be looked at without an event."""
     record = found.record
     if record is None or record.state == SUCCEEDED:
-        return None
+        return ()
     if record.state == RUNNING:
-        return 10.0
+        return (Requeue(10.0, "an import is under way"),)
     if record.final or record.finished_at is None:
-        return None
-    return max(1.0, (record.finished_at + AGAIN_AFTER - now).total_seconds())
+        return ()
+    pause = max(1.0, (record.finished_at + AGAIN_AFTER - now).total_seconds())
+    return (Requeue(pause, "a failed import is tried again"),)
 
 
 def words(found: Step) -> tuple[str, str] | None:

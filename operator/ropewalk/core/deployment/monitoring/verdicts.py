@@ -13,14 +13,15 @@ from typing import Any
 from ropewalk.core.conditions import parse_timestamp, timestamp
 from ropewalk.core.plan import Json
 from ropewalk.core.quantities import words
+from ropewalk_contract.api.modeldeployment import Monitor
 from ropewalk_model import drift
 from ropewalk_model.baseline import Baseline
 from ropewalk_model.windows import Bucket, add, windows
 
+from .. import spec as specs
 from ..observe import window_totals as ledgers
 from ..observe.windows import Observation
 from ..state import DeploymentState, Live
-from ..wishes import Monitoring
 
 TRAFFIC_SECONDS = 60
 MAX_FEATURES = 20
@@ -28,7 +29,7 @@ STANDS = 3
 """Windows without a verdict after which the last one says nothing any more."""
 
 
-def remember(state: DeploymentState, seen: Observation, settings: Monitoring, now: datetime) -> DeploymentState:
+def remember(state: DeploymentState, seen: Observation, settings: Monitor, now: datetime) -> DeploymentState:
     """The memory with what the windows say; unchanged where nothing can be concluded."""
     live = state.live
     if live is None or not seen.complete:
@@ -43,24 +44,26 @@ def remember(state: DeploymentState, seen: Observation, settings: Monitoring, no
     )
 
 
-def judged(state: DeploymentState, settings: Monitoring) -> float:
+def judged(state: DeploymentState, settings: Monitor) -> float:
     """Up to when windows have a verdict by today's yardstick."""
     found = _current(state.drift, state.live, settings) if state.live is not None else None
     at = parse_timestamp((found or {}).get("at"))
     return at.timestamp() if at is not None else 0.0
 
 
-def _current(document: Json | None, live: Live, settings: Monitoring) -> Json | None:
+def _current(document: Json | None, live: Live, settings: Monitor) -> Json | None:
     """What was found about an earlier version, or by another yardstick, says nothing now."""
     at = parse_timestamp((document or {}).get("at"))
     if document is None or at is None or at < live.since - timedelta(seconds=1):
         return None
-    same = document.get("threshold") == _short(settings.threshold) and document.get("window") == _window(settings)
+    same = document.get("threshold") == _short(specs.drift_threshold(settings)) and document.get("window") == _window(
+        settings
+    )
     return document if same else None
 
 
-def _window(settings: Monitoring) -> str:
-    return words(timedelta(seconds=settings.window))
+def _window(settings: Monitor) -> str:
+    return words(timedelta(seconds=specs.window_seconds(settings)))
 
 
 def _traffic(before: Json | None, buckets: Iterable[Bucket], closed_by: float) -> Json | None:
@@ -104,7 +107,7 @@ def quantile(edges: Sequence[float], counts: Sequence[int], share: float) -> flo
 
 
 def _drift(
-    before: Json | None, buckets: Iterable[Bucket], baseline: Baseline | None, settings: Monitoring, closed_by: float
+    before: Json | None, buckets: Iterable[Bucket], baseline: Baseline | None, settings: Monitor, closed_by: float
 ) -> Json | None:
     """The verdict on the latest window that says something, and how many in a row said `Drifted`.
 
@@ -113,7 +116,7 @@ def _drift(
     """
     at = parse_timestamp(before.get("at")) if before else None
     judged = at.timestamp() if at is not None else 0.0
-    closed = [window for window in windows(buckets, settings.window, closed_by) if window.end > judged]
+    closed = [window for window in windows(buckets, specs.window_seconds(settings), closed_by) if window.end > judged]
     found: tuple[Bucket, drift.DriftVerdict] | None = None
     run, row_ended = 0, False
     for window in reversed(closed):
@@ -125,12 +128,12 @@ def _drift(
         found = found or (window, verdict)
         row_ended = verdict.state != "Drifted"
         run += not row_ended
-        if row_ended or run >= settings.consecutive_windows:
+        if row_ended or run >= settings.drift.consecutive_windows:
             break
     latest = found[0].end if found is not None else judged
     if before is not None and before.get("state") != "Inconclusive":
-        end = int(closed_by) - int(closed_by) % settings.window
-        if end - latest >= max(STANDS, settings.consecutive_windows) * settings.window:
+        end = int(closed_by) - int(closed_by) % specs.window_seconds(settings)
+        if end - latest >= max(STANDS, settings.drift.consecutive_windows) * specs.window_seconds(settings):
             rows = closed[-1].rows if closed and closed[-1].end == end else 0
             return _inconclusive(end, rows, settings)
     if found is None:
@@ -139,23 +142,28 @@ def _drift(
         return _inconclusive(closed[-1].end, closed[-1].rows, settings)
     if not row_ended and before is not None and before.get("state") == "Drifted":
         run += int(before.get("consecutiveWindows") or 0)
-    document = _drift_document(*found, min(run, settings.consecutive_windows), settings)
+    document = _drift_document(*found, min(run, settings.drift.consecutive_windows), settings)
     return before if before is not None and _same_drift(before, document) else document
 
 
-def _verdict(window: Bucket, baseline: Baseline, settings: Monitoring) -> drift.DriftVerdict:
+def _verdict(window: Bucket, baseline: Baseline, settings: Monitor) -> drift.DriftVerdict:
     return drift.verdict(
-        window, baseline, settings.threshold, settings.min_samples, settings.min_requests, settings.features
+        window,
+        baseline,
+        specs.drift_threshold(settings),
+        settings.min_samples,
+        settings.min_requests,
+        settings.drift.features,
     )
 
 
-def _inconclusive(end: int, rows: int, settings: Monitoring) -> dict[str, Any]:
+def _inconclusive(end: int, rows: int, settings: Monitor) -> dict[str, Any]:
     """Too little traffic up to `end`."""
     return {
         "window": _window(settings),
         "at": _time(end),
         "state": "Inconclusive",
-        "threshold": _short(settings.threshold),
+        "threshold": _short(specs.drift_threshold(settings)),
         "samples": rows,
         "consecutiveWindows": 0,
     }
@@ -167,7 +175,7 @@ def _same_drift(before: Json, after: Json) -> bool:
     return all(before.get(k) == after.get(k) for k in same) and _similar(before.get("score"), after.get("score"))
 
 
-def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, settings: Monitoring) -> dict[str, Any]:
+def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, settings: Monitor) -> dict[str, Any]:
     features = [
         {"name": one.name, "score": _short(one.score), "state": "Drifted" if one.drifted else "Stable"}
         for one in verdict.features[:MAX_FEATURES]
@@ -178,7 +186,7 @@ def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, setti
         "state": verdict.state,
         "worstFeature": verdict.worst,
         "score": _short(verdict.score),
-        "threshold": _short(settings.threshold),
+        "threshold": _short(specs.drift_threshold(settings)),
         "samples": verdict.rows,
         "consecutiveWindows": run,
         "features": features,
@@ -186,22 +194,20 @@ def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, setti
     return {k: v for k, v in document.items() if v is not None}
 
 
-def _performance(
-    before: Json | None, seen: Observation, live: Live, settings: Monitoring, now: datetime
-) -> Json | None:
+def _performance(before: Json | None, seen: Observation, live: Live, settings: Monitor, now: datetime) -> Json | None:
     if seen.stored is None:
         return before
-    total = ledgers.total(seen.stored, seen.buckets, now.timestamp() - settings.performance_window)
+    total = ledgers.total(seen.stored, seen.buckets, now.timestamp() - specs.label_window_seconds(settings))
     if not total.count:
         return None
     positive = seen.baseline.positive if seen.baseline is not None else None
     document: dict[str, Any] = {
-        "window": words(timedelta(seconds=settings.performance_window)),
+        "window": words(timedelta(seconds=specs.label_window_seconds(settings))),
         "at": timestamp(now),
         "version": live.version.number,
         "labels": total.count,
     }
-    if total.count >= settings.min_labels:
+    if total.count >= settings.performance.min_labels:
         document["metrics"] = [{"name": name, "value": f"{value:.4f}"} for name, value in total.quality(positive)]
     if before is not None and all(before.get(key) == document[key] for key in ("version", "window")):
         same = [m.get("value", "")[:4] for m in before.get("metrics") or ()] == [

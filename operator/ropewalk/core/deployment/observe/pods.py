@@ -12,60 +12,27 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
-from ropewalk.core.conditions import clip, parse_timestamp
+from ropewalk.core.conditions import parse_timestamp
 from ropewalk.core.plan import Json, Scraped
-from ropewalk_contract import reasons, wire
+from ropewalk_contract import wire
+from ropewalk_contract.api.modeldeployment import ModelDeployment
+from ropewalk_contract.documents.fields import Refused
+from ropewalk_contract.documents.status_report import PROVED
+from ropewalk_contract.documents.status_report import HeldVersion as Held
+from ropewalk_contract.documents.status_report import StatusReport as Report
 
 from ..children.workload import CONTAINER, server_name
 from ..versions import Version, get
-from ..wishes import Wishes
 
 STATUS_PATH = wire.STATUS_PATH
 WINDOWS_PATH = wire.WINDOWS_PATH
 BASELINE_PATH = wire.BASELINE_PATH
 NUDGE_ANNOTATION = wire.NUDGE_ANNOTATION
-MAY_PASS = reasons.RETRIED_BY_SERVERS
-LOADING, PROVED, FAILED, SKIPPED = "Loading", "Proved", "Failed", "Skipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a pod says of one version."""
-
-    version: int
-    digest: str
-    path: str
-    """Where it was found; empty: a server of an image before this was told."""
-    state: str
-    reason: str
-    message: str
-    engine: str
-
-    @property
-    def refused(self) -> bool:
-        """It will not serve in this pod."""
-        return self.state in (FAILED, SKIPPED)
-
-    @property
-    def may_pass(self) -> bool:
-        """The pod tries again by itself."""
-        return self.state == FAILED and self.reason in MAY_PASS
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A pod's answer to GET /status."""
-
-    revision: int
-    live: int | None
-    versions: tuple[Held, ...]
-    unavailable_reason: str = ""
-    """What keeps it from answering whatever it has loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One server. `report` is None where the pod was not asked or did not answer."""
+    """One server. `report` is None where the pod was not asked, did not answer or gave a report that is refused."""
 
     name: str
     uid: str
@@ -82,6 +49,8 @@ class Pod:
     image: str
     """As its spec names it; empty: unknown."""
     raw: Json
+    refused: str = ""
+    """Why its report cannot be believed, if it gave one."""
     leaves_by: datetime | None = None
     """When it has to be gone, if it is being deleted and its server still runs: it tells its last counts until then."""
 
@@ -129,17 +98,19 @@ class Pod:
         )
 
 
-def pods(wishes: Wishes, children: Iterable[Json], scrapes: Mapping[tuple[str, str], Scraped]) -> tuple[Pod, ...]:
+def pods(
+    resource: ModelDeployment, children: Iterable[Json], scrapes: Mapping[tuple[str, str], Scraped]
+) -> tuple[Pod, ...]:
     """Our pods, oldest first."""
-    found = [_pod(child, scrapes) for child in children if child.get("kind") == "Pod" and _is_ours(wishes, child)]
+    found = [_pod(child, scrapes) for child in children if child.get("kind") == "Pod" and _is_ours(resource, child)]
     return tuple(sorted(found, key=lambda pod: (str(pod.created or ""), pod.name)))
 
 
-def _is_ours(wishes: Wishes, pod: Json) -> bool:
+def _is_ours(resource: ModelDeployment, pod: Json) -> bool:
     for reference in get(pod, "metadata", "ownerReferences") or ():
         name = str(get(reference, "name") or "")
         if get(reference, "controller") and get(reference, "kind") == "ReplicaSet":
-            return name.rsplit("-", 1)[0] == server_name(wishes)
+            return name.rsplit("-", 1)[0] == server_name(resource)
     return False
 
 
@@ -152,6 +123,7 @@ def _pod(pod: Json, scrapes: Mapping[tuple[str, str], Scraped]) -> Pod:
     deleting = bool(deletion)
     runs = get(server, "state", "running") is not None
     scraped = scrapes.get((name, STATUS_PATH))
+    found, refused = report(scraped.body) if scraped is not None and scraped.body is not None else (None, "")
     return Pod(
         name=name,
         uid=str(get(pod, "metadata", "uid")),
@@ -162,7 +134,8 @@ def _pod(pod: Json, scrapes: Mapping[tuple[str, str], Scraped]) -> Pod:
         ready=ready and not deleting,
         deleting=deleting,
         nudge=str(get(pod, "metadata", "annotations", NUDGE_ANNOTATION) or ""),
-        report=report(scraped.body) if scraped is not None and scraped.body is not None else None,
+        report=found,
+        refused=refused,
         claims=frozenset(
             str(get(volume, "persistentVolumeClaim", "claimName")) for volume in get(pod, "spec", "volumes") or ()
         ),
@@ -185,29 +158,9 @@ def container_status(pod: Json) -> Json | None:
     return None
 
 
-def report(body: Any) -> Report | None:
-    """Parse an answer to GET /status; None if it is not one."""
-    if not isinstance(body, Mapping) or body.get("formatVersion") != 1:
-        return None
-    revision, live, listed = body.get("revision"), body.get("live"), body.get("versions")
-    if not isinstance(listed, (list, tuple)) or isinstance(revision, bool):
-        return None
-    versions = [
-        Held(
-            version=one["version"],
-            digest=str(one.get("digest") or ""),
-            path=str(one.get("path") or ""),
-            state=str(one.get("state") or ""),
-            reason=clip(str(one.get("reason") or ""), 100),
-            message=clip(str(one.get("message") or ""), 500),
-            engine=clip(str(one.get("engine") or ""), 40),
-        )
-        for one in listed[:20]
-        if isinstance(one, Mapping) and isinstance(one.get("version"), int)
-    ]
-    return Report(
-        revision=revision if isinstance(revision, int) else 0,
-        live=live if isinstance(live, int) else None,
-        versions=tuple(versions),
-        unavailable_reason=clip(str(body.get("trouble") or ""), 500),
-    )
+def report(body: Any) -> tuple[Report | None, str]:
+    """The answer to GET /status, or None and the field for which it cannot be believed."""
+    try:
+        return Report.read(body), ""
+    except Refused as error:
+        return None, str(error)

@@ -12,11 +12,11 @@ from typing import Any
 
 from ropewalk.core.names import bounded
 from ropewalk.core.plan import Json
+from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..children.workload import metadata
 from ..state import Live
 from ..versions import get
-from ..wishes import Wishes
 from .window_totals import LARGEST, WindowTotals
 
 BASELINE_KEY = "baseline.json"
@@ -62,7 +62,11 @@ def read(name: str, children: Iterable[Json]) -> StoredTotals:
 
 
 def bodies(
-    wishes: Wishes, live: Live | None, before: StoredTotals, baseline: Json | None, totals: WindowTotals | None
+    resource: ModelDeployment,
+    live: Live | None,
+    before: StoredTotals,
+    baseline: Json | None,
+    totals: WindowTotals | None,
 ) -> list[Any]:
     """The ConfigMaps that have to be written: a baseline read just now, sums that have grown.
 
@@ -73,16 +77,16 @@ def bodies(
         document = {"version": live.version.number, "digest": live.version.key, "baseline": baseline}
         text = json.dumps(document, sort_keys=True)
         if len(text) <= LARGEST:
-            found.append(_config_map(wishes, baseline_name(wishes.name), BASELINE_KEY, text))
+            found.append(_config_map(resource, baseline_name(resource.metadata.name), BASELINE_KEY, text))
     if totals is not None and totals.up_to and totals != before.totals:
         text = json.dumps(totals.document(), sort_keys=True)
         if len(text) <= LARGEST:
-            found.append(_config_map(wishes, labels_name(wishes.name), LEDGER_KEY, text))
+            found.append(_config_map(resource, labels_name(resource.metadata.name), LEDGER_KEY, text))
     return found
 
 
-def _config_map(wishes: Wishes, name: str, key: str, text: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(wishes, name), "data": {key: text}}
+def _config_map(resource: ModelDeployment, name: str, key: str, text: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(resource, name), "data": {key: text}}
 
 
 def _parsed(config: Json | None, key: str) -> Any:

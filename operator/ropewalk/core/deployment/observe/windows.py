@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ropewalk.core.plan import Json, Scraped
+from ropewalk_contract.api.modeldeployment import Monitor
 from ropewalk_model.baseline import Baseline
 from ropewalk_model.windows import Bucket, InvalidBucket, Page, parse
 
+from .. import spec as specs
 from ..state import Live
-from ..wishes import Monitoring
 from . import window_totals as ledgers
 from .pods import BASELINE_PATH, WINDOWS_PATH, Pod
 from .totals_configmap import StoredTotals
@@ -50,7 +51,7 @@ def observe(
     scrapes: Mapping[tuple[str, str], Scraped],
     kept: StoredTotals,
     live: Live | None,
-    settings: Monitoring,
+    settings: Monitor,
     judged: float,
     now: datetime,
 ) -> Observation:
@@ -81,7 +82,9 @@ def observe(
     buckets: list[Bucket] = []
     lost = []
     if live is not None:
-        stored = ledgers.current(kept.totals, live, settings.window, settings.performance_window)
+        stored = ledgers.current(
+            kept.totals, live, specs.window_seconds(settings), specs.label_window_seconds(settings)
+        )
         for name, page in pages.items():
             begin = ledgers.since(stored, live, name)
             mine = tuple(b for b in page.buckets if b.start >= begin and _is_of(live, b))
@@ -94,10 +97,10 @@ def observe(
             pages,
             [pod.name for pod in pods],
             live,
-            label_window=settings.performance_window,
+            label_window=specs.label_window_seconds(settings),
             judged=judged,
             closed_by=_closed_by(now),
-            features=settings.features,
+            features=settings.drift.features,
             leaving=leaving,
         )
     return Observation(

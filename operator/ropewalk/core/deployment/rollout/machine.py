@@ -15,8 +15,9 @@ from math import inf
 from ropewalk.core.conditions import timestamp
 from ropewalk.core.plan import Event
 from ropewalk_contract import reasons
+from ropewalk_contract.documents.status_report import HeldVersion as Held
 
-from ..observe.pods import Held, Pod
+from ..observe.pods import Pod
 from ..state import LOADING, MAX_QUARANTINED, PENDING, SPREADING, SWITCHING, Candidate, DeploymentState, Live, Routes
 from ..target import Target
 from ..versions import Version

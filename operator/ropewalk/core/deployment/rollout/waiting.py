@@ -12,9 +12,10 @@ from datetime import datetime
 
 from ropewalk.core.conditions import clip, find, parse_timestamp
 from ropewalk_contract.api import conditions as api
+from ropewalk_contract.documents.status_report import PROVED
 
 from ..children.workload import MONITORING_PORT
-from ..observe.pods import PROVED, Pod
+from ..observe.pods import Pod
 from ..state import PENDING, DeploymentState
 from ..versions import Version
 
@@ -42,6 +43,8 @@ def words(state: DeploymentState, pods: Sequence[Pod], blocked: tuple[str, str] 
 
 
 def _keeps_waiting(pod: Pod, version: Version, revision: int) -> str:
+    if pod.refused:
+        return f"pod {pod.name} gives a report that cannot be read: {pod.refused}"
     if pod.report is None:
         return f"pod {pod.name} does not answer the operator on port {MONITORING_PORT}: look at its network policies"
     if not pod.follows(revision):

@@ -12,6 +12,7 @@ from ropewalk.core.names import MODEL_DEPLOYMENT_LABEL, label_value
 from ropewalk.core.plan import Json
 from ropewalk_contract.api import conditions as api
 
+from .. import spec as specs
 from ..children.workload import HTTP_PORT, server_name
 from ..image import moving
 from ..state import routes_document
@@ -21,18 +22,18 @@ from .inputs import StatusInputs
 
 def document(owner: Json, inputs: StatusInputs, now: datetime) -> dict[str, Any]:
     """The whole status."""
-    wishes, state = inputs.wishes, inputs.state
+    resource, state = inputs.resource, inputs.state
     before = (owner.get("status") or {}).get("conditions") or ()
     found = _conditions(inputs, before)
     ready = sum(pod.ready for pod in inputs.pods)
     status: dict[str, Any] = {
-        "observedGeneration": wishes.generation,
-        "conditions": set_conditions(before, found, generation=wishes.generation, now=now),
+        "observedGeneration": resource.metadata.generation,
+        "conditions": set_conditions(before, found, generation=resource.metadata.generation, now=now),
         "summary": summary.of(inputs, found),
         "replicas": sum(not pod.deleting for pod in inputs.pods),
         "readyReplicas": ready,
-        "selector": f"{MODEL_DEPLOYMENT_LABEL}={label_value(wishes.name)}",
-        "url": f"{'https' if wishes.tls_secret else 'http'}://{wishes.name}.{wishes.namespace}.svc:{HTTP_PORT}/v1/models/{wishes.name}",
+        "selector": f"{MODEL_DEPLOYMENT_LABEL}={label_value(resource.metadata.name)}",
+        "url": f"{'https' if specs.tls_secret(resource.spec.serving) else 'http'}://{resource.metadata.name}.{resource.metadata.namespace}.svc:{HTTP_PORT}/v1/models/{resource.metadata.name}",
         "serverImage": inputs.image.image,
         "routes": routes_document(state.routes) if state.routes else None,
         "quarantined": list(state.quarantined),
@@ -137,9 +138,9 @@ def _share(ready: int, asked: int) -> str:
 
 
 def _at_zero(inputs: StatusInputs) -> str:
-    if inputs.wishes.autoscaling is None:
+    if inputs.resource.spec.autoscaling is None:
         return "spec.replicas is 0"
-    return f"Deployment {server_name(inputs.wishes)} is scaled to 0, where its autoscaler leaves it: scale it up once"
+    return f"Deployment {server_name(inputs.resource)} is scaled to 0, where its autoscaler leaves it: scale it up once"
 
 
 def _reasons(inputs: StatusInputs) -> list[tuple[str, str]]:
@@ -183,7 +184,8 @@ def _observed(inputs: StatusInputs, before: Sequence[Json]) -> Condition:
     seen = inputs.seen
     unreachable = sorted({*inputs.silent, *seen.unreachable})
     if unreachable:
-        why = f" ({seen.why})" if seen.why else ""
+        said = seen.why or next((pod.refused for pod in inputs.pods if pod.refused), "")
+        why = f" ({said})" if said else ""
         text = f"no answer from {', '.join(unreachable[:5])}{why}: numbers stand as they were"
         return Condition(api.OBSERVED, "False", api.UNREACHABLE, text)
     if seen.complete:
@@ -208,7 +210,7 @@ def _left_out(inputs: StatusInputs) -> str:
 
 
 def _data_drift(inputs: StatusInputs, before: Sequence[Json]) -> Condition:
-    found, needed = inputs.state.drift, inputs.wishes.monitoring.consecutive_windows
+    found, needed = inputs.state.drift, inputs.resource.spec.monitor.drift.consecutive_windows
     unknown = inputs.unknown_features
     if unknown and (found is None or found.get("state") == "Inconclusive"):
         return Condition(api.DATA_DRIFT, "Unknown", api.UNKNOWN_FEATURE, unknown)
@@ -227,7 +229,7 @@ def _data_drift(inputs: StatusInputs, before: Sequence[Json]) -> Condition:
         return Condition(api.DATA_DRIFT, status, api.DRIFTED, f"{text}; {run} of {needed} windows in a row")
     if found.get("state") == "Stable":
         return Condition(api.DATA_DRIFT, "False", api.STABLE, text)
-    gates = inputs.wishes.monitoring
+    gates = inputs.resource.spec.monitor
     text = (
         f"{found.get('samples')} rows in the last window of {found.get('window')}; spec.monitor asks for minSamples "
         f"{gates.min_samples} in minRequests {gates.min_requests}: it takes more traffic, smaller numbers or a longer "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ropewalk_contract.api.modeldeployment import ModelDeployment
+
 from ..image import Choice
 from ..importing.record import Import
 from ..observe.pods import Pod
@@ -12,14 +14,13 @@ from ..observe.unavailable_reason import Problem
 from ..observe.windows import Observation
 from ..state import DeploymentState
 from ..target import Target
-from ..wishes import Wishes
 
 
 @dataclass(frozen=True, slots=True)
 class StatusInputs:
     """Everything that status is made of, the time and what it said before apart."""
 
-    wishes: Wishes
+    resource: ModelDeployment
     state: DeploymentState
     target: Target
     pods: Sequence[Pod]
@@ -44,7 +45,7 @@ class StatusInputs:
     def unknown_features(self) -> str:
         """What spec.monitor.drift.features names and the live version does not have, in words."""
         baseline, live = self.seen.baseline, self.state.live
-        asked = self.wishes.monitoring.features
+        asked = self.resource.spec.monitor.drift.features
         unknown = [name for name in asked if baseline is not None and name not in baseline.bins]
         if not unknown or baseline is None or live is None:
             return ""

@@ -23,7 +23,6 @@ from ropewalk_contract.values import StoreUri
 
 from ..state import PART
 
-PROGRESS_PORT = wire.PROGRESS_PORT
 TRAIN_RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
 SMOKE_TEST_RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}}
 HELPER_JOB_RESOURCES = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}

@@ -15,6 +15,7 @@ from ropewalk.core.objects import metadata, name_of, of_kind
 from ropewalk.core.plan import Json
 from ropewalk_contract import wire
 from ropewalk_contract.api.pipeline import PipelineSpec
+from ropewalk_contract.documents.run import Champion, RunTask
 
 from ..state import PART, Run
 from ..triggers.chain import annotation
@@ -62,19 +63,22 @@ def problem(spec: PipelineSpec) -> str:
 def run_document(owner: Json, spec: PipelineSpec, run: Run, champion: Json | None) -> dict[str, Any]:
     """`run.json` of C2."""
     meta = metadata(owner)
-    keys = ("version", "uri", "digest", "dataFingerprint")
-    return {
-        "formatVersion": FORMAT_VERSION,
-        "namespace": meta.get("namespace", ""),
-        "pipeline": meta.get("name", ""),
-        "pipelineUid": meta.get("uid", ""),
-        "runId": run.id,
-        "generation": run.generation,
-        "trigger": {"type": run.trigger, "reason": run.reason},
-        "spec": spec_document(spec),
-        "champion": {k: champion[k] for k in keys if k in champion} if champion else None,
-        "adoptStore": annotation(owner, ADOPT_STORE) == "true",
-    }
+    before = champion or {}
+    digest, fingerprint = before.get("digest"), before.get("dataFingerprint")
+    return RunTask(
+        namespace=str(meta.get("namespace", "")),
+        pipeline=str(meta.get("name", "")),
+        uid=str(meta.get("uid", "")),
+        run_id=run.id,
+        generation=run.generation,
+        trigger=run.trigger,
+        trigger_reason=run.reason,
+        spec=spec_document(spec),
+        champion=Champion(int(before.get("version") or 0), str(before.get("uri") or ""), digest, fingerprint)
+        if champion
+        else None,
+        adopt_store=annotation(owner, ADOPT_STORE) == "true",
+    ).document()
 
 
 def config_name(owner: Json, run: Run) -> str:

@@ -11,7 +11,7 @@ from ropewalk.core.conditions import timestamp
 from ropewalk.core.jobs.observed import Container, Pod
 from ropewalk.core.plan import Json
 from ropewalk_contract.api.conditions import STAGES
-from ropewalk_contract.documents.results import stage_rows
+from ropewalk_contract.documents.progress import Epochs, Progress
 
 from .attempts import SMOKE_STAGE
 
@@ -38,10 +38,11 @@ def live(before: Iterable[Json], pod: Pod, trained: Rows | None, progress: Json 
     if trained is not None:
         known |= from_rows(trained)
     elif progress is not None and pod.train.state == "running":
-        fresh = from_rows(stage_rows(progress.get("stages")))
-        text = _progress_text(progress, str(known.get(str(progress.get("stage")), {}).get("progress", "")))
-        if text and progress.get("stage") in fresh:
-            fresh[str(progress["stage"])]["progress"] = text
+        told = Progress.read(progress)
+        fresh = from_rows(told.stages)
+        text = _progress_text(told.epochs, str(known.get(told.stage, {}).get("progress", "")))
+        if text and told.stage in fresh:
+            fresh[told.stage]["progress"] = text
         known |= fresh
     elif pod.train.state == "running" and not known:
         known["Source"] = {"name": "Source", "state": "Running"}
@@ -72,22 +73,19 @@ def _smoke(container: Container) -> dict[str, Any]:
     return {"name": SMOKE_STAGE, "state": state, **{k: timestamp(v) for k, v in times.items() if v}}
 
 
-def _progress_text(progress: Json, before: str) -> str:
+def _progress_text(epochs: Epochs | None, before: str) -> str:
     """`epoch 12/30, loss 0.091, 4 s left`; the one from before until a tenth of the epochs has passed (D10)."""
-    epoch, epochs = progress.get("epoch"), progress.get("epochs")
-    if not isinstance(epoch, int) or not isinstance(epochs, int) or not 0 <= epoch <= epochs or epochs < 1:
+    if epochs is None:
         return ""
     found = _EPOCH.match(before)
-    if found and int(found[2]) == epochs and int(found[1]) * 10 // epochs == epoch * 10 // epochs:
+    done, planned = epochs.done, epochs.planned
+    if found and int(found[2]) == planned and int(found[1]) * 10 // planned == done * 10 // planned:
         return before
-    words = [f"epoch {epoch}/{epochs}"]
-    try:
-        words.append(f"loss {float(str(progress.get('loss'))):.3g}")
-    except ValueError:
-        pass
-    left = progress.get("etaSeconds")
-    if isinstance(left, (int, float)) and 0 <= left < 1e7:
-        words.append(f"{left:.0f} s left")
+    words = [f"epoch {done}/{planned}"]
+    if epochs.loss is not None:
+        words.append(f"loss {epochs.loss:.3g}")
+    if epochs.seconds_left is not None:
+        words.append(f"{epochs.seconds_left:.0f} s left")
     return ", ".join(words)[:64]
 
 

@@ -47,11 +47,6 @@ def annotation(owner: Json, key: str) -> str:
     return str(found.get(key, ""))[:256] if isinstance(found, dict) else ""
 
 
-def model_deployment(name: str) -> Ref:
-    """The reference under which a ModelDeployment is read."""
-    return MODEL_DEPLOYMENT.ref(name)
-
-
 def halted(spec: PipelineSpec, state: PipelineState) -> bool:
     """So many runs have failed in a row that only a person starts another one."""
     return state.consecutive_failures >= spec.stop_after_failures
@@ -104,7 +99,7 @@ def _drift(
     # A run that gave no version (it failed, was not blessed, or found no new data) has not answered the drift.
     unanswered = runs.finished_at is not None and not runs.version
     for name in policy.model_deployments:
-        found = related.get(model_deployment(name))
+        found = related.get(MODEL_DEPLOYMENT.ref(name))
         condition = find((found or {}).get("status", {}).get("conditions"), "DataDrift") if found else None
         if condition is None or condition.get("status") != "True":
             continue
