@@ -1,4 +1,4 @@
-# Ropewalk: two commands do everything, set-up included: `make demo` and `make test`. `make help` lists the rest.
+# Ropewalk: two commands do everything, set-up included: `make demo` and `make test`. `make help` lists all commands.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -20,7 +20,7 @@ else
 KUBECONFIG_FILE = $(CACHE)/kind.kubeconfig
 endif
 
-help:  ## what can be made
+help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 NATIVE := server_image/ropewalk_server/native
@@ -61,24 +61,34 @@ demo: install  ## the main job, end to end, on this machine; leaves the cluster 
 demo-down: $(if $(filter kind,$(CLUSTER)),kind-present)  ## ends what `make demo` left running
 	if [ "$(CLUSTER)" = kind ]; then kind delete cluster --name ropewalk; else $(PYTHON) -m tools.localcluster down; fi
 
-check: .venv/ready  ## format, lint, types, layers, generated files, fast tests
+lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy contract/ropewalk_contract operator/ropewalk model/ropewalk_model trainer_image/ropewalk_trainer server_image/ropewalk_server tools
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/lint-imports
 	$(BIN)/python -m ropewalk_contract.api.crd --check
 	$(BIN)/python -m tools.reference --check
-	$(BIN)/pytest -q tests/contract tests/core tests/docs tests/model tests/shell
+	$(BIN)/python -m tools.commit_subjects
 
-generate: .venv/ready  ## crds/ and docs/reference/, from the code
+check: lint  ## format, lint, types, layers, generated files, and all tests without TensorFlow, a trained model or a cluster
+	$(BIN)/pytest -q -m "not slow" $$($(BIN)/python -c "import xdist" 2>/dev/null && echo -n 2 --dist=worksteal) --durations=15 tests
+
+test: lint install  ## everything, each test once: the tests of `check`, and those with TensorFlow, an API server and real pods
+	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/pytest --cov --cov-report=term:skip-covered --durations=15 tests
+
+test-all: lint install  ## `test` with mutations of messages for a quarter of an hour and the sanitizers over as many numbers
+	KUBECONFIG=$(KUBECONFIG_FILE) ROPEWALK_FUZZ_EXAMPLES=100000 $(BIN)/pytest --durations=15 tests
+
+fuzz: .venv/ready  ## mutated messages against the server's decoders for a quarter of an hour, no cluster
+	ROPEWALK_FUZZ_EXAMPLES=100000 $(BIN)/pytest -q tests/fuzz
+
+audit: .venv/ready  ## known vulnerabilities and licenses of the locked packages; VULNERABILITIES=skip where no index tells
+	$(BIN)/python -m tools.audit $(if $(filter skip,$(VULNERABILITIES)),--skip-vulnerabilities) locks/*.txt
+
+generate: .venv/ready  ## crds/, docs/reference/ and the server's protobuf modules, from their sources
 	$(BIN)/python -m ropewalk_contract.api.crd
 	$(BIN)/python -m tools.reference
-
-test: check install  ## everything: `check`, then the same again with TensorFlow, an API server and real pods
-	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/pytest --cov --cov-report=term:skip-covered tests
-
-fuzz: .venv/ready  ## mutated messages against the server's decoders for a quarter of an hour
-	ROPEWALK_FUZZ_EXAMPLES=100000 $(BIN)/pytest -q tests/fuzz
+	server_image/ropewalk_server/protocols/protos/update.sh
 
 bench: install  ## the figures of benchmarks/README.md, one JSON object a line
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/python -m benchmarks
@@ -89,4 +99,4 @@ bench-serving: .venv/ready  ## our server beside its peers on this machine, no c
 clean:  ## the build's leftovers in this folder (never the cluster's cache)
 	rm -rf .venv $(NATIVE)/native.so .pytest_cache .mypy_cache .ruff_cache .coverage
 
-.PHONY: help generate cluster cluster-local cluster-kind kind-present images install demo demo-down check test fuzz bench bench-serving clean
+.PHONY: help cluster cluster-local cluster-kind kind-present images install demo demo-down lint check test test-all fuzz audit generate bench bench-serving clean

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_model import FORMAT_VERSION
+from ropewalk_model import FORMAT_VERSION, histograms
 from ropewalk_model.features import Columns, FeatureSpec
-from ropewalk_model.histograms import Bins, feature_bins, prediction_bins
+from ropewalk_model.features.bins import Bins
+from ropewalk_model.tasks import CLASSIFICATION, REGRESSION
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class Baseline:
         """
         if document.get("formatVersion") != FORMAT_VERSION:
             raise ValueError(f"baseline.json has formatVersion {document.get('formatVersion')!r}, not 1")
-        bins = {one["name"]: Bins.from_document(one["bins"]) for one in document["features"]}
-        bins |= {name: replace(bins[name], known=words) for name, words in (known or {}).items() if name in bins}
+        bins = {one["name"]: histograms.from_document(one["bins"]) for one in document["features"]}
+        bins |= {name: bins[name].knowing(words) for name, words in (known or {}).items() if name in bins}
         counts = {one["name"]: tuple(int(n) for n in one["counts"]) for one in document["features"]}
         for name, one in bins.items():
             if len(counts[name]) != one.size:
                 raise ValueError(f"baseline.json: {name} has {len(counts[name])} counts for {one.size} bins")
         predictions = document["predictions"]
-        predicted = Bins.from_document(predictions["bins"])
+        predicted = histograms.from_document(predictions["bins"])
         positive = document.get("positive")
         return Baseline(
             bins=bins,
@@ -70,25 +71,25 @@ def build(
     """
     described = []
     for spec in features:
-        if spec.type == "Tensor":  # a place in a tensor has no name that anyone could act on
+        bins = spec.kind.bins(spec, columns[spec.name], (known or {}).get(spec.name, ()))
+        if bins is None:
             continue
-        bins = feature_bins(spec, columns[spec.name], (known or {}).get(spec.name, ()))
         bins = replace(bins, sensitive=spec.name in sensitive)
         counts = bins.count(columns[spec.name]).tolist()
         described.append({"name": spec.name, "type": spec.type, "bins": bins.document(), "counts": counts})
     predicted = np.asarray(predictions, dtype=object) if classes else predictions
-    bins = prediction_bins(predicted, classes)
+    prediction_bins = (CLASSIFICATION if classes else REGRESSION).prediction_bins(predicted, classes)
     return {
         "formatVersion": FORMAT_VERSION,
         "rows": len(predicted),
         "features": described,
-        "predictions": {"bins": bins.document(), "counts": bins.count(predicted).tolist()},
+        "predictions": {"bins": prediction_bins.document(), "counts": prediction_bins.count(predicted).tolist()},
     }
 
 
 def public(document: Mapping[str, Any], positive: str | None) -> dict[str, Any]:
     """baseline.json for those who compare counts with it: which class is the positive one, and no sensitive values."""
     features = [
-        {**one, "bins": Bins.from_document(one["bins"]).public.document()} for one in document.get("features", ())
+        {**one, "bins": histograms.from_document(one["bins"]).public.document()} for one in document.get("features", ())
     ]
     return {**document, "features": features, "positive": positive}

@@ -1,6 +1,6 @@
 """Times of RFC 3339 as whole seconds, and their position in the day, the week and the year.
 
-The SavedModel does the same with TensorFlow's operations (`ropewalk_trainer.publishing.savedmodel_strings`). Both sides
+The SavedModel does the same with TensorFlow's operations (`ropewalk_trainer.tf_encoding.timestamp`). Both sides
 use the one pattern below, count with integers and read cycles from the same tables, so that they agree to the last bit.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_model.signature import INT64_MISSING
+from ropewalk_model.tensor_spec import INT64_MISSING
 
 PATTERN = (
     r"([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)"

@@ -112,7 +112,8 @@ def test_a_restart_takes_no_labels_with_it(asked: tuple[Namespace, float]) -> No
 
     def kept() -> int:
         data = namespace.get("configmap", f"{NAME}-labels").get("data", {})
-        return sum(one["count"] for one in json.loads(data.get("labels.json", "{}")).get("sums", ()))
+        versions = json.loads(data.get("labels.json", "{}")).get("versions", ())
+        return sum(one["count"] for version in versions for one in version["sums"])
 
     eventually(kept, until=lambda count: count == LABELS + len(labels), seconds=60)
 

@@ -18,7 +18,7 @@ import yaml
 
 from ropewalk.core.deployment import Case
 from ropewalk.core.deployment.observe.pods import BASELINE_PATH, NUDGE_ANNOTATION, STATUS_PATH, WINDOWS_PATH
-from ropewalk.core.deployment.plan import LONG
+from ropewalk.core.deployment.requeue import LONG
 from ropewalk.core.plan import (
     Annotate,
     Apply,

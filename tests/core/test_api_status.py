@@ -79,7 +79,7 @@ def test_routes_of_a_model_deployment_fit() -> None:
     written = {
         "routes": memory.routes_document(memory.Routes(7, 4, "pod-1", (version,), NOW, 2)),
         "live": {**version.document(), "engine": "LiteRT", "since": "2026-01-02T03:04:05Z"},
-        "candidate": {**version.document(), "step": memory.SPREADING, "since": "2026-01-02T03:04:05Z"},
+        "candidate": {**version.document(), "step": memory.Step.SPREADING, "since": "2026-01-02T03:04:05Z"},
         "history": list(
             memory.DeploymentState().remember(version, "Live", NOW, reason="Promoted", message="y").history
         ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from ropewalk.core.deployment import Case
 from ropewalk.core.deployment.observe.pods import BASELINE_PATH
-from tests.core.deployment_world import CONFIG, champion
+from tests.core.deployment_world import CONFIG, World, champion
 from tests.core.monitoring_world import LABELS, drift_of, minute, watched
 
 
@@ -71,18 +72,22 @@ def test_the_same_traffic_minute_by_minute_is_written_once() -> None:
     assert world.writes == before
 
 
+def baselines(world: World) -> dict[int, Any]:
+    """The stored baselines by version, the live one first."""
+    stored = json.loads(world.objects["ConfigMap", "cancer-baseline"]["data"]["baseline.json"])
+    return {one["version"]: one["baseline"] for one in stored["versions"]}
+
+
 def test_a_baseline_is_read_once_and_kept() -> None:
     """And read anew for another version."""
     world = watched()
     minute(world, 0.0)
     assert world.baseline_reads == 1
-    kept = json.loads(world.objects["ConfigMap", "cancer-baseline"]["data"]["baseline.json"])
-    assert (kept["version"], kept["baseline"]) == (1, world.baseline)
+    assert baselines(world) == {1: world.baseline}
     assert world.pipeline is not None
     world.pipeline["status"]["champion"] = champion(2)
     world.settle()
-    kept = json.loads(world.objects["ConfigMap", "cancer-baseline"]["data"]["baseline.json"])
-    assert kept["version"] == 2
+    assert list(baselines(world)) == [2, 1], "the former one's stays, for a way back"
     assert BASELINE_PATH not in {r.path for r in Case(world.owner, CONFIG).scrapes(tuple(world.objects.values()))}
 
 
@@ -95,7 +100,8 @@ def test_labels_outlive_the_pods_that_counted_them() -> None:
     world.now += timedelta(hours=1)
     minute(world, 0.0, LABELS)
     assert world.status["performance"]["labels"] == 60
-    assert len(json.loads(world.objects["ConfigMap", "cancer-labels"]["data"]["labels.json"])["sums"]) == 1
+    [kept] = json.loads(world.objects["ConfigMap", "cancer-labels"]["data"]["labels.json"])["versions"]
+    assert len(kept["sums"]) == 1
     world.servers[0].windows.clear()
     minute(world, 0.0, {"count": 30, "correct": 0, "classes": [[0, 16, 14, 0], [1, 14, 16, 0]]})
     assert world.status["performance"]["labels"] == 60

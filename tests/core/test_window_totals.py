@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ropewalk.core.deployment.observe import window_totals as ledgers
-from ropewalk.core.deployment.observe.window_totals import LARGEST, Labels, WindowTotals
+from ropewalk.core.deployment.observe import window_totals
+from ropewalk.core.deployment.observe.labels import Labels
+from ropewalk.core.deployment.observe.window_totals import LARGEST, VersionTotals, WindowTotals
 from ropewalk.core.deployment.state import Live
 from ropewalk.core.deployment.versions import Version
 from ropewalk_model import baseline
@@ -62,7 +63,8 @@ def replace_server(world: World) -> None:
 
 def labels_kept(world: World) -> int:
     """The labels in the ConfigMap."""
-    return sum(one["count"] for one in json.loads(world.objects[LEDGER]["data"]["labels.json"])["sums"])
+    [live, *_] = json.loads(world.objects[LEDGER]["data"]["labels.json"])["versions"]
+    return sum(one["count"] for one in live["sums"])
 
 
 def end_well(world: World) -> None:
@@ -111,7 +113,7 @@ def test_a_deleted_pods_counts_are_kept_once_wherever_the_operator_dies(at: int)
 
 
 def test_nothing_is_concluded_from_a_pod_that_leaves_alone() -> None:
-    """While a version changes, pods that serve are not asked for windows; what one that leaves says is kept."""
+    """Pods that serve do not answer for a while; the counts of one that leaves are kept."""
     world = watched()
     world.owner["spec"]["replicas"] = 2
     for _ in range(5):
@@ -126,6 +128,8 @@ def test_nothing_is_concluded_from_a_pod_that_leaves_alone() -> None:
         server.silent = True
     world.step()
     world.delete_server()
+    for server in world.servers:
+        server.mute = "TimeoutError"
     for _ in range(3):
         world.step()
     assert world.status["candidate"]["version"] == 2
@@ -207,9 +211,7 @@ def test_an_operator_that_was_away_reads_page_by_page() -> None:
 
 def live() -> Live:
     """Version 1, since the beginning."""
-    version = Version.from_document(champion(1))
-    assert version is not None
-    return Live(version, "LiteRT", START)
+    return Live(version(1), "LiteRT", START)
 
 
 @pytest.mark.parametrize(("features", "too_large"), [(200, False), (1500, True)])
@@ -218,41 +220,98 @@ def test_the_largest_models_sums_fit_a_config_map(features: int, too_large: bool
     start, digest = int(START.timestamp()) // 86400 * 86400, champion(1)["digest"]
     labels = Labels(10**5, 9 * 10**4, dict.fromkeys(range(1000), (100, 100, 90)))
     counts = {f"feature_{n}": (9_999_999,) * 102 for n in range(features)}
-    ledger = WindowTotals(1, digest, 3600, 86400, {}, tuple((start + hour * 3600, labels) for hour in range(168)))
+    hours = tuple((start + hour * 3600, labels) for hour in range(168))
+    stored = of_version_1(sums=hours, window=86400)
     days = tuple(Bucket(start + day * 86400, 60, 1, digest, 10**7, 0, 10**7, features=counts) for day in range(5, 8))
     now = days[-1].end + 3600.0
     page = Page(days, days[-1].end)
-    ledger = ledgers.fold(ledger, {"pod": page}, ["pod"], live(), label_window=7 * 86400, judged=0.0, closed_by=now)
-    assert len(json.dumps(ledger.document())) <= LARGEST
-    total = ledgers.total(ledger, (), 0.0)
+    found = window_totals.fold(
+        stored, {"pod": page}, ["pod"], [live()], label_window=7 * 86400, judged={}, closed_by=now
+    )
+    assert len(json.dumps(found.document())) <= LARGEST
+    [one] = found.versions.values()
+    total = window_totals.total(one, (), 0.0)
     assert total.count >= 160 * 10**5
     assert dict(total.quality())["precision"] == pytest.approx(0.9)
-    assert ledger.too_large == too_large
-    assert ledger.chunk <= 12 * 3600
-    assert bool(ledger.windows) != too_large
-    assert WindowTotals.from_document(json.loads(json.dumps(ledger.document()))) == ledger
+    assert one.too_large == too_large
+    assert one.chunk <= 12 * 3600
+    assert bool(one.windows) != too_large
+    assert WindowTotals.from_document(json.loads(json.dumps(found.document()))) == found
 
 
-def test_a_ledger_is_read_as_it_was_written_and_nothing_else_is() -> None:
-    """A ConfigMap that somebody broke begins anew."""
+def test_versions_that_do_not_answer_give_way_to_the_live_one() -> None:
+    """Where one ConfigMap cannot hold the histograms of both."""
+    start = int(START.timestamp()) // 86400 * 86400 + 5 * 86400
+    counts = {f"feature_{n}": (9_999_999,) * 102 for n in range(600)}
+    two = Live(version(2), "LiteRT", START)
+    counted = [live(), two]
+    days = tuple(
+        Bucket(start, 60, number, champion(number)["digest"], 10**7, 0, 10**7, features=counts) for number in (1, 2)
+    )
+    stored = window_totals.current(None, counted, 86400, 7 * 86400)
+    page = Page(days, start + 60)
+    found = window_totals.fold(
+        stored, {"pod": page}, ["pod"], counted, label_window=7 * 86400, judged={}, closed_by=start + 7200.0
+    )
+    assert [(one.version, one.too_large, bool(one.windows)) for one in found.versions.values()] == [
+        (1, False, True),
+        (2, True, False),
+    ]
+    assert len(json.dumps(found.document())) <= LARGEST
+
+
+def version(number: int) -> Version:
+    """A champion's version."""
+    found = Version.from_document(champion(number))
+    assert found is not None
+    return found
+
+
+def of_version_1(window: int = 3600, **more: Any) -> WindowTotals:
+    """Totals of version 1 alone, of which one pod's counts are known up to 600 where `more` has any."""
+    one = VersionTotals(1, champion(1)["digest"], 3600, window, **more)
+    return WindowTotals({"pod": 600} if window == 3600 else {}, {one.key: one})
+
+
+def test_totals_are_read_as_they_were_written_and_nothing_else_is() -> None:
+    """A ConfigMap that somebody broke begins anew; one broken entry loses itself alone."""
     window = Bucket(0, 3600, 1, "sha256:1", 5, 0, 7, features={"x": (3, 4)})
-    ledger = WindowTotals(1, "sha256:1", 3600, 3600, {"pod": 600}, ((0, Labels(3, 2, {1: (2, 1, 1)})),), (window,))
-    document = ledger.document()
-    assert WindowTotals.from_document(json.loads(json.dumps(document))) == ledger
+    totals = of_version_1(since=60, sums=((0, Labels(3, 2, {1: (2, 1, 1)})),), windows=(window,))
+    document = totals.document()
+    assert WindowTotals.from_document(json.loads(json.dumps(document))) == totals
+    [entry] = document["versions"]
     broken: Any
-    for broken in (None, [], {}, {**document, "sums": [{"start": 1}]}, {**document, "chunkSeconds": 0}):
+    for broken in (
+        None,
+        [],
+        {},
+        {**document, "upTo": []},
+        {**document, "formatVersion": 1},
+        {**document, "versions": 1},
+    ):
         assert WindowTotals.from_document(broken) is None
-    for broken in ({**document, "upTo": []}, {**document, "windows": [{}]}, {**document, "formatVersion": 1}):
-        assert WindowTotals.from_document(broken) is None
+    for broken in ({"sums": [{"start": 1}]}, {"chunkSeconds": 0}, {"windows": [{}]}):
+        assert WindowTotals.from_document({**document, "versions": [{**entry, **broken}]}) is None
+        both = WindowTotals.from_document({**document, "versions": [{**entry, **broken}, {**entry, "version": 2}]})
+        assert both is not None
+        assert [one.version for one in both.versions.values()] == [2]
+
+
+def test_totals_of_9fe97bf_are_read() -> None:
+    """One version's, with its points in time beside it."""
+    sums = [{"start": 0, "count": 3, "correct": 2, "classes": [[1, 2, 1, 1]]}]
+    head = {"formatVersion": 2, "version": 1, "digest": champion(1)["digest"], "upTo": {"pod": 600}}
+    old = {**head, "chunkSeconds": 3600, "windowSeconds": 3600, "sums": sums, "windows": [], "tooLarge": False}
+    assert WindowTotals.from_document(old) == of_version_1(sums=((0, Labels(3, 2, {1: (2, 1, 1)})),))
 
 
 def test_another_version_or_window_begins_anew() -> None:
     """What was counted by another yardstick is not added."""
     window = Bucket(0, 3600, 1, champion(1)["digest"], 5, 0, 7)
-    ledger = WindowTotals(1, champion(1)["digest"], 3600, 3600, {"pod": 600}, ((0, Labels(3, 2)),), (window,))
-    assert ledgers.current(ledger, live(), 3600, 7 * 86400) == ledger
-    other = ledgers.current(ledger, live(), 86400, 7 * 86400)
-    assert (other.windows, other.sums, other.up_to) == ((), ledger.sums, ledger.up_to)
-    version = Version.from_document(champion(2))
-    assert version is not None
-    assert ledgers.current(ledger, Live(version, "", START), 3600, 7 * 86400).sums == ()
+    totals = of_version_1(sums=((0, Labels(3, 2)),), windows=(window,))
+    assert window_totals.current(totals, [live()], 3600, 7 * 86400) == totals
+    other = window_totals.current(totals, [live()], 86400, 7 * 86400)
+    [before], [after] = totals.versions.values(), other.versions.values()
+    assert (after.windows, after.sums, other.up_to) == ((), before.sums, totals.up_to)
+    [anew] = window_totals.current(totals, [Live(version(2), "", START)], 3600, 7 * 86400).versions.values()
+    assert anew.sums == ()

@@ -105,6 +105,12 @@ def test_decisions_and_contracts_that_are_cited_have_an_entry() -> None:
     assert lost == []
 
 
+def test_designs_that_are_cited_exist() -> None:
+    pages = {path.name[:4] for path in (ROOT / "designs").glob("[0-9]*.md")}
+    cited = ((text, number) for text in texts() for number in re.findall(r"designs/(\d{4})", text.words))
+    assert [f"{text}: designs/{number}" for text, number in cited if number not in pages] == []
+
+
 def test_a_section_is_cited_with_its_source_only() -> None:
     """A number says nothing without the paper, the standard or the page beside it."""
     source = re.compile(r"RFC|\(\d{4}\)|Numerical Recipes|\.md")

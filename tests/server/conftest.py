@@ -184,7 +184,9 @@ def _document(raw: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {"value": found}
 
 
-_FIRST_PORT = int(os.environ.get("ROPEWALK_TEST_PORT", "28501"))  # two runs on one machine need two ranges
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_FIRST_PORT = int(os.environ.get("ROPEWALK_TEST_PORT", "28501")) + 200 * _WORKER
+"""Two runs on one machine need two ranges; the workers of one run have a range each."""
 _ports = iter(range(_FIRST_PORT, _FIRST_PORT + 200, 2))
 
 

@@ -13,10 +13,12 @@ from ropewalk_model import manifest
 from ropewalk_model.engines.interface import Arrays
 from ropewalk_model.features import Encoder, Encoding, FeatureSpec
 from ropewalk_model.signature import Signature
+from ropewalk_model.tasks import REGRESSION
 from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.errors import TryAgain
 from ropewalk_trainer.publishing import compiled, savedmodel
 from ropewalk_trainer.stages import publish
+from ropewalk_trainer.tf_head import TF_HEADS
 from ropewalk_trainer.training.trained_model import Trained
 
 
@@ -57,7 +59,7 @@ class Stopped:
 @pytest.mark.parametrize("error", [TryAgain("Preempted", ""), MemoryError(), OSError(28, "no space left")])
 def test_what_is_not_the_engines_fault_is_not_taken_for_a_refusal(tmp_path: Path, error: Exception) -> None:
     """Another attempt is to follow, not a version with fewer engines."""
-    trained = Trained(Stopped(error), [], classification=False)  # type: ignore[arg-type]
+    trained = Trained(Stopped(error), [], TF_HEADS[REGRESSION])  # type: ignore[arg-type]
     (tmp_path / manifest.COMPILED).mkdir(parents=True)
     rows = np.zeros((1, 2), dtype=np.float32)
     with pytest.raises(type(error)):
@@ -67,7 +69,7 @@ def test_what_is_not_the_engines_fault_is_not_taken_for_a_refusal(tmp_path: Path
 def test_a_network_that_no_compiler_takes_is_left_to_tensorflow(tmp_path: Path) -> None:
     """With its latency and memory, and nothing left of the attempts."""
     weights = [np.array([[1.0], [2.0]], dtype=np.float32)]
-    trained = Trained(Gamma(), weights, classification=False)  # type: ignore[arg-type]
+    trained = Trained(Gamma(), weights, TF_HEADS[REGRESSION])  # type: ignore[arg-type]
     features = [FeatureSpec(name, "Number") for name in ("a", "b")]
     encoder = Encoder([Encoding(one, mean=0.0, scale=1.0) for one in features])
     (tmp_path / manifest.COMPILED).mkdir(parents=True)

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as reference
 
-from ropewalk_trainer.evaluation import comparison, metrics
+from ropewalk_model.tasks import metrics
+from ropewalk_trainer.evaluation import comparison
 
 AVERAGES = {"Macro": "macro", "Micro": "micro", "Weighted": "weighted"}
 

@@ -20,7 +20,8 @@ from examples.feedback.make_data import rows
 from ropewalk_model import features, manifest, operations, text, timestamps
 from ropewalk_model.features import Encoder, FeatureSpec
 from ropewalk_trainer import lazy_imports
-from ropewalk_trainer.publishing import savedmodel, savedmodel_strings
+from ropewalk_trainer.publishing import savedmodel
+from ropewalk_trainer.tf_encoding import timestamp
 from ropewalk_trainer.training.trained_model import ROWS_AT_ONCE
 from tests.trainer.support import Pod, Result, example
 from tests.trainer.versions import check_version
@@ -189,4 +190,4 @@ def test_tensorflow_reads_times_alike_valid_or_not() -> None:
     assert 1000 < len(valid) < 19_000
     specs = [FeatureSpec("a", "Timestamp"), FeatureSpec("b", "Timestamp", optional=True)]
     agree(specs, {"a": valid, "b": valid}, {"a": said, "b": said})
-    assert savedmodel_strings._seconds(lazy_imports.tensorflow(), ["1969-12-31T23:59:59Z"])[0].numpy().tolist() == [-1]
+    assert timestamp._seconds(lazy_imports.tensorflow(), ["1969-12-31T23:59:59Z"])[0].numpy().tolist() == [-1]

@@ -71,8 +71,4 @@ class Context:
 
     def targets(self, split: str) -> NDArray[Any]:
         """Labels of a split as the network takes them: class indices, or float32 values."""
-        labels = self.splits[split].labels
-        if not self.spec.label.classification:
-            return labels.astype(np.float32)
-        index = {name: code for code, name in enumerate(self.classes)}
-        return np.array([index[label] for label in labels], dtype=np.int32)
+        return self.spec.label.task.targets(self.splits[split].labels, self.classes)

@@ -8,13 +8,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ropewalk_contract.documents.run import Champion, RunTask
-from ropewalk_model.features import FeatureSpec, FeatureType
+from ropewalk_model import tasks
+from ropewalk_model.features import FEATURE_TYPES, FeatureSpec
+from ropewalk_model.tasks import TrainedTask
 from ropewalk_trainer.errors import InvalidSpec
 
-FEATURE_TYPES = ("Number", "Integer", "Boolean", "Category", "Text", "Timestamp", "Image")
+LABEL_TYPES = tuple(one.label_type.name for one in tasks.TRAINED_TASKS)
+DECLARED_TYPES = tuple(name for name, one in FEATURE_TYPES.items() if one.declared)
 FORMATS = ("CSV", "Parquet", "JSONLines", "ImageFolder")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -46,9 +49,9 @@ class Label:
     positive: str | None
 
     @property
-    def classification(self) -> bool:
-        """Category, not Number."""
-        return self.type == "Category"
+    def task(self) -> TrainedTask:
+        """The task that such labels belong to."""
+        return tasks.of_label(self.type)
 
 
 @dataclass(frozen=True)
@@ -185,21 +188,22 @@ def _feature(one: Mapping[str, Any], index: int) -> Column:
     if name.startswith("_") or name == "self" or keyword.iskeyword(name):
         remedy = "TensorFlow can save no input of this name; choose another, the source's name goes into `column`"
         raise InvalidSpec(f"{where}.name", name, remedy)
-    kind = _choice(one.get("type"), FEATURE_TYPES, f"{where}.type")
+    kind = _choice(one.get("type"), DECLARED_TYPES, f"{where}.type")
     shape = tuple(int(size) for size in one.get("shape") or ())
     optional = bool(one.get("optional", False))
-    if kind == "Image" and (len(shape) != 3 or min(shape) < 1 or shape[2] not in (1, 3, 4) or optional):
-        raise InvalidSpec(where, name, "an Image needs a shape [height, width, 1 or 3 or 4] and cannot be optional")
     values = one.get("values")
     spec = FeatureSpec(
         name=name,
-        type=cast(FeatureType, kind),
+        type=kind,
         optional=optional,
         values=tuple(str(value) for value in values) if values else None,
         shape=shape,
         max_vocabulary=int(one.get("maxVocabulary") or FeatureSpec.max_vocabulary),
         max_tokens=int(one.get("maxTokens") or FeatureSpec.max_tokens),
     )
+    refusal = spec.kind.refusal(spec)
+    if refusal is not None:
+        raise InvalidSpec(where, name, refusal)
     return Column(
         spec=spec,
         column=str(one.get("column") or name),
@@ -210,7 +214,7 @@ def _feature(one: Mapping[str, Any], index: int) -> Column:
 
 
 def _label(one: Mapping[str, Any]) -> Label:
-    kind = _choice(one.get("type"), ("Category", "Number"), "spec.schema.label.type")
+    kind = _choice(one.get("type"), LABEL_TYPES, "spec.schema.label.type")
     classes = one.get("classes") or one.get("values")
     stated = tuple(str(value) for value in classes) if classes else None
     positive = one.get("positive")

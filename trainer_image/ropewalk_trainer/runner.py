@@ -12,7 +12,6 @@ from ropewalk_contract.documents.results import FAILED, SUCCEEDED, TrainResult
 from ropewalk_model import digests, store
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import Anomaly, RunFailure
-from ropewalk_trainer.evaluation import metrics
 from ropewalk_trainer.stages import STAGES
 from ropewalk_trainer.stages.evaluate import BASELINE_UNUSABLE
 from ropewalk_trainer.store import layout
@@ -88,7 +87,7 @@ def message(context: Context, failure: RunFailure | None, lines: list[str]) -> d
         reason=reason,
         message=text,
         stages=tuple((name, state, start, end) for name, state, start, end in context.progress.stages),
-        metrics=tuple(metrics.names(list(context.metrics.items())).items()),
+        metrics=tuple((name, f"{value:.4f}") for name, value in context.metrics.items()),
         blessing=context.blessing,
         reasons=tuple(context.reasons[:4]),
         data_fingerprint=context.fingerprint,

@@ -75,6 +75,21 @@ class Live(ServedVersion):
     """Share of requests that it answers, in percent. Always 100."""
 
 
+class Performance(StatusModel):
+    """Quality of a version's predictions by the true labels."""
+
+    window: Value | None = None
+    """Length of the window."""
+    at: Time | None = None
+    """Time at which the window closed."""
+    version: Count | None = None
+    """The version that made the predictions."""
+    labels: Count | None = None
+    """Number of labels behind the metrics. A label that was sent to two pods counts twice."""
+    metrics: Metrics | None = None
+    """Metrics as decimal strings."""
+
+
 class Candidate(ServedVersion):
     """The version that is being rolled out."""
 
@@ -84,6 +99,19 @@ class Candidate(ServedVersion):
     """Time at which the step began."""
     message: Message | None = None
     """Condition that the step waits for."""
+    performance: Performance | None = None
+    """Quality of its predictions by the true labels."""
+
+
+class Retired(ServedVersion):
+    """The version that answered before. Its counts are kept: labels for its predictions may still come."""
+
+    since: Time | None = None
+    """Time at which it became live."""
+    until: Time | None = None
+    """Time at which another version took its place."""
+    performance: Performance | None = None
+    """Quality of its predictions by the true labels."""
 
 
 class Imported(StatusModel):
@@ -219,21 +247,6 @@ class Drift(StatusModel):
     """The twenty features with the greatest scores, worst first."""
 
 
-class Performance(StatusModel):
-    """Quality of predictions by the true labels for the version that answered."""
-
-    window: Value | None = None
-    """Length of the window."""
-    at: Time | None = None
-    """Time at which the window closed."""
-    version: Count | None = None
-    """The version that answered."""
-    labels: Count | None = None
-    """Number of labels behind the metrics. A label that was sent to two pods counts twice."""
-    metrics: Metrics | None = None
-    """Metrics as decimal strings."""
-
-
 class LastFailure(StatusModel):
     """The latest failure. It stays after it is cured."""
 
@@ -274,6 +287,8 @@ class ModelDeploymentStatus(StatusModel):
     """The version that answers."""
     candidate: Candidate | None = None
     """The version that is being rolled out."""
+    retired: Retired | None = None
+    """The version that answered before."""
     routes: Routes | None = None
     """The versions that servers load, and the one that answers."""
     quarantined: Annotated[tuple[Quarantined, ...], Field(max_length=10), ListAtomic()] | None = None

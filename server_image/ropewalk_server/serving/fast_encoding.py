@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.features import CLIP, Encoder
+from ropewalk_model.features.standardized import Standardized
 
 
 class MatrixEncoder:
@@ -31,7 +32,7 @@ class MatrixEncoder:
     @staticmethod
     def of(encoder: Encoder, names: Sequence[str]) -> MatrixEncoder | None:
         """For inputs in this order; None if the model has other features than Numbers."""
-        if any(one.spec.type != "Number" for one in encoder.encodings):
+        if not all(isinstance(one.kind, Standardized) and one.dtype == "FLOAT" for one in encoder.specs):
             return None
         try:
             return MatrixEncoder(encoder, [list(names).index(one.spec.name) for one in encoder.encodings])

@@ -97,6 +97,7 @@ class Model:
         self.engine_name = engine_name
         self.decoder = decoders.rows(parts.signature, math.prod(parts.encoder.shape))
         self.classes = parts.signature.classes
+        self.features = {one.name: one for one in parts.encoder.specs}
         self.curve = Curve.published(latency_micros)
         self.offers: Sequence[manifest.Engine] = ()
         """The engines that Auto may choose from for this version, this one among them."""
@@ -186,7 +187,7 @@ def offered(parts: Parts, wanted: str, rows: float = 1.0) -> list[manifest.Engin
 
 def load_engine(parts: Parts, offer: manifest.Engine, decoders: Decoders) -> Model:
     """Load one engine, replay the examples through the whole path and warm up. Raises LoadError."""
-    if parts.signature.task == "Tensors":
+    if parts.signature.kind.named_outputs:
         from ropewalk_server.serving.tensors_model import load_tensors
 
         return load_tensors(parts, offer, decoders)

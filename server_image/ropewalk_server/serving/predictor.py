@@ -180,7 +180,7 @@ class Predictor:
         may be together."""
         curve, batching = model.curve, self._batch_queue.batching
         cheap = int((self._inline_micros - curve.fixed) / max(curve.row, 0.01))
-        if batching.type == OFF or model.signature.task == "Tensors":
+        if batching.type == OFF or model.signature.kind.named_outputs:
             return 0
         return max(0, min(batching.most_rows, cheap, model.decoder.rows_in(TOGETHER_BYTES)))
 

@@ -33,6 +33,7 @@ class TensorsModel(Model):
         self.engine_name = engine_name
         self.decoder = self.tensors = decoders.tensors(signature)
         self.classes = ()
+        self.features = {}
         self.curve = UNMEASURED
         self.offers: Sequence[manifest.Engine] = ()
         self.named = {signature.name: self}

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.baseline import Baseline
-from ropewalk_model.histograms import Bins, Counter
+from ropewalk_model.features.bins import Bins
+from ropewalk_model.histograms import Counter
 from ropewalk_model.windows import Bucket, ClassCounts, add_classes
 from ropewalk_server.log import log
 from ropewalk_server.serving.batch import Batch, concatenate
@@ -186,7 +187,7 @@ class OpenBucket:
         self.pending: list[Batch] = []
         self.pending_answers: list[NDArray[np.float32]] = []
         self.pending_rows = self.pending_bytes = 0
-        self.texts = sum(one.kind == "Text" for one in model.baseline.bins.values())
+        self.texts = sum(one.costly for one in model.baseline.bins.values())
         self._flush_rows = max(1, FLUSH_TEXTS // self.texts) if self.texts else FLUSH_ROWS
         self.dropped = 0
         self.counter = Counter(model.baseline.bins)

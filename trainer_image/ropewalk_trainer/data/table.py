@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_model.features import FeatureSpec
+from ropewalk_model.tensor_spec import NUMPY_DTYPES
 
 SPLITS = ("train", "evaluate", "test")
 
@@ -85,9 +86,9 @@ def load(file: BinaryIO, specs: Sequence[FeatureSpec]) -> Table:
     columns: dict[str, NDArray[Any]] = {}
     for spec in specs:
         column = stored[f"f:{spec.name}"]
-        if spec.type == "Image":
+        if spec.shape:
             data = b"".join(column.to_pylist())
-            columns[spec.name] = np.frombuffer(data, dtype=np.uint8).reshape(-1, *spec.shape)
+            columns[spec.name] = np.frombuffer(data, dtype=NUMPY_DTYPES[spec.dtype]).reshape(-1, *spec.shape)
         elif spec.dtype == "STRING":
             columns[spec.name] = np.array([*column.to_pylist(), None], dtype=object)[:-1]
         else:

@@ -23,7 +23,7 @@ from ropewalk_model import baseline, examples, manifest, sandbox
 from ropewalk_model import calls as recorded
 from ropewalk_model.calls import Call
 from ropewalk_model.engines.interface import X, Y
-from ropewalk_model.features import Encoder, Encoding, FeatureSpec
+from ropewalk_model.features import TENSOR, Encoder, Encoding, FeatureSpec
 from ropewalk_model.operations import forbidden
 from ropewalk_model.sandbox import Limits, Write
 from ropewalk_model.signature import PREDICT, Signature
@@ -161,7 +161,7 @@ def _compiled(tf: Any, place: Path, loaded: Any, found: signatures.Found, made: 
         return None
     others = [replace(Signature.for_tensor(entry, exit_), name=one.name) for one in found.signatures[1:]]
     signature = replace(Signature.for_tensor(entry, exit_), name=first.name, others=tuple(others))
-    feature = FeatureSpec(entry.name, "Tensor", shape=entry.shape[1:])
+    feature = FeatureSpec(entry.name, TENSOR.name, shape=entry.shape[1:])
     shown = slice(0, max(2, min(SHOWN_ROWS, SHOWN_VALUES // values)))
     columns = {entry.name: rows[shown]}
     replayed = examples.build(signature, columns, signature.answer(expected[shown]))

@@ -7,6 +7,7 @@ from typing import Any
 
 from ropewalk_contract import reasons
 from ropewalk_model.signature import CLASSIFY, DEFAULT_NAME, METHOD, REGRESS, Dtype, Signature, TensorSpec
+from ropewalk_model.tasks import NAMED_TENSORS
 from ropewalk_trainer.errors import UserError
 
 SERVE = "serve"
@@ -78,7 +79,7 @@ def _signature(name: str, definition: Any) -> Signature:
         raise _Unsupported(f"it has {len(inputs)} inputs and {len(outputs)} outputs; at most {MOST_TENSORS} are served")
     if method in (CLASSIFY, REGRESS) and [one.dtype for one in inputs] != ["STRING"]:
         raise _Unsupported(f"its method {method} takes one input of serialized tf.Examples, a STRING")
-    return Signature("Tensors", inputs, outputs, name=name, method=method)
+    return Signature(NAMED_TENSORS.name, inputs, outputs, name=name, method=method)
 
 
 def _tensor(name: str, info: Any) -> TensorSpec:

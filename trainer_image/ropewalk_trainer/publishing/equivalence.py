@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ropewalk_contract import reasons
 from ropewalk_model.features import Columns, Encoder
 from ropewalk_model.signature import Signature
+from ropewalk_model.tasks import TrainedTask
 from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.errors import RunFailure
 from ropewalk_trainer.publishing import savedmodel
@@ -24,7 +25,7 @@ def encoding(encoder: Encoder, columns: Columns, encoded: NDArray[np.float32]) -
     got = savedmodel.encode(encoder, savedmodel.tables(encoder), _tensors(encoder, columns)).numpy()
     if np.array_equal(got, encoded):
         return
-    if encoder.image is None and got.shape == encoded.shape:
+    if encoder.whole is None and got.shape == encoded.shape:
         place = int(np.argmax((got != encoded).any(axis=0)))
         ends = np.cumsum([one.width for one in encoder.encodings])
         name = encoder.encodings[int(np.searchsorted(ends, place, side="right"))].spec.name
@@ -39,13 +40,15 @@ def encoding(encoder: Encoder, columns: Columns, encoded: NDArray[np.float32]) -
 def saved_model(directory: Path, signature: Signature, columns: Columns, expected: NDArray[np.float32]) -> None:
     """The saved file itself, loaded anew, answers raw rows as the network answers encoded ones, at every batch size."""
     tf = lazy_imports.tensorflow()
+    task = signature.kind
+    assert isinstance(task, TrainedTask)
     serve = tf.saved_model.load(str(directory)).signatures["serving_default"]
     for batch in BATCHES:
         rows = len(expected) if batch == max(BATCHES) else min(FEW, len(expected))
         for at in range(len(expected) - rows, len(expected), batch):
             part = {one.name: columns[one.name][at : at + batch] for one in signature.inputs}
             answer = serve(**{one.name: _tensor(tf, one.dtype, part[one.name]) for one in signature.inputs})
-            core = answer["probabilities"].numpy() if signature.classes else answer["value"].numpy().reshape(-1, 1)
+            core = answer[task.core].numpy().reshape(-1, signature.width)
             want = expected[at : at + batch]
             error = float(np.max(np.abs(core - want) / np.maximum(1.0, np.abs(want)), initial=0.0))
             if not error <= TOLERANCE:

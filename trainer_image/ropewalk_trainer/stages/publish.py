@@ -56,9 +56,8 @@ def run(context: Context) -> str:
 def signature_of(context: Context) -> Signature:
     """Inputs by the schema's features, outputs by the task."""
     inputs = [column.spec.tensor for column in context.spec.features]
-    if context.spec.label.classification:
-        return Signature.for_task("Classification", inputs, context.classes, context.spec.label.positive)
-    return Signature.for_task("Regression", inputs)
+    label = context.spec.label
+    return Signature.for_task(label.task.name, inputs, context.classes, label.positive)
 
 
 def _engines(trained: Network, encoded: Arrays, expected: Arrays, directory: Path) -> tuple[list[dict[str, Any]], int]:
@@ -136,8 +135,8 @@ def _write_documents(context: Context, signature: Signature, directory: Path) ->
     specs = [column.spec for column in context.spec.features]
     # Texts of rows that no word was learnt from: among those of training there are fewer unknown words than in traffic.
     held = concatenate([context.splits["evaluate"], test]).columns
-    counted_columns = train.columns | {one.name: held[one.name] for one in specs if one.type == "Text"}
-    counted = predicted["label"] if context.classes else predicted["value"]
+    counted_columns = train.columns | {one.name: held[one.name] for one in specs if one.kind.bins_of_unseen_rows}
+    counted = predicted[context.spec.label.task.prediction]
     hidden = [column.spec.name for column in context.spec.features if column.sensitive]
     documents = {
         manifest.FEATURES: context.encoder.document(),

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ropewalk_contract import reasons
 from ropewalk_contract.values import Digest
 from ropewalk_model import store
-from ropewalk_model.features import FeatureSpec
+from ropewalk_model.features import NUMBER, FeatureSpec
 from ropewalk_trainer.context import Context
-from ropewalk_trainer.data import formats, splits, table, types
+from ropewalk_trainer.data import formats, splits, table
 from ropewalk_trainer.data.table import SPLITS, Table
 from ropewalk_trainer.errors import AnomalousData, Anomaly, DataError
 from ropewalk_trainer.run_document import Column, Label, Spec
@@ -25,8 +25,6 @@ from ropewalk_trainer.store import layout
 
 SNAPSHOT, NOTES = "splits", "source.json"
 """The notes are the snapshot's last file."""
-NO_CLASS = ("", "nan", "null")
-"""Words that are a missing label, unless they are declared as classes."""
 
 
 def run(context: Context) -> str:
@@ -147,7 +145,7 @@ def _sensitive(spec: Spec) -> frozenset[str]:
 def _feature(
     column: Column, values: list[Any], usable: NDArray[np.bool_], whole: int, found: list[Anomaly]
 ) -> NDArray[Any]:
-    converted = types.convert(column.spec, formats.as_array(values))
+    converted = column.spec.kind.accept(column.spec, formats.as_array(values))
     bad = converted.bad
     if bad.any():
         example = None if column.sensitive else _example(values, bad)
@@ -163,14 +161,9 @@ def _feature(
 def _labels(
     label: Label, values: list[Any], usable: NDArray[np.bool_], whole: int, found: list[Anomaly], *, quote: bool
 ) -> NDArray[Any]:
-    spec = FeatureSpec(label.name, "Category" if label.classification else "Number")
-    converted = types.convert(spec, formats.as_array(values))
-    missing = converted.missing
-    if label.classification:
-        words = [
-            str(word).strip().lower() in NO_CLASS and word not in (label.classes or ()) for word in converted.values
-        ]
-        missing = missing | np.array(words, dtype=np.bool_)
+    spec = FeatureSpec(label.name, label.type)
+    converted = spec.kind.accept(spec, formats.as_array(values))
+    missing = converted.missing | label.task.missing_labels(converted.values, label.classes or ())
     for mask, reason in ((converted.bad, reasons.WRONG_TYPE), (missing, reasons.NAN_LABEL)):
         if mask.any():
             example = _example(values, mask) if quote and reason == reasons.WRONG_TYPE else None
@@ -183,7 +176,7 @@ def _labels(
             example = _example(values, strange) if quote else None
             found.append(Anomaly(label.name, reasons.UNKNOWN_CATEGORY, count, count / whole, example))
             usable &= ~strange
-    return converted.values if label.classification else converted.values.astype(np.float64)
+    return label.task.stored_labels(converted.values)
 
 
 def _weights(
@@ -197,7 +190,7 @@ def _weights(
 ) -> NDArray[np.float32] | None:
     if name is None:
         return None
-    converted = types.convert(FeatureSpec("weight", "Number"), formats.as_array(columns[name]))
+    converted = NUMBER.accept(FeatureSpec("weight", NUMBER.name), formats.as_array(columns[name]))
     bad = converted.bad | converted.missing | ~(converted.values > 0)
     if bad.any():
         example = _example(columns[name], bad) if quote else None

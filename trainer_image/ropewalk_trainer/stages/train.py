@@ -15,7 +15,9 @@ from ropewalk_model import store
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import InvalidSpec
 from ropewalk_trainer.templates import TEMPLATES
-from ropewalk_trainer.templates.layers import Network
+from ropewalk_trainer.templates.layers import Network, Weights
+from ropewalk_trainer.tf_head import TF_HEADS
+from ropewalk_trainer.tf_head.base import TfHead
 from ropewalk_trainer.training import fitting, hyperparameters
 from ropewalk_trainer.training.trained_model import Trained
 
@@ -31,17 +33,18 @@ def run(context: Context) -> str:
         raise InvalidSpec("spec.train.template", spec.template, f"give one of {', '.join(TEMPLATES)}")
     values = hyperparameters.parse(spec.hyperparameters, template.hyperparameters)
     assert context.encoder is not None
-    outputs = len(context.classes) if spec.label.classification else 1
-    network = template.build(context.encoder, outputs, values, spec.seed)
-    scale = _scale(context)
+    head = TF_HEADS[spec.label.task]
+    network = template.build(context.encoder, head.task.core_width(context.classes), values, spec.seed)
+    scale = head.task.scale(context.targets("train"))
     if store.exists(context.files, context.path(NOTES)):
         context.training = json.loads(store.read(context.files, context.path(NOTES)))
-        context.trained = _load(network, context, scale)
+        context.trained = Trained(network, _load(context, network), head, scale)
         return "Cached"
-    held = fitting.Rows(context.encoded["evaluate"], _targets(context, "evaluate", scale), np.ones(1, np.float32))
-    rows = fitting.Rows(context.encoded["train"], _targets(context, "train", scale), _weights(context, values))
-    found = fitting.fit(network, rows, held, _settings(context, values), context.progress.epoch)
-    context.trained = Trained(network, found.weights, spec.label.classification, scale)
+    targets = {split: head.task.standardized(context.targets(split), scale) for split in ("train", "evaluate")}
+    held = fitting.Rows(context.encoded["evaluate"], targets["evaluate"], np.ones(1, np.float32))
+    rows = fitting.Rows(context.encoded["train"], targets["train"], _weights(context, values))
+    found = fitting.fit(network, rows, held, _settings(context, head, values), context.progress.epoch)
+    context.trained = Trained(network, found.weights, head, scale)
     context.training = {
         "template": spec.template,
         "hyperparameters": {name: _text(value) for name, value in values.items()},
@@ -55,18 +58,17 @@ def run(context: Context) -> str:
     return "Succeeded"
 
 
-def _settings(context: Context, values: hyperparameters.Values) -> fitting.Settings:
+def _settings(context: Context, head: TfHead, values: hyperparameters.Values) -> fitting.Settings:
     stopping = context.spec.early_stopping
-    classification = context.spec.label.classification
     return fitting.Settings(
-        classification=classification,
+        head=head,
         epochs=int(_number(values["epochs"])),
         batch=int(_number(values["batchSize"])),
         rate=_number(values["learningRate"]),
         l2=_number(values["l2"]),
         seed=context.spec.seed,
         patience=int(stopping.get("patience", 5)),
-        by_accuracy=classification and stopping.get("metric") == "val_accuracy",
+        by_accuracy=head.has_accuracy and stopping.get("metric") == "val_accuracy",
     )
 
 
@@ -79,30 +81,14 @@ def _text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _scale(context: Context) -> tuple[float, float]:
-    """(mean, deviation) of the training rows' labels in a regression."""
-    if context.spec.label.classification:
-        return 0.0, 1.0
-    targets = context.targets("train").astype(np.float64)
-    deviation = float(targets.std())
-    return float(targets.mean()), deviation if deviation > 0 else 1.0
-
-
-def _targets(context: Context, split: str, scale: tuple[float, float]) -> NDArray[Any]:
-    targets = context.targets(split)
-    if context.spec.label.classification:
-        return targets
-    return ((targets - scale[0]) / scale[1]).astype(np.float32)
-
-
 def _weights(context: Context, values: hyperparameters.Values) -> NDArray[np.float32]:
     """Weights of the training rows with mean 1: the given ones, times the classes' where they are asked for."""
     given = context.splits["train"].weights
     targets = context.targets("train")
-    weights = np.ones(len(targets), dtype=np.float32) if given is None else given
-    if values["classWeights"] == "Balanced" and context.spec.label.classification:
-        counts = np.bincount(targets, minlength=len(context.classes))
-        weights = weights * (len(targets) / (len(counts) * np.maximum(counts, 1)))[targets]
+    weights: NDArray[Any] = np.ones(len(targets), dtype=np.float32) if given is None else given
+    balance = context.spec.label.task.balance(targets, context.classes)
+    if values["classWeights"] == "Balanced" and balance is not None:
+        weights = weights * balance
     scaled: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
     return scaled
 
@@ -113,7 +99,6 @@ def _save(context: Context, weights: list[NDArray[np.float32]]) -> None:
     context.store.write_json(context.path(NOTES), context.training)
 
 
-def _load(network: Network, context: Context, scale: tuple[float, float]) -> Trained:
+def _load(context: Context, network: Network) -> Weights:
     with context.files.open(context.path(WEIGHTS)) as file, np.load(file) as stored:
-        weights = [stored[f"arr_{index}"] for index in range(len(network.initial))]
-    return Trained(network, weights, context.spec.label.classification, scale)
+        return [stored[f"arr_{index}"] for index in range(len(network.initial))]

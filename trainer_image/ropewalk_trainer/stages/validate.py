@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_contract import reasons
-from ropewalk_model import store, timestamps
-from ropewalk_model.signature import INT64_MISSING
+from ropewalk_model import store
 from ropewalk_model.store import Damaged
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.data.table import Table, concatenate
@@ -49,18 +48,12 @@ def _action(context: Context, reason: str) -> str:
 def _check_labels(context: Context, whole: Table) -> None:
     """What no model can be trained on: one class only, or a class that the training rows never show."""
     label = context.spec.label
-    if not label.classification:
-        if np.ptp(whole.labels) == 0:
-            raise DataError(
-                reasons.SINGLE_CLASS_LABEL, f"{label.name} has the one value {whole.labels[0]:g} in every row"
-            )
+    single = label.task.single_label(whole.labels)
+    if single is not None:
+        raise DataError(reasons.SINGLE_CLASS_LABEL, f"{label.name} has {single}")
+    context.classes = label.classes or label.task.classes_of(whole.labels)
+    if not context.classes:
         return
-    seen = sorted(set(whole.labels.tolist()))
-    if len(seen) < 2:
-        raise DataError(
-            reasons.SINGLE_CLASS_LABEL, f"{label.name} has the one class {seen[0]!r} in every row; two are needed"
-        )
-    context.classes = label.classes or tuple(seen)
     if label.positive is not None and label.positive not in context.classes:
         text = f"schema.label.positive {label.positive!r} is none of the classes {', '.join(context.classes[:10])}"
         raise DataError(reasons.UNKNOWN_CATEGORY, text)
@@ -91,8 +84,7 @@ def _feature(column: Column, values: NDArray[Any]) -> list[Anomaly]:
     if column.minimum is not None or column.maximum is not None:
         low = -np.inf if column.minimum is None else column.minimum
         high = np.inf if column.maximum is None else column.maximum
-        present = values != INT64_MISSING if column.spec.type == "Integer" else ~np.isnan(values)
-        outside = present & ((values < low) | (values > high))
+        outside = column.spec.kind.present(values) & ((values < low) | (values > high))
         if outside.any():
             found.append(_anomaly(column, reasons.OUT_OF_RANGE, values, outside))
     if column.spec.values is not None:
@@ -120,56 +112,15 @@ def _previous_rows(context: Context) -> int | None:
 
 
 def _statistics(context: Context, found: Sequence[Anomaly]) -> dict[str, Any]:
-    sensitive = {column.name for column in context.spec.features if column.sensitive}
+    train = context.splits["train"].columns
     return {
         "formatVersion": 1,
         "rows": context.source_rows,
         "splits": {name: len(rows) for name, rows in context.splits.items()},
         "anomalies": [one.document() for one in found],
         "features": {
-            column.name: _describe(column, context.splits["train"].columns[column.name], column.name in sensitive)
+            column.name: column.spec.kind.describe(train[column.name], sensitive=column.sensitive)
             for column in context.spec.features
         },
-        "label": _describe_label(context),
+        "label": context.spec.label.task.describe(context.splits["train"].labels),
     }
-
-
-def _describe(column: Column, values: NDArray[Any], sensitive: bool) -> dict[str, Any]:
-    if column.spec.type in ("Number", "Integer"):
-        present = values[~np.isnan(values)] if column.spec.type == "Number" else values[values != INT64_MISSING]
-        if not len(present):
-            return {"count": 0, "missing": len(values)}
-        wide = present.astype(np.float64)
-        quantiles = np.quantile(wide, (0.0, 0.25, 0.5, 0.75, 1.0))
-        facts: dict[str, Any] = {"count": len(present), "missing": len(values) - len(present)}
-        facts |= {"mean": float(wide.mean()), "deviation": float(wide.std()), "zeros": int((wide == 0).sum())}
-        return facts | ({} if sensitive else {"quantiles": [float(q) for q in quantiles]})
-    if column.spec.type == "Image":
-        return {"count": len(values), "meanIntensity": float(values.mean() / 255.0)}
-    if column.spec.type == "Text":
-        lengths = [len(text) for text in values if text]
-        facts = {"count": len(values), "missing": len(values) - len(lengths)}
-        return facts | {"meanLength": float(np.mean(lengths)) if lengths else 0.0}
-    if column.spec.type == "Timestamp":
-        moments = timestamps.column_seconds(values)
-        order = np.flatnonzero(moments != INT64_MISSING)[np.argsort(moments[moments != INT64_MISSING])]
-        facts = {"count": len(values), "missing": len(values) - len(order)}
-        span = {} if sensitive or not len(order) else {"first": values[order[0]], "last": values[order[-1]]}
-        return facts | span
-    words, counts = np.unique(values.astype(str), return_counts=True)
-    order = np.argsort(-counts)[:20]
-    top = {} if sensitive else {"top": {str(words[i]): int(counts[i]) for i in order}}
-    return {
-        "count": len(values),
-        "missing": int((values.astype(str) == "").sum()),
-        "distinct": len(words),
-        **top,
-    }
-
-
-def _describe_label(context: Context) -> dict[str, Any]:
-    labels = context.splits["train"].labels
-    if not context.spec.label.classification:
-        return {"count": len(labels), "mean": float(labels.mean()), "deviation": float(labels.std())}
-    words, counts = np.unique(labels.astype(str), return_counts=True)
-    return {"count": len(labels), "classes": {str(w): int(c) for w, c in zip(words, counts, strict=True)}}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ropewalk_model.features import Encoder
-from ropewalk_model.text import FIRST_WORD
 from ropewalk_trainer.templates import tabular
 from ropewalk_trainer.templates.layers import Network, Span, Stack
 from ropewalk_trainer.training.hyperparameters import Number, Values
@@ -32,6 +31,7 @@ def spans(encoder: Encoder) -> Iterator[Span]:
     first = 0
     for one in encoder.encodings:
         last = first + one.width
-        if one.spec.type == "Text":
-            yield Span(first, last, FIRST_WORD + len(one.vocabulary))
+        ids = one.spec.kind.token_ids(one)
+        if ids:
+            yield Span(first, last, ids)
         first = last

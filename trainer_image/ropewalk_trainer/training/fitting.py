@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.errors import InvalidSpec
 from ropewalk_trainer.templates.layers import Network, Weights
+from ropewalk_trainer.tf_head.base import TfHead
 from ropewalk_trainer.training.trained_model import ROWS_AT_ONCE
 
 LEAST_GAIN = 1e-6
@@ -33,7 +34,7 @@ class Rows:
 class Settings:
     """How to train."""
 
-    classification: bool
+    head: TfHead
     epochs: int
     batch: int
     rate: float
@@ -58,7 +59,7 @@ def fit(network: Network, train: Rows, held: Rows, settings: Settings, report: R
     tf = lazy_imports.tensorflow()
     weights = [tf.Variable(one) for one in network.initial]
     epoch_of = _epoch(network, weights, train, settings)
-    judge = _judge(network, weights, held, settings)
+    judge = _judge(network, weights, held, settings.head)
     random = np.random.default_rng(settings.seed)
     found = Fit(list(network.initial))
     best, began = np.inf, time.monotonic()
@@ -78,12 +79,6 @@ def fit(network: Network, train: Rows, held: Rows, settings: Settings, report: R
     return found
 
 
-def _losses(tf: Any, settings: Settings, output: Any, y: Any) -> Any:
-    if settings.classification:
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(y, output)
-    return tf.square(output[:, 0] - y)
-
-
 def _epoch(network: Network, weights: list[Any], rows: Rows, settings: Settings) -> Any:
     tf = lazy_imports.tensorflow()
     x, y, w = tf.constant(rows.x), tf.constant(rows.y), tf.constant(rows.w)
@@ -95,7 +90,7 @@ def _epoch(network: Network, weights: list[Any], rows: Rows, settings: Settings)
         seed = tf.stack([settings.seed, steps.read_value()])
         with tf.GradientTape() as tape:
             output = network.apply(weights, tf.gather(x, chosen), seed)
-            loss = tf.reduce_mean(_losses(tf, settings, output, tf.gather(y, chosen)) * tf.gather(w, chosen))
+            loss = tf.reduce_mean(settings.head.losses(tf, output, tf.gather(y, chosen)) * tf.gather(w, chosen))
             if settings.l2:
                 loss += settings.l2 * tf.add_n([tf.reduce_sum(tf.square(weights[i])) for i in network.kernels])
         update(tape.gradient(loss, weights))
@@ -128,19 +123,15 @@ def _adam(tf: Any, weights: list[Any], rate: float) -> tuple[Callable[[list[Any]
     return update, steps
 
 
-def _judge(network: Network, weights: list[Any], rows: Rows, settings: Settings) -> Callable[[], tuple[float, float]]:
+def _judge(network: Network, weights: list[Any], rows: Rows, head: TfHead) -> Callable[[], tuple[float, float]]:
     """A function that gives the mean loss and the accuracy on these rows."""
     tf = lazy_imports.tensorflow()
 
     def sums(x: Any, y: Any) -> Any:
         output = network.apply(weights, x)
-        loss = tf.reduce_sum(_losses(tf, settings, output, y))
-        if not settings.classification:
-            return tf.stack([loss, 0.0])
-        hits = tf.equal(tf.argmax(output, axis=1, output_type=tf.int32), y)
-        return tf.stack([loss, tf.reduce_sum(tf.cast(hits, tf.float32))])
+        return tf.stack([tf.reduce_sum(head.losses(tf, output, y)), head.hits(tf, output, y)])
 
-    kind = tf.int32 if settings.classification else tf.float32
+    kind = head.target_dtype(tf)
     shapes = [tf.TensorSpec([None, *network.shape], tf.float32), tf.TensorSpec([None], kind)]
     graph = tf.function(sums, input_signature=shapes, autograph=False)
     starts = range(0, len(rows.x), ROWS_AT_ONCE)

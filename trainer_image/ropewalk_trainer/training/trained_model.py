@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.templates.layers import Network, Weights
+from ropewalk_trainer.tf_head.base import TfHead
 
 ROWS_AT_ONCE = 1024
 
@@ -22,15 +23,12 @@ class Trained:
 
     network: Network
     weights: Weights
-    classification: bool
+    head: TfHead
     scale: tuple[float, float] = (0.0, 1.0)
 
     def answer(self, weights: Sequence[Any], x: Any) -> Any:
         """Encoded rows to probabilities, or to values in the label's unit: the core graph of every engine."""
-        output = self.network.apply(weights, x)
-        if self.classification:
-            return lazy_imports.tensorflow().nn.softmax(output)
-        return output * self.scale[1] + self.scale[0]
+        return self.head.core(lazy_imports.tensorflow(), self.network.apply(weights, x), self.scale)
 
     @cached_property
     def core(self) -> Any:

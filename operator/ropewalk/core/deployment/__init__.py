@@ -1,4 +1,4 @@
-"""Decisions about serving: what pods, which version, how it changes, and what the traffic says."""
+"""Decisions about serving: pods, the version that answers, its rollout, and verdicts on the traffic."""
 
 from .case import Case
 

@@ -14,7 +14,8 @@ from .children.workload import MONITORING_PORT, server_name
 from .observe import pods as fleet
 from .observe import totals_configmap, window_totals
 from .observe.totals_configmap import StoredTotals
-from .plan import invalid, plan
+from .plan import plan
+from .status.invalid import invalid
 from .versions import Version, get
 
 
@@ -52,24 +53,22 @@ class Case:
         return image.peers(self._owner, self._config)
 
     def scrapes(self, children: tuple[Json, ...]) -> tuple[ScrapeRequest, ...]:
-        """Every pod's status; its windows too and once the baseline from one of them, but not in the quick looks while
-        a version changes. One that waits (it has a message then) is no reason to look away from what is live. A pod
-        that is being deleted reports its last windows now or never."""
+        """Every pod's status; its windows too, of all versions that count, and once the live version's baseline from
+        one of them. A pod that is being deleted reports its last windows now or never."""
         if isinstance(self._resource, Exception):
             return ()
         pods = [pod for pod in fleet.pods(self._resource, children, {}) if pod.ip]
         asked = [pod for pod in pods if pod.running]
         requests = [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.STATUS_PATH) for pod in asked]
-        live = self._state.live
+        live, counted = self._state.live, self._state.counted
         if live is None:
             return tuple(requests)
-        in_a_hurry = self._state.candidate is not None and not get(self._owner, "status", "candidate", "message")
-        ready = [pod for pod in asked if pod.ready and not in_a_hurry]
+        ready = [pod for pod in asked if pod.ready]
         stored = self._totals(self._resource, children)
         for pod in (*ready, *(pod for pod in pods if pod.leaves_by is not None)):
-            path = f"{fleet.WINDOWS_PATH}?since={window_totals.since(stored.totals, live, pod.name)}"
-            requests.append(ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, path))
-        if stored.baseline_of(live) is None:
+            since = window_totals.begin(stored.totals, counted, pod.name)
+            requests.append(ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, f"{fleet.WINDOWS_PATH}?since={since}"))
+        if live.version.key not in stored.baselines:
             requests += [ScrapeRequest(pod.name, pod.ip, MONITORING_PORT, fleet.BASELINE_PATH) for pod in ready[:1]]
         return tuple(requests)
 

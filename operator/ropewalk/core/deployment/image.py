@@ -1,4 +1,4 @@
-"""Which image the servers run: the pinned one until it is this deployment's turn to move to the operator's (D15).
+"""The image that the servers run: the pinned one until it is this deployment's turn to take the operator's (D15).
 
 A new operator changes nothing by itself: deployments move a few at a time, in the order of their names, and no
 further one while those that moved have not all come up.
@@ -6,7 +6,7 @@ further one while those that moved have not all come up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ropewalk_contract.api import conditions as api
@@ -15,7 +15,7 @@ from ropewalk_contract.api.modeldeployment import ModelDeployment
 from ..conditions import find
 from ..plan import Config, Json, Observed, Peers
 from .observe.pods import Pod
-from .state import DeploymentState
+from .situation import Situation
 from .target import Target
 from .versions import get
 
@@ -26,58 +26,50 @@ NO_TENSORFLOW_IMAGE = api.NO_TENSORFLOW_IMAGE
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The image to run from now on, and what is waited for, in words; empty: nothing."""
+    """The image to run from now on, the reason of a wait for another one, and the version that the image can serve."""
 
     image: str
+    target: Target
     waiting: str = ""
 
 
-def needs_tensorflow(resource: ModelDeployment, aim: Target, remembered: DeploymentState) -> bool:
-    """Whether the user, the wanted version or the one that answers has no other engine than TensorFlow."""
-    if resource.spec.serving.engine != "Auto":
-        return resource.spec.serving.engine == TENSORFLOW
-    answering = remembered.live is not None and remembered.live.engine == TENSORFLOW
-    return aim.engines == (TENSORFLOW,) or answering
-
-
-def choose(
-    resource: ModelDeployment,
-    aim: Target,
-    remembered: DeploymentState,
-    pods: Sequence[Pod],
-    deployment: Json | None,
-    observed: Observed,
-) -> Choice:
+def choose(situation: Situation, aim: Target) -> Choice:
     """The image. A lost status is recovered from the Deployment; another flavour of today's image is no upgrade, and
     neither is a better image for pods that never answered."""
-    config = observed.config
-    tensorflow = needs_tensorflow(resource, aim, remembered) and config.server_tf_image
-    today = config.server_tf_image if tensorflow else config.server_image
-    pinned = remembered.server_image
+    config, state = situation.config, situation.state
+    tensorflow = _needs_tensorflow(situation, aim)
+    today = config.server_tf_image if tensorflow and config.server_tf_image else config.server_image
+    target = _held_back(situation, aim) if tensorflow else aim
+    pinned = state.server_image
     if not pinned:
-        return Choice(image_of(deployment) or today)
-    if pinned in config.server_images or not (remembered.live or any(pod.ready for pod in pods)):
-        return Choice(today)
-    turn = _turn(resource, observed)
-    return Choice(today) if turn == "" else Choice(pinned, f"the server image {today} waits: {turn}")
+        return Choice(image_of(situation.deployment) or today, target)
+    if pinned in config.server_images or not (state.live or any(pod.ready for pod in situation.pods)):
+        return Choice(today, target)
+    turn = _turn(situation.resource, situation.observed)
+    return Choice(today, target) if turn == "" else Choice(pinned, target, f"the server image {today} waits: {turn}")
 
 
-def held_back(
-    aim: Target, resource: ModelDeployment, remembered: DeploymentState, pods: Sequence[Pod], config: Config
-) -> Target:
+def _needs_tensorflow(situation: Situation, aim: Target) -> bool:
+    """True where the spec, the wanted version or the one that answers has no other engine than TensorFlow."""
+    engine, live = situation.resource.spec.serving.engine, situation.state.live
+    if engine != "Auto":
+        return engine == TENSORFLOW
+    return aim.engines == (TENSORFLOW,) or (live is not None and live.engine == TENSORFLOW)
+
+
+def _held_back(situation: Situation, aim: Target) -> Target:
     """The target, or why it is not tried yet: no pod may load what only another flavour of the image can."""
-    if not needs_tensorflow(resource, aim, remembered):
-        return aim
+    config = situation.config
     if not config.server_tf_image:
         text = "only the engine TensorFlow can serve this; start the operator with --server-tf-image"
         return Target(None, NO_TENSORFLOW_IMAGE, text, final=True)
-    if any(pod.running and pod.image not in ("", config.server_tf_image) for pod in pods):
+    if any(pod.running and pod.image not in ("", config.server_tf_image) for pod in situation.pods):
         return Target(None, api.PROGRESSING, "pods with TensorFlow are starting")
     return aim
 
 
 def moving(pods: Iterable[Pod], image: str) -> bool:
-    """Whether some pods run another image than they should."""
+    """True while some pods run another image than the chosen one."""
     return any(pod.image not in ("", image) and not pod.deleting for pod in pods)
 
 
@@ -113,13 +105,13 @@ def _turn(resource: ModelDeployment, observed: Observed) -> str:
 
 
 def _moves(peer: Json) -> bool:
-    """Whether its turn will ever come: it is neither being deleted nor stalled by a spec that cannot be honoured."""
+    """True if its turn can come: it is neither being deleted nor stalled by a spec that cannot be honoured."""
     stalled = find(get(peer, "status", "conditions"), api.STALLED)
     return not get(peer, "metadata", "deletionTimestamp") and get(stalled, "reason") != api.INVALID_SPEC
 
 
 def _settled(peer: Json) -> bool:
-    """Came up on its image, or never answered at all, or is to have no pods: then it holds nobody up."""
+    """True if it is ready on its image, never answered at all, or is to have no pods: others need not wait for it."""
     conditions = get(peer, "status", "conditions") or ()
     reconciling, ready = find(conditions, api.RECONCILING), find(conditions, api.READY)
     if reconciling is not None and reconciling.get("reason") == api.UPGRADING:

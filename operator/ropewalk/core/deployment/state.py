@@ -1,4 +1,4 @@
-"""What the operator remembers of a ModelDeployment between two passes: nothing but its status, read into values.
+"""The state of a ModelDeployment between two passes: its status, read into values, and nothing else.
 
 Reading is forgiving. If status was lost, the routes that the servers follow tell what was live.
 """
@@ -7,20 +7,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from ..conditions import parse_timestamp, timestamp
 from ..plan import Json
-from .versions import Version, get
+from .versions import Version, VersionKey, get
 
 MAX_QUARANTINED = 10
 MAX_HISTORY = 10
-LOADING, SPREADING, SWITCHING, PENDING = "Loading", "Spreading", "Switching", "Pending"
+
+
+class Step(StrEnum):
+    """The steps of a rollout, as status keeps them. Live and RolledBack, its ends, leave no candidate.
+
+    Shadow and Canary will stand between Spreading and Switching, Baking between Switching and Live.
+    """
+
+    PENDING = "Pending"
+    """No pod can try it yet."""
+    LOADING = "Loading"
+    """The pilot pod loads it; the first version of all is loaded by every pod."""
+    SPREADING = "Spreading"
+    """All pods load it beside the live version."""
+    SWITCHING = "Switching"
+    """Pods were told to answer with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """What the servers are told. `revision` only ever grows; every content has its own."""
+    """The routes that servers follow. `revision` only ever grows; every content has its own."""
 
     revision: int
     live: int | None
@@ -42,11 +58,14 @@ class Routes:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version on its way. Steps: Pending (no pod to try it on), Loading (pilot), Spreading (all), Switching."""
+    """A version on its way, and the step of its rollout."""
 
     version: Version
-    step: str
+    step: Step
     since: datetime
+    """The begin of the step."""
+    performance: Json | None = None
+    """Quality of its predictions by labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +78,26 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
+class Retired:
+    """The version that answered before; labels for its predictions may still come."""
+
+    version: Version
+    since: datetime
+    """When it became live."""
+    until: datetime
+    """When another version took its place."""
+    performance: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentState:
-    """Everything remembered."""
+    """The whole state. Traffic, drift and performance are those of the live version."""
 
     generation: int = 0
     routes: Routes | None = None
     live: Live | None = None
     candidate: Candidate | None = None
+    retired: Retired | None = None
     quarantined: tuple[Json, ...] = ()
     history: tuple[Json, ...] = ()
     last_failure: Json | None = None
@@ -79,6 +111,20 @@ class DeploymentState:
     def recovered(self, routes_map: Json | None) -> DeploymentState:
         """With the routes of the routes' ConfigMap `routes_map` (parsed) where status was lost."""
         return self if self.routes is not None else replace(self, routes=_recovered(routes_map))
+
+    @property
+    def counted(self) -> tuple[Live | Candidate | Retired, ...]:
+        """The versions whose counts are kept, the most important first; each once.
+
+        A version that was told to answer and is not seen to yet counts from then on.
+        """
+        told = self.routes.version(self.routes.live) if self.routes is not None else None
+        coming = Candidate(told, Step.SWITCHING, self.routes.at) if told and self.routes else None
+        found: dict[VersionKey, Live | Candidate | Retired] = {}
+        for one in (self.live, self.candidate, coming, self.retired):
+            if one is not None:
+                found.setdefault(one.version.key, one)
+        return tuple(found.values())
 
     def is_quarantined(self, version: Version | None) -> Json | None:
         """The entry under which a version failed, if it did."""
@@ -130,7 +176,8 @@ def read(owner: Json) -> DeploymentState:
         routes=_routes(status.get("routes")),
         live=_live(status.get("live")),
         candidate=_candidate(status.get("candidate")),
-        # An edit of the spec is a person's word that things have changed: every version gets another chance.
+        retired=_retired(status.get("retired")),
+        # An edit of the spec gives every version another chance: its author may have changed the cause.
         quarantined=quarantined if same_spec else (),
         forgiven=bool(quarantined) and not same_spec,
         history=_documents(status.get("history")),
@@ -187,9 +234,17 @@ def _live(document: object) -> Live | None:
 def _candidate(document: object) -> Candidate | None:
     version, since = Version.from_document(document), parse_timestamp(get(document, "since"))
     step = get(document, "step")
-    if version is None or since is None or step not in (PENDING, LOADING, SPREADING, SWITCHING):
+    if version is None or since is None or step not in list(Step):
         return None
-    return Candidate(version, step, since)
+    return Candidate(version, Step(step), since, _document(get(document, "performance")))
+
+
+def _retired(document: object) -> Retired | None:
+    version, since = Version.from_document(document), parse_timestamp(get(document, "since"))
+    until = parse_timestamp(get(document, "until"))
+    if version is None or since is None or until is None:
+        return None
+    return Retired(version, since, until, _document(get(document, "performance")))
 
 
 def _documents(value: object) -> tuple[Json, ...]:

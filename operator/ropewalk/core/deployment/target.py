@@ -1,10 +1,11 @@
-"""Which version is wanted: the champion of a Pipeline, a pinned version of one, or a directory with its digest.
+"""The wanted version: the champion of a Pipeline, a pinned version of one, or a directory with its digest.
 
 Not having an answer is an answer too: it has a reason, and what is live stays live (D7).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,7 @@ UNREADABLE = api.READ_FAILED
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The wanted version, or None with a reason and a message that says what helps."""
+    """The wanted version, or None with a reason and a message that names the remedy."""
 
     version: Version | None
     reason: str = ""
@@ -48,7 +49,7 @@ def claim_ref(name: str) -> Ref:
 
 
 def wanted(resource: ModelDeployment, observed: Observed) -> Target:
-    """What the spec asks for, as far as it can be told now."""
+    """The version that the spec asks for, as far as it is known now."""
     if resource.spec.model.uri:
         document = {
             "version": number_in(resource.spec.model.uri),
@@ -127,8 +128,8 @@ def access_modes(claim: Json | None) -> set[str]:
     return {str(mode) for mode in modes} if isinstance(modes, (list, tuple)) else set()
 
 
-def one_node(claims: set[str], observed: Observed, before: bool) -> bool:
-    """Whether a claim can be mounted on one node only. `before` stands where a claim could not be read."""
+def one_node(claims: Collection[str], observed: Observed, before: bool) -> bool:
+    """True if a claim can be mounted on one node only. `before` stands where a claim could not be read."""
     known = [observed.related.get(claim_ref(name)) for name in claims]
     if any(claim is None for claim in known):
         return before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ropewalk_contract import wire
 from ropewalk_contract.values import MAX_URI, StoreUri
@@ -13,9 +13,16 @@ CLAIMS_ROOT = f"{wire.ROOT}/{wire.CLAIMS_FOLDER}"
 _SCHEME = f"{wire.CLAIM_SCHEME}://"
 
 
+class VersionKey(NamedTuple):
+    """The identity of one version of one model: its number, and a digest or its place."""
+
+    number: int
+    identity: str
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
-    """`uri` is `pvc://CLAIM/PATH`; a digest that is None is not known, and the manifest's own word is taken."""
+    """`uri` is `pvc://CLAIM/PATH`; a digest that is None is not known, and the manifest's own is taken."""
 
     number: int
     uri: str
@@ -41,13 +48,13 @@ class Version:
 
     @property
     def identity(self) -> str:
-        """What tells it from another version of its number, as far as that is known."""
+        """A digest that tells it from another version of its number, as far as one is known."""
         return self.digest or self.manifest_digest or ""
 
     @property
-    def key(self) -> str:
-        """Under what its counts are kept: where nothing else is known, its place tells it from its namesakes."""
-        return self.identity or self.uri
+    def key(self) -> VersionKey:
+        """The key of its counts and baseline: where no digest is known, its place tells it from its namesakes."""
+        return VersionKey(self.number, self.identity or self.uri)
 
     def same(self, other: Version | None) -> bool:
         """One version of one model. A directory never changes (D4), so an unknown digest is no difference."""

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_model.signature import INT64_MISSING, NUMPY_DTYPES, Dtype, TensorSpec
-from ropewalk_server.protocols.common.columns import FieldError, refuse_no_time
+from ropewalk_model.features import registry
+from ropewalk_model.tensor_spec import INT64_MISSING, NUMPY_DTYPES, Dtype, TensorSpec
+from ropewalk_server.protocols.common.columns import FieldError, refuse_first_wrong
 from ropewalk_server.protocols.common.images import InvalidImage, decode_images
 from ropewalk_server.protocols.common.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.common.nested import flattened
@@ -279,8 +280,9 @@ def _strings(spec: TensorSpec, values: NDArray[Any], missing: Mask | None) -> ND
             raise FieldError(row, "is not UTF-8 text") from None
         if not words[row] and not spec.optional:
             raise FieldError(row, f"required input {spec.name} is missing (empty string)")
-    if spec.time:
-        refuse_no_time(words)
+    kind = registry.of_format(spec.format)
+    if kind is not None:
+        refuse_first_wrong(kind, words)
     return words
 
 

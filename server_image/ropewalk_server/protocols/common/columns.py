@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk_model import timestamps
-from ropewalk_model.signature import INT64_MISSING, TensorSpec
+from ropewalk_model.features import registry
+from ropewalk_model.features.base import FeatureType
+from ropewalk_model.tensor_spec import INT64_MISSING, Dtype, TensorSpec
 from ropewalk_server.protocols.common.images import InvalidImage, decode_images
 from ropewalk_server.protocols.common.jsonbody import shown
 from ropewalk_server.protocols.common.nested import flattened
@@ -34,32 +36,62 @@ class FieldError(Exception):
         self.row = row
 
 
-def column(spec: TensorSpec, values: Sequence[Any]) -> NDArray[Any]:
-    """Values of one input, one a row, as an array of its wire type. Raises FieldError."""
+Read = Callable[[Sequence[Any]], NDArray[Any]]
+"""Values of one input, one a row, to an array of its wire type. Raises FieldError."""
+
+
+def reader(spec: TensorSpec) -> Read:
+    """The reader of an input. Made when a model is loaded: nothing is looked up for a request."""
     if len(spec.shape) > 1:
-        return _tensors(spec, values)
-    types = set(map(type, values))
-    if type(None) in types:
-        values = _fill(spec, values)
+        return _tensors(spec)
+    read = partial(_READERS[spec.dtype], spec)
+
+    def column(values: Sequence[Any]) -> NDArray[Any]:
         types = set(map(type, values))
-    if spec.dtype == "FLOAT":
-        return _floats(spec, values, types)
-    if spec.dtype == "INT64":
-        if types != {int}:
-            raise _wrong_type(spec, values, (int,))
-        try:
-            integers = np.fromiter(values, dtype=np.int64, count=len(values))
-        except OverflowError:
-            raise _first(values, lambda one: not -(2**63) <= one < 2**63, "does not fit int64") from None
-        if not spec.optional and (integers == INT64_MISSING).any():
-            raise FieldError(int((integers == INT64_MISSING).argmax()), f"required input {spec.name} is missing")
-        return integers
-    if spec.dtype == "BOOL":
-        if types != {bool}:
-            raise _wrong_type(spec, values, (bool,))
-        return np.fromiter(values, dtype=np.bool_, count=len(values))
-    if spec.dtype == "STRING":
-        return _strings(spec, values, types)
+        if type(None) in types:
+            values = _fill(spec, values)
+            types = set(map(type, values))
+        return read(values, types)
+
+    kind = registry.of_format(spec.format)
+    return column if kind is None else _obeying(kind, column)
+
+
+def _obeying(kind: FeatureType, read: Read) -> Read:
+    def column(values: Sequence[Any]) -> NDArray[Any]:
+        found = read(values)
+        refuse_first_wrong(kind, found)
+        return found
+
+    return column
+
+
+def refuse_first_wrong(kind: FeatureType, found: NDArray[Any]) -> None:
+    """FieldError for the first value that does not obey the format of its feature type."""
+    row = kind.first_wrong(found)
+    if row is not None:
+        raise FieldError(row, f"{shown(found[row])} {kind.expectation}")
+
+
+def _integers(spec: TensorSpec, values: Sequence[Any], types: set[type]) -> NDArray[np.int64]:
+    if types != {int}:
+        raise _wrong_type(spec, values, (int,))
+    try:
+        integers = np.fromiter(values, dtype=np.int64, count=len(values))
+    except OverflowError:
+        raise _first(values, lambda one: not -(2**63) <= one < 2**63, "does not fit int64") from None
+    if not spec.optional and (integers == INT64_MISSING).any():
+        raise FieldError(int((integers == INT64_MISSING).argmax()), f"required input {spec.name} is missing")
+    return integers
+
+
+def _booleans(spec: TensorSpec, values: Sequence[Any], types: set[type]) -> NDArray[np.bool_]:
+    if types != {bool}:
+        raise _wrong_type(spec, values, (bool,))
+    return np.fromiter(values, dtype=np.bool_, count=len(values))
+
+
+def _octets(spec: TensorSpec, values: Sequence[Any], types: set[type]) -> NDArray[np.uint8]:
     if types != {int}:
         raise _wrong_type(spec, values, (int,))
     if min(values) < 0 or max(values) > 255:
@@ -101,16 +133,7 @@ def _strings(spec: TensorSpec, values: Sequence[Any], types: set[type]) -> NDArr
         raise FieldError(list(values).index(""), f"required input {spec.name} is missing (empty string)")
     words = np.empty(len(values), dtype=object)
     words[:] = values
-    if spec.time:
-        refuse_no_time(words)
     return words
-
-
-def refuse_no_time(words: NDArray[Any]) -> None:
-    """FieldError for the first text that is no time; an empty one is a missing time."""
-    for row, word in enumerate(words):
-        if word and timestamps.seconds(word) is None:
-            raise FieldError(row, f"{shown(word)} is no time of RFC 3339, such as {timestamps.EXAMPLE}")
 
 
 def _text(spec: TensorSpec, row: int, value: Any) -> str:
@@ -134,24 +157,29 @@ def _base64(row: int, value: dict[str, Any]) -> bytes:
         raise FieldError(row, "Unable to base64 decode") from None
 
 
-def _tensors(spec: TensorSpec, values: Sequence[Any]) -> NDArray[Any]:
+def _tensors(spec: TensorSpec) -> Read:
     """Inputs of more than one value a row: images as nested lists or as base64 of a PNG or of the raw bytes."""
     shape = tuple(spec.shape[1:])
-    if spec.dtype == "UINT8" and any(type(value) is dict for value in values):
-        return _images(spec, values)
-    flat = flattened(values, shape)
-    if flat is None:
-        row = next(row for row, value in enumerate(values) if flattened([value], shape) is None)
-        raise FieldError(row, f"expecting shape {list(shape)}, got {_shape_of(values[row])}")
-    try:
-        return column(TensorSpec(spec.name, spec.dtype), flat).reshape(len(values), *shape)
-    except FieldError as error:
-        raise FieldError(error.row // math.prod(shape), str(error)) from None
+    read = reader(TensorSpec(spec.name, spec.dtype))
+
+    def nested(values: Sequence[Any]) -> NDArray[Any]:
+        flat = flattened(values, shape)
+        if flat is None:
+            row = next(row for row, value in enumerate(values) if flattened([value], shape) is None)
+            raise FieldError(row, f"expecting shape {list(shape)}, got {_shape_of(values[row])}")
+        try:
+            return read(flat).reshape(len(values), *shape)
+        except FieldError as error:
+            raise FieldError(error.row // math.prod(shape), str(error)) from None
+
+    def pictures(values: Sequence[Any]) -> NDArray[Any]:
+        return _images(shape, values, nested) if any(type(value) is dict for value in values) else nested(values)
+
+    return pictures if spec.dtype == "UINT8" else nested
 
 
-def _images(spec: TensorSpec, values: Sequence[Any]) -> NDArray[np.uint8]:
+def _images(shape: tuple[int, ...], values: Sequence[Any], nested: Read) -> NDArray[np.uint8]:
     files = {row: _base64(row, value) for row, value in enumerate(values) if type(value) is dict}
-    shape = tuple(spec.shape[1:])
     try:
         decoded = decode_images(list(files.values()), shape)
     except InvalidImage as error:
@@ -162,7 +190,7 @@ def _images(spec: TensorSpec, values: Sequence[Any]) -> NDArray[np.uint8]:
     images[list(files)] = decoded
     for row, value in enumerate(values):
         if row not in files:
-            images[row] = _tensors(spec, [value])[0]
+            images[row] = nested([value])[0]
     return images
 
 
@@ -190,3 +218,13 @@ def _type_message(spec: TensorSpec, value: Any) -> str:
 def _first(values: Sequence[Any], wrong: Any, what: str) -> FieldError:
     row = next(index for index, value in enumerate(values) if wrong(value))
     return FieldError(row, f"JSON Value: {shown(values[row])} {what}")
+
+
+_READERS: Mapping[Dtype, Callable[[TensorSpec, Sequence[Any], set[type]], NDArray[Any]]] = {
+    "FLOAT": _floats,
+    "INT64": _integers,
+    "BOOL": _booleans,
+    "STRING": _strings,
+    "UINT8": _octets,
+}
+"""By dtype; the types of the values are known then."""

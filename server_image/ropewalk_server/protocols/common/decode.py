@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ropewalk_model import png
 from ropewalk_model.signature import NUMPY_DTYPES, Signature
 from ropewalk_server import native
-from ropewalk_server.protocols.common.columns import FieldError, column
+from ropewalk_server.protocols.common.columns import FieldError, Read, reader
 from ropewalk_server.protocols.common.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.common.numbers import Reader
 from ropewalk_server.serving.batch import Batch
@@ -43,6 +43,7 @@ class Decoder:
         columns = sum(np.dtype(NUMPY_DTYPES[one.dtype]).itemsize * math.prod(one.shape[1:]) for one in self.specs)
         self._row_bytes = max(1, int(columns) + 4 * encoded_values)
         self.names = tuple(spec.name for spec in self.specs)
+        self._read = self._columns()
         self._keys = frozenset(self.names)
         self._pick = itemgetter(*self.names) if len(self.names) > 1 else None
         self.floats_only = all(spec.dtype == "FLOAT" and len(spec.shape) == 1 for spec in self.specs)
@@ -51,6 +52,10 @@ class Decoder:
         self.row_reader, self._column_reader = self._readers()
         if any(spec.dtype == "UINT8" for spec in self.specs):
             png.load()
+
+    def _columns(self) -> tuple[Read, ...]:
+        """The readers of the inputs."""
+        return tuple(reader(spec) for spec in self.specs)
 
     def _readers(self) -> tuple[Reader | None, Reader | None]:
         """For requests of numbers only in row form, and for others."""
@@ -126,12 +131,12 @@ class Decoder:
             if batch is not None:
                 return batch
         columns = {}
-        for spec, values in zip(self.specs, zip(*rows, strict=True), strict=True):
+        for name, read, values in zip(self.names, self._read, zip(*rows, strict=True), strict=True):
             try:
-                columns[spec.name] = column(spec, values)
+                columns[name] = read(values)
             except FieldError as error:
                 raise BadRequest(
-                    f"Failed to process element: {error.row} key: {spec.name} of 'instances' list. Error: {error}"
+                    f"Failed to process element: {error.row} key: {name} of 'instances' list. Error: {error}"
                 ) from None
         return Batch(len(rows), self.names, columns=columns)
 
@@ -215,10 +220,10 @@ class Decoder:
             raise BadRequest("No values in 'inputs' object")
         self.check_rows(rows, max_rows)
         columns = {}
-        for spec in self.specs:
-            given = inputs.get(spec.name)
+        for name, read in zip(self.names, self._read, strict=True):
+            given = inputs.get(name)
             try:
-                columns[spec.name] = column(spec, [None] * rows if given is None else given)
+                columns[name] = read([None] * rows if given is None else given)
             except FieldError as error:
-                raise BadRequest(f"input {spec.name}: row {error.row}: {error}") from None
+                raise BadRequest(f"input {name}: row {error.row}: {error}") from None
         return Batch(rows, self.names, columns=columns)

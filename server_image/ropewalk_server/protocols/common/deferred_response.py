@@ -32,7 +32,8 @@ def answered(
     each: bool = False,
 ) -> T | asyncio.Future[T]:
     """As `predictor.predict`, with a Refused turned into an error by `refuse(status, message)`, now or later."""
-    predict = predictor.predict if found.model.signature.task != "Tensors" else partial(predicted, predictor)
+    named = found.model.signature.kind.named_outputs
+    predict = partial(predicted, predictor) if named else predictor.predict
     try:
         answer = predict(found, batch, began, write, each=each)
     except Refused as why:

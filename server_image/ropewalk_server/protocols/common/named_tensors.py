@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ropewalk_model.signature import NUMPY_DTYPES, Signature, TensorSpec
 from ropewalk_server.protocols.common.column_conversion import plain_values
+from ropewalk_server.protocols.common.columns import Read
 from ropewalk_server.protocols.common.decode import Decoder
 from ropewalk_server.protocols.common.jsonbody import BadRequest, shown
 from ropewalk_server.protocols.common.must_offload import MANY
@@ -39,6 +40,10 @@ class TensorsDecoder(Decoder):
         self.floats_only = False
         self._tensor = self.row_reader = self._column_reader = None
         self._rows_of = [one.name for one in signature.inputs if one.shape[:1] == (-1,)]
+
+    def _columns(self) -> tuple[Read, ...]:
+        """None: tensors of a request are read whole."""
+        return ()
 
     def decode_numbers(self, body: bytes, max_rows: int) -> tuple[Batch, bool] | None:
         """None: all requests take the careful way."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ropewalk_model.signature import METHOD, Signature
+from ropewalk_model.signature import METHOD
 from ropewalk_server.protocols.common import schemas
 from ropewalk_server.protocols.common.rest_errors import not_allowed
 from ropewalk_server.protocols.common.schemas import Schema, fields
@@ -129,20 +129,20 @@ def _server() -> Iterator[Operation]:
 def _model(name: str, version: str, model: Model | None) -> Iterator[Operation]:
     """The paths of a model or of one version; without a model its bodies are any object."""
     yield from _tfserving(f"/v1/models/{name}{version}", model)
-    yield from _openinference(f"/v2/models/{name}{version}", name, None if model is None else model.signature)
+    yield from _openinference(f"/v2/models/{name}{version}", name, model)
 
 
 def _tfserving(v1: str, model: Model | None) -> Iterator[Operation]:
     anything: Schema = {"type": "object"}
-    signature = None if model is None else model.signature
+    signature, features = (None, {}) if model is None else (model.signature, model.features)
     yield Operation(v1, "What is loaded, and why not", schemas.status_answer())
     yield Operation(f"{v1}/metadata", "Inputs and outputs", anything)
     yield Operation(
         f"{v1}:predict",
         "Predict rows (`instances`) or columns (`inputs`)",
         anything if signature is None else schemas.predict_answer(signature),
-        anything if signature is None else schemas.predict_request(signature),
-        None if signature is None else schemas.predict_example(signature),
+        anything if signature is None else schemas.predict_request(signature, features),
+        None if signature is None else schemas.predict_example(signature, features),
         predicts=True,
     )
     named = () if model is None else model.named.values()
@@ -154,8 +154,9 @@ def _tfserving(v1: str, model: Model | None) -> Iterator[Operation]:
             yield Operation(f"{v1}:{verb}", f"{verb.title()} tf.Examples", schemas.examples_answer(verb), request)
 
 
-def _openinference(v2: str, name: str, signature: Signature | None) -> Iterator[Operation]:
+def _openinference(v2: str, name: str, model: Model | None) -> Iterator[Operation]:
     anything: Schema = {"type": "object"}
+    signature, features = (None, {}) if model is None else (model.signature, model.features)
     yield Operation(v2, "Inputs and outputs", schemas.metadata_answer())
     yield Operation(f"{v2}/ready", "Whether it is loaded", fields({"name": {"const": name}, "ready": {"const": True}}))
     yield Operation(
@@ -163,7 +164,7 @@ def _openinference(v2: str, name: str, signature: Signature | None) -> Iterator[
         "Predict named tensors, as JSON or as JSON with bytes after it",
         schemas.infer_answer(),
         anything if signature is None else schemas.infer_request(signature),
-        None if signature is None else schemas.infer_example(signature),
+        None if signature is None else schemas.infer_example(signature, features),
         binary=True,
         predicts=True,
     )

@@ -7,21 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from ropewalk_model import timestamps
-from ropewalk_model.signature import INT64_MISSING, TIME_FORMAT, Signature, TensorSpec
+from ropewalk_model.features import FeatureSpec
+from ropewalk_model.features.base import ENCODED_BYTES
+from ropewalk_model.signature import Signature
+from ropewalk_model.tensor_spec import TensorSpec
 from ropewalk_server.protocols.common.column_conversion import DATATYPE_OF, DATATYPES
 from ropewalk_server.protocols.openinference.rest_messages import MAX_ID
 from ropewalk_server.protocols.tfserving.feedback_endpoint import MAX_LABELS
 from ropewalk_server.telemetry.receipts import FIELD, RECEIPT
 
 Schema = dict[str, Any]
+Features = Mapping[str, FeatureSpec]
+"""The features of a model by name, which are its signature's inputs; none of a signature of named tensors."""
 _FLOAT_MAX = float(np.finfo(np.float32).max)
-_B64: Schema = {
-    "type": "object",
-    "properties": {"b64": {"type": "string", "contentEncoding": "base64"}},
-    "required": ["b64"],
-    "additionalProperties": False,
-}
 _NUMERIC = [name for name, dtype in DATATYPES.items() if dtype.kind in "iuf"]
 _CONVERTED = {
     "FLOAT": _NUMERIC,
@@ -56,31 +54,14 @@ def array(items: Schema, **bounds: int) -> Schema:
     return {"type": "array", "items": items, **bounds}
 
 
-def value(spec: TensorSpec) -> Schema:
+def value(spec: TensorSpec, feature: FeatureSpec) -> Schema:
     """One row's value of an input, in TensorFlow Serving's JSON."""
-    if spec.dtype == "FLOAT":
-        one: Schema = {"type": "number", "minimum": -_FLOAT_MAX, "maximum": _FLOAT_MAX}
-    elif spec.dtype == "INT64":
-        low = INT64_MISSING if spec.optional else INT64_MISSING + 1
-        one = {"type": "integer", "minimum": low, "maximum": 2**63 - 1}
-    elif spec.dtype == "BOOL":
-        one = {"type": "boolean"}
-    elif spec.dtype == "UINT8":
-        one = {"type": "integer", "minimum": 0, "maximum": 255}
-    else:
-        text: Schema = {"type": "string", "minLength": 0 if spec.optional else 1}
-        if spec.time:
-            text = {"type": "string", "format": TIME_FORMAT, "pattern": f"^({timestamps.PATTERN})$"}
-        one = {"anyOf": [text, *([{"const": ""}] if spec.time and spec.optional else []), _B64]}
-    for size in reversed(spec.shape[1:]):
-        one = array(one, minItems=size, maxItems=size)
-    if spec.dtype == "UINT8" and len(spec.shape) == 4:
-        one = {"anyOf": [one, _B64]}
+    one = feature.kind.json_schema(feature)
     return {"anyOf": [one, {"type": "null"}]} if spec.optional and spec.missing is not None else one
 
 
-def _column(spec: TensorSpec) -> Schema:
-    column = array(value(spec), minItems=1)
+def _column(spec: TensorSpec, feature: FeatureSpec) -> Schema:
+    column = array(value(spec, feature), minItems=1)
     return {"anyOf": [column, {"type": "null"}]} if spec.optional else column
 
 
@@ -90,18 +71,19 @@ def _any_tensors(key: str) -> Schema:
     return {"oneOf": [fields({row: array(True), column: False}, column), fields({column: True, row: False}, row)]}  # type: ignore[arg-type]
 
 
-def predict_request(signature: Signature) -> Schema:
+def predict_request(signature: Signature, features: Features) -> Schema:
     """Rows or columns; a model of one input takes its bare values too."""
-    if signature.task == "Tensors":
+    if signature.kind.named_outputs:
         return _any_tensors("request")
     optional = [spec.name for spec in signature.inputs if spec.optional]
-    row = fields({spec.name: value(spec) for spec in signature.inputs}, *optional)
+    row = fields({spec.name: value(spec, features[spec.name]) for spec in signature.inputs}, *optional)
     row["additionalProperties"] = False
-    columns = fields({spec.name: _column(spec) for spec in signature.inputs}, *optional)
+    columns = fields({spec.name: _column(spec, features[spec.name]) for spec in signature.inputs}, *optional)
     columns["additionalProperties"] = False
     rows = array(row, minItems=1)
     if len(signature.inputs) == 1:
-        bare = value(signature.inputs[0])
+        only = signature.inputs[0]
+        bare = value(only, features[only.name])
         rows = {"anyOf": [rows, array(bare, minItems=1)]}
         columns = {"anyOf": [columns, array(bare, minItems=1)]}
     by_row = fields({"instances": rows, "inputs": False}, "inputs")
@@ -124,9 +106,9 @@ def _output(spec: TensorSpec, *, bounded: bool) -> Schema:
 
 def predict_answer(signature: Signature) -> Schema:
     """`predictions` for rows, `outputs` for columns; bare values where there is one output."""
-    if signature.task == "Tensors":
+    if signature.kind.named_outputs:
         return _any_tensors("answer")
-    named = {spec.name: _output(spec, bounded=signature.task != "Tensor") for spec in signature.outputs}
+    named = {spec.name: _output(spec, bounded=signature.kind.finite) for spec in signature.outputs}
     only = next(iter(named.values())) if len(named) == 1 else None
     rows = fields(named) if only is None else only
     columns = fields({name: array(one) for name, one in named.items()}) if only is None else array(only)
@@ -136,15 +118,16 @@ def predict_answer(signature: Signature) -> Schema:
     return {"oneOf": [by_row, by_column]}
 
 
-def predict_example(signature: Signature) -> Schema:
-    """A request of one row, by row."""
+def predict_example(signature: Signature, features: Features) -> Schema:
+    """A request of one row, by row; a signature of named tensors has no features, and examples by dtype."""
     only = {"FLOAT": 0.5, "DOUBLE": 0.5, "HALF": 0.5, "BOOL": True, "STRING": "text", "UINT8": 0}
     row: Schema = {}
     for spec in signature.inputs:
-        one: Any = only.get(spec.dtype, 1)
+        feature = features.get(spec.name)
+        one: Any = only.get(spec.dtype, 1) if feature is None else feature.kind.example(feature)
         for size in reversed(spec.shape[1:]):
             one = [one] * max(1, size)
-        row[spec.name] = timestamps.EXAMPLE if spec.time else one
+        row[spec.name] = one
     return {"instances": [row]}
 
 
@@ -152,7 +135,7 @@ def examples_request(names: Sequence[str], *, default: bool) -> Schema:
     """`examples` for one of these signatures, which need not be named where the default one is among them."""
     whole = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
     number = {"type": "number", "minimum": -_FLOAT_MAX, "maximum": _FLOAT_MAX}
-    one: Schema = {"anyOf": [{"type": ["string", "boolean"]}, whole, number, _B64]}
+    one: Schema = {"anyOf": [{"type": ["string", "boolean"]}, whole, number, ENCODED_BYTES]}
     example: Schema = {"type": "object", "additionalProperties": {"anyOf": [one, array(one)]}}
     name = {"enum": [*names, *([""] if default else [])]}
     found = fields(
@@ -170,9 +153,9 @@ def examples_answer(verb: str) -> Schema:
     return fields({"results": array(number if verb == "regress" else array(pair))})
 
 
-def infer_example(signature: Signature) -> Schema:
+def infer_example(signature: Signature, features: Features) -> Schema:
     """The same row as named tensors."""
-    row = predict_example(signature)["instances"][0]
+    row = predict_example(signature, features)["instances"][0]
     inputs = [
         {
             "name": spec.name,

@@ -7,7 +7,7 @@ dictionary for each row took four times as long.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -16,6 +16,7 @@ import orjson
 from numpy.typing import NDArray
 
 from ropewalk_model.signature import Signature, TensorSpec
+from ropewalk_model.tasks import CLASSIFICATION, REGRESSION, SINGLE_TENSOR, Task
 from ropewalk_server.protocols.tfserving.rest_paths import Target, not_found
 from ropewalk_server.serving.versions import Held
 from ropewalk_server.telemetry.receipts import FIELD
@@ -41,7 +42,7 @@ def write_rows(signature: Signature, core: Values, counts: Sequence[int]) -> lis
     if len(core) == len(counts):
         return [b'{"predictions":[%b]}' % row for row in _rows(signature, core)]
     spans = [slice(end - count, end) for count, end in zip(counts, accumulate(counts), strict=True)]
-    if signature.task == "Tensor" and np.isfinite(core).all():  # many rows that orjson writes as they are
+    if signature.kind.plain and np.isfinite(core).all():  # many rows that orjson writes as they are
         return [orjson.dumps({"predictions": core[span]}, option=_NUMPY) for span in spans]
     rows = _rows(signature, core)
     return [b'{"predictions":[%b]}' % b",".join(rows[span]) for span in spans]
@@ -49,17 +50,33 @@ def write_rows(signature: Signature, core: Values, counts: Sequence[int]) -> lis
 
 def _rows(signature: Signature, core: Values) -> list[bytes]:
     """The JSON of each row of an answer."""
-    if signature.task == "Regression":
-        return _numbers(core.reshape(-1))
+    return _ROWS[signature.kind](signature, core)
+
+
+def _values(signature: Signature, core: Values) -> list[bytes]:
+    return _numbers(core.reshape(-1))
+
+
+def _tensors(signature: Signature, core: Values) -> list[bytes]:
+    return [b"[%b]" % vector for vector in _vectors(core)]
+
+
+def _classes(signature: Signature, core: Values) -> list[bytes]:
     vectors = _vectors(core)
-    if signature.task == "Tensor":
-        return [b"[%b]" % vector for vector in vectors]
     best = core.argmax(axis=1)
     labels = [b'{"label":%b,"score":' % orjson.dumps(label) for label in signature.classes]
     return [
         b'%b%b,"probabilities":[%b]}' % (labels[index], score, vector)
         for index, score, vector in zip(best.tolist(), _numbers(core[np.arange(len(core)), best]), vectors, strict=True)
     ]
+
+
+_ROWS: Mapping[Task, Callable[[Signature, Values], list[bytes]]] = {
+    CLASSIFICATION: _classes,
+    REGRESSION: _values,
+    SINGLE_TENSOR: _tensors,
+}
+"""The JSON of rows by task; named tensors have a writer of their own."""
 
 
 def _numbers(values: Values) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Whether a child already is what we want, so that nothing is written in steady state (D10).
+"""Comparison of a child with its body, so that nothing is written in steady state (D10).
 
 An annotation holds the hash of the body that was applied last. It does not show what others edited since, so the
 body is compared too: what we ask for has to be there; what the API server or others added is theirs.
@@ -24,14 +24,14 @@ def stamped(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def up_to_date(desired: Json, observed: Json | None) -> bool:
-    """Whether applying `desired` (stamped) would change nothing that is ours."""
+    """True if applying `desired` (stamped) would change nothing that is ours."""
     if observed is None or (observed.get("metadata") or {}).get("deletionTimestamp"):
         return False
     return contains(observed, desired)
 
 
 def contains(observed: Any, desired: Any) -> bool:
-    """Whether all of `desired` is in `observed`.
+    """True if all of `desired` is in `observed`.
 
     An empty value matches an absent one (the API server drops it), `1000m` matches `1`, and lists whose items have
     names or ports are compared by these, since others may add items of their own.

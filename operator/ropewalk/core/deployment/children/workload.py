@@ -48,7 +48,7 @@ def routes_name(resource: ModelDeployment) -> str:
 
 
 def server_labels(resource: ModelDeployment) -> dict[str, str]:
-    """What the Service and the disruption budget select: `spec.labels` are of all its children, pods or not."""
+    """Labels that Service and disruption budget select; `spec.labels` are of all its children, pods or not."""
     return {**specs.labels(resource), NAME_LABEL: SERVER}
 
 
@@ -227,7 +227,7 @@ def _authentication(resource: ModelDeployment) -> list[Json]:
 
 
 def _identity() -> Json:
-    """What a server asks the API server with: the account's token, renewed by kubelet, and the cluster's CA."""
+    """Credentials for the API server: the account's token, renewed by kubelet, and the cluster's CA."""
     token = {"path": wire.TOKEN_FILE, "expirationSeconds": TOKEN_SECONDS}
     authority = {"name": "kube-root-ca.crt", "items": [{"key": wire.AUTHORITY_FILE, "path": wire.AUTHORITY_FILE}]}
     sources = [{"serviceAccountToken": token}, {"configMap": authority}]

@@ -1,4 +1,4 @@
-"""The bodies of an import: a ConfigMap that says what to do, and a Job of the trainer's image that does it."""
+"""The bodies of an import: a ConfigMap with the task, and a Job of the trainer's image that carries it out."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def body(resource: ModelDeployment, record: Import, config: Config, *, one_node:
 
 
 def is_outdated(children: Iterable[Json], wanted: Json) -> bool:
-    """Whether the Job that was made is another than would be made now: of another image, say, or for other nodes."""
+    """True if the Job that was made is another than would be made now: of another image, say, or for other nodes."""
     made = (one for one in of_kind(children, "Job") if name_of(one) == name_of(wanted))
     return any(get(one, *_STAMP) != get(wanted, *_STAMP) for one in made)
 
 
 def is_of_one(child: Json) -> bool:
-    """Whether a child belongs to an import, by its label."""
+    """True if a child belongs to an import, by its label."""
     return bool(get(child, "metadata", "labels", names.HELPER_JOB_LABEL))
 
 

@@ -1,4 +1,4 @@
-"""What is remembered of the import of a SavedModel that has no manifest (`status.imported`)."""
+"""The record of the import of a SavedModel that has no manifest (`status.imported`)."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Import:
     final: bool = False
     """It failed for a reason that another try would find again."""
     version: Version | None = None
-    """What servers load in place of the model at `uri`."""
+    """The version that servers load in place of the model at `uri`."""
     engines: tuple[str, ...] = ()
 
     def is_of(self, uri: str | None, digest: str | None) -> bool:
-        """Whether it is of what the spec names."""
+        """True if it is an import of the model that the spec names."""
         return (self.uri, self.digest) == (uri, digest)
 
     def document(self) -> dict[str, Any]:

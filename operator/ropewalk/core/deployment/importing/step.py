@@ -1,7 +1,7 @@
 """A SavedModel without Ropewalk's manifest: a Job makes a version of it, which servers load in its place.
 
-The operator never reads a store. That there is something to import is what a server says that was told to load it;
-what becomes of it is what the Job says. Recorded in status before the Job exists, as all that is made is.
+The operator never reads a store. A server that was told to load the model reports that it has to be imported; the Job
+reports the result. The import is recorded in status before the Job exists (D2).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from ropewalk_contract.api import conditions as api
 from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..observe.pods import Pod
-from ..state import LOADING, Candidate, DeploymentState, Routes
+from ..situation import Situation
+from ..state import Candidate, DeploymentState, Routes
+from ..state import Step as RolloutStep
 from ..target import Target, claim_ref
 from ..versions import Version, get
 from . import job
@@ -34,7 +36,7 @@ NOT_FOUND = api.MODEL_NOT_FOUND
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is to be remembered of the import, what is to be served as far as it goes, and what is to be done."""
+    """The record of the import, the version to be served as far as the import goes, and the effects."""
 
     record: Import | None
     target: Target
@@ -49,10 +51,9 @@ class Step:
         return self.record is not None and self.record.state == FAILED and self.record.final
 
 
-def step(
-    resource: ModelDeployment, aim: Target, observed: Observed, pods: Sequence[Pod], *, one_node: bool, now: datetime
-) -> Step:
+def step(situation: Situation, aim: Target) -> Step:
     """The next step of an import, if the wanted version needs one."""
+    resource, observed, pods, now = situation.resource, situation.observed, situation.pods, situation.now
     status = observed.owner.get("status") or {}
     before = import_record.read(get(status, "imported"))
     record = (
@@ -71,7 +72,7 @@ def step(
             return Step(None, aim, stale)
         return _begun(resource, before, aim, observed, stale, now)
     if record.state == RUNNING:
-        return _running(resource, record, aim, observed, stale, one_node, now)
+        return _running(situation, record, aim, stale)
     if _is_due_again(record, pods, now):
         return _begun(resource, record, aim, observed, stale, now)
     return Step(record, _target(record, aim), stale)
@@ -80,7 +81,7 @@ def step(
 def arrived(
     state: DeploymentState, aim: Target, record: Import | None, pods: Sequence[Pod], now: datetime
 ) -> DeploymentState:
-    """The memory in which the version takes the place of the directory that it was made of, where nothing answers yet.
+    """The state in which the version takes the place of the directory that it was made of, where nothing answers yet.
 
     Servers were told to load that directory first, under the same number, and none of them could.
     """
@@ -92,11 +93,11 @@ def arrived(
     if answers or told is None or told.uri != record.uri.rstrip("/"):
         return state
     anew = Routes(routes.revision + 1, version.served, None, (version,), now, routes.retry)
-    return replace(state, routes=anew, candidate=Candidate(version, LOADING, now))
+    return replace(state, routes=anew, candidate=Candidate(version, RolloutStep.LOADING, now))
 
 
 def _is_spent(record: Import, status: Json) -> bool:
-    """Whether an edit of the spec, a person's word that things have changed, makes it worth another try."""
+    """True if an edit of the spec makes another try worthwhile: it failed, or its version is in quarantine."""
     if record.state == FAILED:
         return True
     refused = {str(get(entry, "digest")) for entry in status.get("quarantined") or ()}
@@ -104,7 +105,7 @@ def _is_spent(record: Import, status: Json) -> bool:
 
 
 def _is_due_again(record: Import, pods: Sequence[Pod], now: datetime) -> bool:
-    """A failure that may pass, or a version that somebody has removed since."""
+    """A failure that may pass, or a version that was removed since."""
     if record.finished_at is None or now - record.finished_at < AGAIN_AFTER:
         return False
     if record.state == FAILED:
@@ -113,7 +114,7 @@ def _is_due_again(record: Import, pods: Sequence[Pod], now: datetime) -> bool:
 
 
 def _says(pods: Sequence[Pod], version: Version, reason: str) -> bool:
-    """Whether a running pod says that of the version."""
+    """True if a running pod reports that reason for the version."""
     held = (pod.holds(version) for pod in pods if pod.running)
     return any(one is not None and one.refused and one.reason == reason for one in held)
 
@@ -140,19 +141,12 @@ def _begun(
     return Step(record, _target(record, aim), stale, begun=True)
 
 
-def _running(
-    resource: ModelDeployment,
-    record: Import,
-    aim: Target,
-    observed: Observed,
-    stale: tuple[Effect, ...],
-    one_node: bool,
-    now: datetime,
-) -> Step:
+def _running(situation: Situation, record: Import, aim: Target, stale: tuple[Effect, ...]) -> Step:
+    resource, observed, now = situation.resource, situation.observed, situation.now
     children = owned(observed.owner, observed.children)
     name = job.name(resource, record)
     found = attempt(children, name)
-    body = job.body(resource, record, observed.config, one_node=one_node)
+    body = job.body(resource, record, observed.config, one_node=situation.on_one_node)
     if found is None:
         made = (Create(job.config_map(resource, record)), Create(body))
         return Step(record, _target(record, aim), (*stale, *made))
@@ -210,7 +204,7 @@ def _failed(record: Import, reason: str, message: str, now: datetime, *, final: 
 
 
 def _version(said: Mapping[str, Any]) -> Version | None:
-    """What the Job says that servers are to load. A stranger's word: it has to name a place and both digests."""
+    """The version that the Job reports. The report is untrusted: it has to name a place and both digests."""
     uri, digests = said.get("uri"), (said.get("digest"), said.get("manifestDigest"))
     if not isinstance(uri, str) or not all(isinstance(one, str) and one and len(one) <= 100 for one in digests):
         return None

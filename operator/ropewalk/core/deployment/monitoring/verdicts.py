@@ -1,4 +1,4 @@
-"""What the pods' windows say, added up: traffic, drift, performance. Pure functions of counts (D8).
+"""Verdicts on windows of counts: traffic, drift, performance. Pure functions (D8).
 
 A number is rewritten only when it has moved by a tenth (D10): what is similar to what stands is left as it stands.
 """
@@ -6,8 +6,8 @@ A number is rewritten only when it has moved by a tenth (D10): what is similar t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any
 
 from ropewalk.core.conditions import parse_timestamp, timestamp
@@ -19,40 +19,33 @@ from ropewalk_model.baseline import Baseline
 from ropewalk_model.windows import Bucket, add, windows
 
 from .. import spec as specs
-from ..observe import window_totals as ledgers
-from ..observe.windows import Observation
+from ..observe import window_totals
+from ..observe.windows import VersionWindows
 from ..state import DeploymentState, Live
+from ..versions import Version, VersionKey
 
 TRAFFIC_SECONDS = 60
 MAX_FEATURES = 20
 STANDS = 3
-"""Windows without a verdict after which the last one says nothing any more."""
+"""Windows without a verdict after which the last verdict is no longer valid."""
 
 
-def remember(state: DeploymentState, seen: Observation, settings: Monitor, now: datetime) -> DeploymentState:
-    """The memory with what the windows say; unchanged where nothing can be concluded."""
-    live = state.live
-    if live is None or not seen.complete:
-        return state
-    drift_before = _current(state.drift, live, settings)
-    known = (*(seen.stored.windows if seen.stored is not None else ()), *seen.buckets)
-    return replace(
-        state,
-        traffic=_traffic(state.traffic, seen.buckets, seen.closed_by),
-        drift=_drift(drift_before, known, seen.baseline, settings, seen.closed_by),
-        performance=_performance(state.performance, seen, live, settings, now),
-    )
+def judged(state: DeploymentState, settings: Monitor) -> dict[VersionKey, float]:
+    """The time up to which each version's windows need not be kept: they have a verdict, or will have none."""
+    found: dict[VersionKey, float] = {}
+    if state.retired is not None:
+        found[state.retired.version.key] = inf
+    if state.live is not None:
+        document = current(state.drift, state.live, settings)
+        at = parse_timestamp((document or {}).get("at"))
+        found[state.live.version.key] = at.timestamp() if at is not None else 0.0
+    if state.candidate is not None:
+        found.setdefault(state.candidate.version.key, 0.0)
+    return found
 
 
-def judged(state: DeploymentState, settings: Monitor) -> float:
-    """Up to when windows have a verdict by today's yardstick."""
-    found = _current(state.drift, state.live, settings) if state.live is not None else None
-    at = parse_timestamp((found or {}).get("at"))
-    return at.timestamp() if at is not None else 0.0
-
-
-def _current(document: Json | None, live: Live, settings: Monitor) -> Json | None:
-    """What was found about an earlier version, or by another yardstick, says nothing now."""
+def current(document: Json | None, live: Live, settings: Monitor) -> Json | None:
+    """The verdict, unless it is on an earlier version or by another threshold or window: None then."""
     at = parse_timestamp((document or {}).get("at"))
     if document is None or at is None or at < live.since - timedelta(seconds=1):
         return None
@@ -66,7 +59,8 @@ def _window(settings: Monitor) -> str:
     return words(timedelta(seconds=specs.window_seconds(settings)))
 
 
-def _traffic(before: Json | None, buckets: Iterable[Bucket], closed_by: float) -> Json | None:
+def traffic(before: Json | None, buckets: Iterable[Bucket], closed_by: float) -> Json | None:
+    """`status.traffic`: rates and latency in the last closed minute; `before` where they are similar."""
     recent = windows(buckets, TRAFFIC_SECONDS, closed_by)
     end = int(closed_by) - int(closed_by) % TRAFFIC_SECONDS
     last = [b for b in recent if b.end == end]
@@ -106,10 +100,10 @@ def quantile(edges: Sequence[float], counts: Sequence[int], share: float) -> flo
     return float(edges[-1])
 
 
-def _drift(
+def drift_over(
     before: Json | None, buckets: Iterable[Bucket], baseline: Baseline | None, settings: Monitor, closed_by: float
 ) -> Json | None:
-    """The verdict on the latest window that says something, and how many in a row said `Drifted`.
+    """The verdict on the latest conclusive window, and the number of windows in a row that were `Drifted`.
 
     Windows up to `before` are judged already. A verdict stands until others have had the time to follow; where none
     did, nobody knows how things are now.
@@ -194,17 +188,19 @@ def _drift_document(window: Bucket, verdict: drift.DriftVerdict, run: int, setti
     return {k: v for k, v in document.items() if v is not None}
 
 
-def _performance(before: Json | None, seen: Observation, live: Live, settings: Monitor, now: datetime) -> Json | None:
-    if seen.stored is None:
-        return before
-    total = ledgers.total(seen.stored, seen.buckets, now.timestamp() - specs.label_window_seconds(settings))
+def performance(
+    before: Json | None, seen: VersionWindows, version: Version, settings: Monitor, now: datetime
+) -> Json | None:
+    """The quality of a version's predictions by the labels that came in; `before` where it is similar."""
+    since = now.timestamp() - specs.label_window_seconds(settings)
+    total = window_totals.total(seen.totals, seen.buckets, since)
     if not total.count:
         return None
     positive = seen.baseline.positive if seen.baseline is not None else None
     document: dict[str, Any] = {
         "window": words(timedelta(seconds=specs.label_window_seconds(settings))),
         "at": timestamp(now),
-        "version": live.version.number,
+        "version": version.number,
         "labels": total.count,
     }
     if total.count >= settings.performance.min_labels:

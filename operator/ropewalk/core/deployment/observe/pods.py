@@ -1,4 +1,4 @@
-"""A typed view of the servers: what kubelet says of each pod, and what the pod says of itself.
+"""A typed view of the servers: kubelet's status of each pod, and the pod's own report.
 
 Only pods owned through our Deployment count (D8). A pod's own words are input from a stranger: bounded, and Unknown
 where it did not answer.
@@ -55,7 +55,7 @@ class Pod:
     """When it has to be gone, if it is being deleted and its server still runs: it tells its last counts until then."""
 
     def holds(self, version: Version | None) -> Held | None:
-        """What it says of a version; a namesake from another place or with another digest is not that version."""
+        """Its report on a version; a namesake from another place or with another digest is not that version."""
         if version is None or self.report is None:
             return None
         for held in self.report.versions:
@@ -65,12 +65,12 @@ class Pod:
         return None
 
     def age(self, now: datetime) -> float:
-        """Seconds since its container was started, or it was made; for ever where nobody says."""
+        """Seconds since its container was started, or it was made; infinite where neither is known."""
         since = self.started or self.created
         return (now - since).total_seconds() if since is not None else inf
 
     def follows(self, revision: int) -> bool:
-        """It says that it follows these routes or later ones."""
+        """True if it reports that it follows these routes or later ones."""
         return self.report is not None and self.report.revision >= revision
 
     def is_stuck_on_a_namesake_of(self, version: Version | None) -> bool:
@@ -151,7 +151,7 @@ def _image(pod: Json) -> str:
 
 
 def container_status(pod: Json) -> Json | None:
-    """kubelet's word on the server's container."""
+    """kubelet's status of the server's container."""
     for one in get(pod, "status", "containerStatuses") or ():
         if get(one, "name") == CONTAINER:
             return one  # type: ignore[no-any-return]

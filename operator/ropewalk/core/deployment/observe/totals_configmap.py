@@ -1,13 +1,13 @@
-"""What monitoring keeps of a version beside status, in ConfigMaps of their own: its baseline, and what pods counted.
+"""The ConfigMaps that keep the baseline of each version, and the sums of the pods' counts.
 
-A baseline is read once from a pod, not with every look; sums of windows and labels outlive the pods (D8).
+A baseline is read once from a pod, not with every pass; sums of windows and labels outlive the pods (D8).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ropewalk.core.names import bounded
@@ -15,34 +15,23 @@ from ropewalk.core.plan import Json
 from ropewalk_contract.api.modeldeployment import ModelDeployment
 
 from ..children.workload import metadata
-from ..state import Live
-from ..versions import get
+from ..versions import VersionKey, get
 from .window_totals import LARGEST, WindowTotals
 
 BASELINE_KEY = "baseline.json"
-LEDGER_KEY = "labels.json"
+TOTALS_KEY = "labels.json"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTotals:
-    """What the ConfigMaps hold now."""
+    """The content of the ConfigMaps."""
 
-    baseline: Json | None = None
-    """With the version and digest that it belongs to."""
+    baselines: Mapping[VersionKey, Json] = field(default_factory=dict)
     totals: WindowTotals | None = None
-
-    def baseline_of(self, live: Live | None) -> Json | None:
-        """The baseline of what is live, if it is that one's."""
-        if live is None or self.baseline is None:
-            return None
-        mine = self.baseline.get("version") == live.version.number
-        same = self.baseline.get("digest") == live.version.key
-        found = self.baseline.get("baseline")
-        return found if mine and same and isinstance(found, dict) else None
 
 
 def baseline_name(name: str) -> str:
-    """The ConfigMap with the baseline of a ModelDeployment's live version."""
+    """The ConfigMap with the baselines of a ModelDeployment's versions."""
     return bounded(name, "-baseline")
 
 
@@ -52,36 +41,60 @@ def labels_name(name: str) -> str:
 
 
 def read(name: str, children: Iterable[Json]) -> StoredTotals:
-    """What is kept; what cannot be read is not there."""
+    """The content; what cannot be read is not there."""
     maps = {get(c, "metadata", "name"): c for c in children if c.get("kind") == "ConfigMap"}
-    baseline = _parsed(maps.get(baseline_name(name)), BASELINE_KEY)
     return StoredTotals(
-        baseline if isinstance(baseline, dict) else None,
-        WindowTotals.from_document(_parsed(maps.get(labels_name(name)), LEDGER_KEY)),
+        _read_baselines(_parsed(maps.get(baseline_name(name)), BASELINE_KEY)),
+        WindowTotals.from_document(_parsed(maps.get(labels_name(name)), TOTALS_KEY)),
     )
 
 
 def bodies(
     resource: ModelDeployment,
-    live: Live | None,
+    counted: Sequence[VersionKey],
     before: StoredTotals,
-    baseline: Json | None,
-    totals: WindowTotals | None,
+    baselines: Mapping[VersionKey, Json],
+    totals: WindowTotals,
 ) -> list[Any]:
     """The ConfigMaps that have to be written: a baseline read just now, sums that have grown.
 
-    A baseline that no ConfigMap holds is read from a pod each time.
+    `counted` are the versions, the most important first; a baseline that finds no room beside theirs is not stored,
+    and is read from a pod each time.
     """
     found: list[Any] = []
-    if live is not None and baseline is not None and before.baseline_of(live) is None:
-        document = {"version": live.version.number, "digest": live.version.key, "baseline": baseline}
-        text = json.dumps(document, sort_keys=True)
-        if len(text) <= LARGEST:
+    if any(key not in before.baselines for key in baselines):
+        text = _baselines_text([(key, baselines[key]) for key in counted if key in baselines])
+        if text and _read_baselines(json.loads(text)) != before.baselines:
             found.append(_config_map(resource, baseline_name(resource.metadata.name), BASELINE_KEY, text))
-    if totals is not None and totals.up_to and totals != before.totals:
+    if totals.up_to and (before.totals is None or before.totals.up_to != totals.up_to):
         text = json.dumps(totals.document(), sort_keys=True)
         if len(text) <= LARGEST:
-            found.append(_config_map(resource, labels_name(resource.metadata.name), LEDGER_KEY, text))
+            found.append(_config_map(resource, labels_name(resource.metadata.name), TOTALS_KEY, text))
+    return found
+
+
+def _baselines_text(entries: Sequence[tuple[VersionKey, Json]]) -> str:
+    """The document with as many of the entries as a ConfigMap holds; empty for none."""
+    listed: list[dict[str, Any]] = []
+    text = ""
+    for key, baseline in entries:
+        more = {"version": key.number, "digest": key.identity, "baseline": baseline}
+        longer = json.dumps({"formatVersion": 2, "versions": [*listed, more]}, sort_keys=True)
+        if len(longer) <= LARGEST:
+            listed, text = [*listed, more], longer
+    return text
+
+
+def _read_baselines(document: object) -> dict[VersionKey, Json]:
+    """Inverse of `_baselines_text`, entry by entry. 9fe97bf stored a single entry as the document."""
+    if not isinstance(document, Mapping):
+        return {}
+    listed = document.get("versions") if document.get("formatVersion") == 2 else [document]
+    found: dict[VersionKey, Json] = {}
+    for one in listed if isinstance(listed, (list, tuple)) else ():
+        number, digest, baseline = get(one, "version"), get(one, "digest"), get(one, "baseline")
+        if isinstance(number, int) and isinstance(digest, str) and isinstance(baseline, dict):
+            found[VersionKey(number, digest)] = baseline
     return found
 
 

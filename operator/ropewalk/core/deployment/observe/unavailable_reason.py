@@ -1,4 +1,4 @@
-"""What is wrong with the pods, in kubelet's and the scheduler's words, within one look (never only "NotReady")."""
+"""The problem of the pods, by kubelet's and the scheduler's messages, within one pass (never only "NotReady")."""
 
 from __future__ import annotations
 
@@ -134,5 +134,5 @@ def _crash(pod: Pod, ended: dict[str, Any]) -> Problem:
 
 
 def _up(server: Any) -> bool:
-    """Whether it has been running since and is merely not ready yet: its last end is then history."""
+    """True if it has been running since and is merely not ready yet: its last end is then history."""
     return get(server, "state", "running") is not None and bool(get(server, "ready"))

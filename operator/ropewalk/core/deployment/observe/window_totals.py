@@ -1,4 +1,4 @@
-"""What pods have counted, kept in a ConfigMap: windows of a day and labels of a week outlive pods and operators (D8).
+"""The pods' counts, added up in a ConfigMap: windows of a day and labels of a week outlive pods and operators (D8).
 
 Sums and the points in time up to which each pod's buckets are in them are one object and one write: a bucket is in the
 sums or is asked for again, never both, wherever the operator dies. It is written when buckets have come that started
@@ -9,14 +9,15 @@ what a pod counted that is being deleted. Such a server waits until it is asked 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
-from ropewalk.core.plan import Json
-from ropewalk_model.windows import Bucket, ClassCounts, Page, add_classes, class_counts, class_rows, windows
+from ropewalk_model.windows import Bucket, Page, windows
 
-from ..state import Live
+from ..versions import Version, VersionKey
+from .labels import Labels
 
 HOUR = 3600
 STEP = 600
@@ -28,150 +29,170 @@ LARGEST = 900_000
 """A ConfigMap holds 1 MiB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """How often predictions met their labels; by class: labels of it, predictions of it, and hits."""
+class Counted(Protocol):
+    """A version whose counts are kept, and the time from which they are: state.Live, Candidate and Retired."""
 
-    count: int = 0
-    correct: int = 0
-    classes: Mapping[int, ClassCounts] = field(default_factory=dict)
+    @property
+    def version(self) -> Version: ...
 
-    @staticmethod
-    def of(bucket: Bucket) -> Labels:
-        """The labels of a bucket."""
-        return Labels(bucket.label_count, bucket.label_correct, bucket.classes)
-
-    def plus(self, other: Labels) -> Labels:
-        """Both together."""
-        return Labels(self.count + other.count, self.correct + other.correct, add_classes(self.classes, other.classes))
-
-    def quality(self, positive: int | None = None) -> list[tuple[str, float]]:
-        """Accuracy; precision and recall of the positive class, or averaged over the classes that came up (macro)."""
-        found = [("accuracy", self.correct / self.count)] if self.count else []
-        asked = [self.classes.get(positive, (0, 0, 0))] if positive is not None else list(self.classes.values())
-        precisions = [hits / predicted for _, predicted, hits in asked if predicted]
-        recalls = [hits / true for true, _, hits in asked if true]
-        if precisions and recalls:
-            found += [("precision", sum(precisions) / len(precisions)), ("recall", sum(recalls) / len(recalls))]
-        return found
+    @property
+    def since(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)
-class WindowTotals:
-    """The sums for one version. Of each pod, the buckets that start before `up_to` are in them."""
+class VersionTotals:
+    """The sums for one version."""
 
     version: int
     digest: str
     chunk: int
     """Labels are summed by so many seconds."""
     window: int
-    up_to: Mapping[str, int] = field(default_factory=dict)
+    since: int = 0
+    """Buckets that start before this do not count."""
     sums: tuple[tuple[int, Labels], ...] = ()
     windows: tuple[Bucket, ...] = ()
     """Rows and histograms by window, the last few that are not judged yet."""
     too_large: bool = False
-    """Whether histograms are left out because no ConfigMap holds them."""
+    """True if histograms are left out because no ConfigMap holds them."""
 
     def document(self) -> dict[str, Any]:
         """As the ConfigMap keeps it."""
-        sums = [
-            {"start": start, "count": one.count, "correct": one.correct, "classes": class_rows(one.classes)}
-            for start, one in self.sums
-        ]
         return {
-            "formatVersion": 2,
             "version": self.version,
             "digest": self.digest,
+            "since": self.since,
             "chunkSeconds": self.chunk,
             "windowSeconds": self.window,
-            "upTo": dict(self.up_to),
-            "sums": sums,
+            "sums": [{"start": start, **one.document()} for start, one in self.sums],
             "windows": [one.document() for one in self.windows],
             "tooLarge": self.too_large,
         }
 
     @staticmethod
-    def from_document(document: object) -> WindowTotals | None:
+    def from_document(document: object) -> VersionTotals | None:
         """Inverse of `document`; None for anything else, from which a new one is begun."""
-        if not isinstance(document, Mapping) or document.get("formatVersion") != 2:
+        if not isinstance(document, Mapping):
             return None
         try:
             version, chunk, window = (int(document[key]) for key in ("version", "chunkSeconds", "windowSeconds"))
-            up_to = {str(pod): int(until) for pod, until in document["upTo"].items()}
-            sums = tuple((int(one["start"]), _labels(one)) for one in document["sums"])
+            sums = tuple((int(one["start"]), Labels.from_document(one)) for one in document["sums"])
             kept = tuple(Bucket.from_document(one, window) for one in document["windows"])
+            digest, too_large = str(document["digest"]), bool(document["tooLarge"])
+            since = int(document.get("since", 0))
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
         if chunk <= 0 or window <= 0:
             return None
-        return WindowTotals(
-            version, str(document["digest"]), chunk, window, up_to, sums, kept, bool(document["tooLarge"])
-        )
+        return VersionTotals(version, digest, chunk, window, since, sums, kept, too_large)
 
-    def is_of(self, live: Live) -> bool:
-        """Whether it is about the version that is live."""
-        return (self.version, self.digest) == (live.version.number, live.version.key)
-
-
-def since(totals: WindowTotals | None, live: Live, pod: str) -> int:
-    """From which start on a pod's buckets are not in the sums: since the version is live, or since the last fold."""
-    live_since = int(live.since.timestamp())
-    begin = max(0, live_since - live_since % 60)
-    return totals.up_to.get(pod, begin) if totals is not None and totals.is_of(live) else begin
+    @property
+    def key(self) -> VersionKey:
+        """The version that the sums are of."""
+        return VersionKey(self.version, self.digest)
 
 
-def current(totals: WindowTotals | None, live: Live, window: int, label_window: int) -> WindowTotals:
-    """The ledger of what is live by the yardstick of the spec: without what another version or window left."""
-    chunk = _chunk(label_window)
-    if totals is None or not totals.is_of(live):
-        return WindowTotals(live.version.number, live.version.key, chunk, window)
-    if totals.window != window:
-        totals = replace(totals, window=window, windows=(), too_large=False)
-    return totals
+@dataclass(frozen=True, slots=True)
+class WindowTotals:
+    """The sums for every version that counts. Of each pod, the buckets that start before `up_to` are in them."""
+
+    up_to: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[VersionKey, VersionTotals] = field(default_factory=dict)
+    """The most important first: live, candidate, retired."""
+
+    def document(self) -> dict[str, Any]:
+        """As the ConfigMap keeps it."""
+        versions = [one.document() for one in self.versions.values()]
+        return {"formatVersion": 3, "upTo": dict(self.up_to), "versions": versions}
+
+    @staticmethod
+    def from_document(document: object) -> WindowTotals | None:
+        """Inverse of `document`; None for anything else. Format 2, of 9fe97bf, has the sums of one version.
+
+        An entry that cannot be read loses itself alone.
+        """
+        if not isinstance(document, Mapping) or document.get("formatVersion") not in (2, 3):
+            return None
+        listed = document.get("versions") if document["formatVersion"] == 3 else [document]
+        try:
+            up_to = {str(pod): int(until) for pod, until in document["upTo"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+        if not isinstance(listed, (list, tuple)):
+            return None
+        found = [VersionTotals.from_document(one) for one in listed]
+        versions = {one.key: one for one in found if one is not None}
+        return WindowTotals(up_to, versions) if versions or not listed else None
+
+
+def begin(totals: WindowTotals | None, counted: Sequence[Counted], pod: str) -> int:
+    """The start from which a pod's buckets are not in the sums: the last fold's, else the first version's begin."""
+    read = totals.up_to.get(pod) if totals is not None else None
+    return read if read is not None else min((_minute(one.since) for one in counted), default=0)
+
+
+def key_of(bucket: Bucket, totals: WindowTotals, counted: Sequence[Counted]) -> VersionKey | None:
+    """The version that a pod's bucket is counted for; None where that version does not count, or did not yet."""
+    for one in counted:
+        version = one.version
+        if bucket.version == version.served and version.digest in (None, bucket.digest):
+            return version.key if bucket.start >= totals.versions[version.key].since else None
+    return None
+
+
+def current(totals: WindowTotals | None, counted: Sequence[Counted], window: int, label_window: int) -> WindowTotals:
+    """The totals of the versions that count, and of no others; windows of another length than the spec's are let go."""
+    stored = totals or WindowTotals()
+    versions = {}
+    for one in counted:
+        key = one.version.key
+        found = stored.versions.get(key) or VersionTotals(*key, _chunk(label_window), window, _minute(one.since))
+        versions[key] = found if found.window == window else replace(found, window=window, windows=(), too_large=False)
+    return WindowTotals(stored.up_to, versions)
 
 
 def fold(
     totals: WindowTotals,
     pages: Mapping[str, Page],
     pods: Iterable[str],
-    live: Live,
+    counted: Sequence[Counted],
     *,
     label_window: int,
-    judged: float,
+    judged: Mapping[VersionKey, float],
     closed_by: float,
     features: Collection[str] = (),
     leaving: Collection[str] = (),
 ) -> WindowTotals:
-    """The ledger with what pods have counted up to the latest round ten minutes; the same one if that is nothing.
+    """The totals with what pods have counted up to the latest round ten minutes; the same ones if that is nothing.
 
-    `pages` hold the live version's buckets from `since` on, by pod; of those that are `leaving` all are taken. Windows
-    that ended by `judged` are let go, and histograms but those of `features`; empty: none.
+    Of pods that are `leaving` all closed buckets are taken. Windows that ended by `judged` are let go, and histograms
+    but those of `features`; empty: none.
     """
     latest = int(closed_by - LAG)
-    fresh: list[Bucket] = []
+    fresh: dict[VersionKey, list[Bucket]] = {key: [] for key in totals.versions}
     up_to = {pod: totals.up_to[pod] for pod in pods if pod in totals.up_to}
     due = False
     for pod, page in pages.items():
         # A pod with more than one answer holds is read on at once, else the next answer would be the same.
         edge = latest if page.more else latest - latest % STEP
-        begin, until = since(totals, live, pod), page.through if pod in leaving else min(page.through, edge)
-        mine = [b for b in page.buckets if begin <= b.start < until]
-        if until > begin and (mine or page.more):
+        start, until = begin(totals, counted, pod), page.through if pod in leaving else min(page.through, edge)
+        found = ((key_of(b, totals, counted), b) for b in page.buckets if start <= b.start < until)
+        mine = [(key, b) for key, b in found if key is not None]
+        if until > start and (mine or page.more):
             up_to[pod], due = until, True
-            fresh += mine
+            for key, bucket in mine:
+                fresh[key].append(bucket)
     if not due:
         return totals
-    chunk = max(totals.chunk, _chunk(label_window))
-    labels = [(start, one) for start, one in totals.sums if start + totals.chunk > closed_by - label_window]
-    labels += [(b.start, Labels.of(b)) for b in fresh if b.label_count]
-    rows = windows([*totals.windows, *(_histograms(b, features) for b in fresh)], totals.window, float("inf"))
-    kept = tuple(one for one in rows if one.end > judged)[-MOST_WINDOWS:]
-    sums = _by_chunk(labels, chunk)
-    return _fitted(replace(totals, up_to=up_to, chunk=chunk, sums=sums, windows=kept, too_large=False))
+    versions = {
+        key: _added(one, fresh[key], label_window, judged.get(key, 0.0), closed_by, features)
+        for key, one in totals.versions.items()
+    }
+    return _fitted(WindowTotals(up_to, versions))
 
 
-def total(totals: WindowTotals, buckets: Iterable[Bucket], since: float) -> Labels:
-    """All labels since then: what is in the ledger, and what only pods know yet."""
+def total(totals: VersionTotals, buckets: Iterable[Bucket], since: float) -> Labels:
+    """All labels of a version since then: those in its sums, and those that only pods know yet."""
     found = Labels()
     for start, one in totals.sums:
         if start + totals.chunk > since:
@@ -180,6 +201,27 @@ def total(totals: WindowTotals, buckets: Iterable[Bucket], since: float) -> Labe
         if bucket.label_count and bucket.start >= since:
             found = found.plus(Labels.of(bucket))
     return found
+
+
+def _added(
+    one: VersionTotals,
+    fresh: Sequence[Bucket],
+    label_window: int,
+    judged: float,
+    closed_by: float,
+    features: Collection[str],
+) -> VersionTotals:
+    chunk = max(one.chunk, _chunk(label_window))
+    labels = [(start, found) for start, found in one.sums if start + one.chunk > closed_by - label_window]
+    labels += [(b.start, Labels.of(b)) for b in fresh if b.label_count]
+    rows = windows([*one.windows, *(_histograms(b, features) for b in fresh)], one.window, float("inf"))
+    kept = tuple(found for found in rows if found.end > judged)[-MOST_WINDOWS:]
+    return replace(one, chunk=chunk, sums=_by_chunk(labels, chunk), windows=kept, too_large=False)
+
+
+def _minute(moment: datetime) -> int:
+    seconds = int(moment.timestamp())
+    return max(0, seconds - seconds % 60)
 
 
 def _chunk(label_window: int) -> int:
@@ -197,7 +239,7 @@ def _by_chunk(labels: Iterable[tuple[int, Labels]], chunk: int) -> tuple[tuple[i
 
 
 def _histograms(bucket: Bucket, features: Collection[str]) -> Bucket:
-    """What a verdict on drift needs of a bucket."""
+    """The part of a bucket that a verdict on drift needs."""
     return replace(
         bucket,
         edges_seconds=(),
@@ -215,23 +257,27 @@ def _histograms(bucket: Bucket, features: Collection[str]) -> Bucket:
 
 
 def _fitted(totals: WindowTotals) -> WindowTotals:
-    """The ledger in a ConfigMap's size: older windows go first, histograms that fill it alone next, and then labels get
-    longer chunks.
+    """The totals in a ConfigMap's size: each version gives way to those before it.
 
-    A sum without its histograms would seem to rest on rows that are not in it, so rows go with them.
+    Of a version, older windows go first, histograms that fill the ConfigMap alone next, and then labels get longer
+    chunks. A sum without its histograms would seem to rest on rows that are not in it, so rows go with them.
     """
-    while len(json.dumps(totals.document())) > LARGEST:
-        if len(totals.windows) > 1:
-            totals = replace(totals, windows=totals.windows[1:])
-        elif totals.windows and len(json.dumps(totals.windows[0].document())) > LARGEST * 2 // 3:
-            totals = replace(totals, windows=(), too_large=True)
-        elif len(totals.sums) > 1:
-            chunk = totals.chunk * 2
-            totals = replace(totals, chunk=chunk, sums=_by_chunk(totals.sums, chunk))
-        else:
-            break
-    return totals
+    versions = dict(totals.versions)
+    for key in reversed(versions):
+        while len(json.dumps(WindowTotals(totals.up_to, versions).document())) > LARGEST:
+            smaller = _smaller(versions[key], alone=len(versions) == 1 or key == next(iter(versions)))
+            if smaller is None:
+                break
+            versions[key] = smaller
+    return WindowTotals(totals.up_to, versions)
 
 
-def _labels(one: Json) -> Labels:
-    return Labels(int(one["count"]), int(one["correct"]), class_counts(one["classes"]))
+def _smaller(one: VersionTotals, *, alone: bool) -> VersionTotals | None:
+    """The next smaller form of a version's totals; None where there is none."""
+    if len(one.windows) > 1:
+        return replace(one, windows=one.windows[1:])
+    if one.windows and (not alone or len(json.dumps(one.windows[0].document())) > LARGEST * 2 // 3):
+        return replace(one, windows=(), too_large=True)
+    if len(one.sums) > 1:
+        return replace(one, chunk=one.chunk * 2, sums=_by_chunk(one.sums, one.chunk * 2))
+    return None

@@ -1,9 +1,9 @@
-"""What the pods say of the live version, and what is kept of it: every count once, or no conclusion (D8)."""
+"""The counts of every version that pods report, and the kept ones: every count once, or no conclusion (D8)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from ropewalk.core.plan import Json, Scraped
@@ -12,11 +12,12 @@ from ropewalk_model.baseline import Baseline
 from ropewalk_model.windows import Bucket, InvalidBucket, Page, parse
 
 from .. import spec as specs
-from ..state import Live
-from . import window_totals as ledgers
+from ..state import DeploymentState
+from ..versions import Version, VersionKey
+from . import window_totals
 from .pods import BASELINE_PATH, WINDOWS_PATH, Pod
 from .totals_configmap import StoredTotals
-from .window_totals import WindowTotals
+from .window_totals import Counted, VersionTotals, WindowTotals
 
 CLOSING_SECONDS = 2
 """A pod closes a bucket within this time of its end."""
@@ -25,48 +26,104 @@ BEHIND_SECONDS = 180
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """What the pods and the ledger know of the live version. `complete` is False where a pod that counts did not
-    answer, or has more to tell than one answer holds: nothing is concluded then."""
+class VersionWindows:
+    """The counts of one version, of the pods and of the ConfigMaps."""
 
-    buckets: tuple[Bucket, ...]
-    """Of all pods, what is not in the ledger yet."""
-    baseline_document: Json | None
-    baseline: Baseline | None
-    stored: WindowTotals | None
-    """What the ledger held before this look: with `buckets` it is everything, once."""
-    totals: WindowTotals | None
-    """What it is to hold from now on."""
+    totals: VersionTotals
+    """The stored sums before this pass: with `buckets` they are everything, once."""
+    buckets: tuple[Bucket, ...] = ()
+    """Of all pods, what is not in the sums yet."""
+    baseline: Baseline | None = None
+    lost: tuple[str, ...] = ()
+    """Pods that dropped counts before they were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The quality of the pods' answers. `complete` is False where a pod that counts did not answer, or has more to
+    report than one answer holds: nothing is concluded then."""
+
     complete: bool
     closed_by: float
     """All buckets that ended by then are known."""
     unreachable: tuple[str, ...] = ()
     why: str = ""
-    lost: tuple[str, ...] = ()
-    """Pods that dropped counts before anybody asked for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The windows of every version that counts, and what is to be kept from now on."""
+
+    versions: Mapping[VersionKey, VersionWindows]
+    answers: Answers
+    totals: WindowTotals
+    """The sums to be stored."""
+    baselines: Mapping[VersionKey, Json]
+    """The documents of the baselines that are known."""
 
 
 def observe(
     pods: Sequence[Pod],
     scrapes: Mapping[tuple[str, str], Scraped],
-    kept: StoredTotals,
-    live: Live | None,
-    settings: Monitor,
-    judged: float,
+    stored: StoredTotals,
+    state: DeploymentState,
+    monitor: Monitor,
+    judged: Mapping[VersionKey, float],
     now: datetime,
 ) -> Observation:
-    """Parse what the ready pods answered; what cannot be believed counts as no answer. Windows up to `judged` have a
-    verdict already. Pods that are being deleted add what they still tell, and owe nothing."""
-    answers = {name: scraped for (name, path), scraped in scrapes.items() if path.partition("?")[0] == WINDOWS_PATH}
+    """Parse what the pods answered; an answer that cannot be believed counts as none. Windows up to `judged` have a
+    verdict already. Pods that are being deleted add what they still report, and are not waited for."""
+    pages, answers = _read(pods, scrapes, now)
+    counted = state.counted
+    length, labels = specs.window_seconds(monitor), specs.label_window_seconds(monitor)
+    before = window_totals.current(stored.totals, counted, length, labels)
+    buckets: dict[VersionKey, list[Bucket]] = {key: [] for key in before.versions}
+    lost: dict[VersionKey, list[str]] = {key: [] for key in before.versions}
+    for name, page in pages.items():
+        begin = window_totals.begin(before, counted, name)
+        for bucket in page.buckets:
+            key = window_totals.key_of(bucket, before, counted) if bucket.start >= begin else None
+            if key is not None:
+                buckets[key].append(bucket)
+        for key, totals in before.versions.items():
+            if page.lost_before > max(begin, totals.since):
+                lost[key].append(name)
+    documents, parsed = _baselines(scrapes, stored, counted)
+    return Observation(
+        versions={
+            key: VersionWindows(totals, tuple(buckets[key]), parsed.get(key), tuple(lost[key]))
+            for key, totals in before.versions.items()
+        },
+        answers=answers,
+        totals=window_totals.fold(
+            before,
+            pages,
+            [pod.name for pod in pods],
+            counted,
+            label_window=labels,
+            judged=judged,
+            closed_by=_closed_by(now),
+            features=monitor.drift.features,
+            leaving={pod.name for pod in pods if pod.leaves_by is not None},
+        ),
+        baselines=documents,
+    )
+
+
+def _read(
+    pods: Sequence[Pod], scrapes: Mapping[tuple[str, str], Scraped], now: datetime
+) -> tuple[dict[str, Page], Answers]:
+    """The pages of the pods that answered, by pod."""
+    scraped = {name: one for (name, path), one in scrapes.items() if path.partition("?")[0] == WINDOWS_PATH}
     pages: dict[str, Page] = {}
     failed: dict[str, str] = {}
     for pod in pods:
-        if not (pod.ready or pod.leaves_by is not None) or pod.name not in answers:
+        if not (pod.ready or pod.leaves_by is not None) or pod.name not in scraped:
             continue
         try:
-            page = parse(answers[pod.name].body)
+            page = parse(scraped[pod.name].body)
         except InvalidBucket as error:
-            failed[pod.name] = answers[pod.name].error or str(error)
+            failed[pod.name] = scraped[pod.name].error or str(error)
             continue
         if page.through and not page.more and page.through < _closed_by(now) - BEHIND_SECONDS:
             failed[pod.name] = f"its clock is more than {BEHIND_SECONDS} s behind"
@@ -74,69 +131,35 @@ def observe(
         pages[pod.name] = page
     leaving = {pod.name for pod in pods if pod.leaves_by is not None}
     failed = {name: why for name, why in failed.items() if name not in leaving}
-    unasked = any(pod.ready and pod.name not in answers for pod in pods)
-    document, baseline = _baseline(scrapes, kept, live)
-    closed_by = min([_closed_by(now), *(page.through for page in pages.values() if page.through)])
+    unasked = any(pod.ready and pod.name not in scraped for pod in pods)
     complete = bool(pages) and not failed and not unasked and not any(page.more for page in pages.values())
-    stored = after = None
-    buckets: list[Bucket] = []
-    lost = []
-    if live is not None:
-        stored = ledgers.current(
-            kept.totals, live, specs.window_seconds(settings), specs.label_window_seconds(settings)
-        )
-        for name, page in pages.items():
-            begin = ledgers.since(stored, live, name)
-            mine = tuple(b for b in page.buckets if b.start >= begin and _is_of(live, b))
-            pages[name] = replace(page, buckets=mine)
-            buckets += mine
-            if page.lost_before > begin:
-                lost.append(name)
-        after = ledgers.fold(
-            stored,
-            pages,
-            [pod.name for pod in pods],
-            live,
-            label_window=specs.label_window_seconds(settings),
-            judged=judged,
-            closed_by=_closed_by(now),
-            features=settings.drift.features,
-            leaving=leaving,
-        )
-    return Observation(
-        buckets=tuple(buckets),
-        baseline_document=document,
-        baseline=baseline,
-        stored=stored,
-        totals=after,
-        complete=complete,
-        closed_by=closed_by,
-        unreachable=tuple(failed),
-        why=next(iter(failed.values()), ""),
-        lost=tuple(lost),
-    )
-
-
-def _is_of(live: Live | None, bucket: Bucket) -> bool:
-    return live is not None and bucket.version == live.version.served and live.version.digest in (None, bucket.digest)
+    closed_by = min([_closed_by(now), *(page.through for page in pages.values() if page.through)])
+    return pages, Answers(complete, closed_by, tuple(failed), next(iter(failed.values()), ""))
 
 
 def _closed_by(now: datetime) -> float:
     return now.timestamp() - CLOSING_SECONDS
 
 
-def _baseline(
-    scrapes: Mapping[tuple[str, str], Scraped], kept: StoredTotals, live: Live | None
-) -> tuple[Json | None, Baseline | None]:
-    """The live version's baseline: the one kept, else what a pod says; no pod's word is believed unparsed."""
-    said = [scraped.body for (_, path), scraped in scrapes.items() if path == BASELINE_PATH and scraped.body]
-    if live is None:
-        return None, None
-    fresh = [one.get("baseline") for one in said if one.get("version") == live.version.served]
-    for document in (kept.baseline_of(live), *fresh):
-        try:
-            if isinstance(document, Mapping):
-                return document, Baseline.from_document(document)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-            continue
-    return None, None
+def _baselines(
+    scrapes: Mapping[tuple[str, str], Scraped], stored: StoredTotals, counted: Sequence[Counted]
+) -> tuple[dict[VersionKey, Json], dict[VersionKey, Baseline]]:
+    """By version, the baseline: the stored one, else one that a pod reports; none is believed unparsed."""
+    told = [scraped.body for (_, path), scraped in scrapes.items() if path == BASELINE_PATH and scraped.body]
+    documents: dict[VersionKey, Json] = {}
+    parsed: dict[VersionKey, Baseline] = {}
+    for one in counted:
+        key = one.version.key
+        for document in (stored.baselines.get(key), *(_of(body, one.version) for body in told)):
+            try:
+                if isinstance(document, Mapping):
+                    documents[key], parsed[key] = document, Baseline.from_document(document)
+                    break
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+                documents.pop(key, None)
+    return documents, parsed
+
+
+def _of(body: Json, version: Version) -> object:
+    """The baseline in a pod's answer, if it is that version's."""
+    return body.get("baseline") if body.get("version") == version.served else None

@@ -25,7 +25,7 @@ def effects(
     now: datetime,
     given_up: frozenset[str] = frozenset(),
 ) -> list[Effect]:
-    """What to do about pods that follow older routes: nudge them with growing pauses, replace a deaf one at a time.
+    """Effects on pods that follow older routes: nudges with growing pauses; one silent pod at a time is replaced.
 
     `given_up` are those that do not answer at all.
     """
@@ -46,7 +46,7 @@ def effects(
 
 
 def is_behind(pod: Pod, told: Routes, now: datetime) -> bool:
-    """It says that it follows older routes; one that has only just started is left to read its first."""
+    """True if the pod reports older routes; a pod that has only just started is left to read its first."""
     if pod.deleting or pod.report is None or pod.report.revision >= told.revision:
         return False
     return pod.report.revision > 0 or pod.age(now) > STARTING

@@ -1,7 +1,7 @@
-"""What a rollout waits for, in words (`status.candidate.message`), and which pods do not answer at all.
+"""The message on a rollout that waits (`status.candidate.message`), and the pods that do not answer at all.
 
-One pod's word stands for all: the first that keeps it waiting. The words stay the same while the cause does, and a
-rollout that goes well is over before there are any, so that they cost no writes.
+One pod's report stands for all: the first that the rollout waits for. The message stays while the cause does, and a
+rollout that goes well is over before there is one, so that it costs no writes.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from ropewalk_contract.documents.status_report import PROVED
 
 from ..children.workload import MONITORING_PORT
 from ..observe.pods import Pod
-from ..state import PENDING, DeploymentState
+from ..state import DeploymentState, Step
 from ..versions import Version
 
 UNUSUAL = 10.0
-"""Seconds after which waiting is worth a word: a container has answered, a small version is loaded long before."""
+"""Seconds after which waiting gets a message: a container has answered, a small version is loaded long before."""
 SILENT = 60.0
 """Seconds without an answer after which a pod is given up."""
 
 
 def words(state: DeploymentState, pods: Sequence[Pod], blocked: tuple[str, str] | None, now: datetime) -> str:
-    """What the candidate waits for; empty where it is not unusual, or where no pod runs and the pods tell why."""
+    """The message of the candidate; empty where waiting is usual, or where no pod runs and its problem is told."""
     candidate, routes = state.candidate, state.routes
     if candidate is None or routes is None or (now - candidate.since).total_seconds() < UNUSUAL:
         return ""
     if blocked is not None:
         return blocked[1]
     running = [pod for pod in pods if pod.running]
-    if candidate.step == PENDING:
+    if candidate.step is Step.PENDING:
         return f"no running pod mounts claim {candidate.version.claim} yet" if running else ""
     asked = [pod for pod in running if routes.pilot in (None, pod.name)]
     if routes.pilot is None and any(pod.ready for pod in asked):

@@ -54,8 +54,14 @@ def document(owner: Json, inputs: StatusInputs, now: datetime) -> dict[str, Any]
         }
     if state.candidate is not None:
         candidate = state.candidate
-        body = {**candidate.version.document(), "step": candidate.step, "since": timestamp(candidate.since)}
-        status["candidate"] = body | ({"message": inputs.waits_for} if inputs.waits_for else {})
+        body = {**candidate.version.document(), "step": candidate.step.value, "since": timestamp(candidate.since)}
+        quality = {"performance": candidate.performance} if candidate.performance else {}
+        status["candidate"] = body | quality | ({"message": inputs.waits_for} if inputs.waits_for else {})
+    if state.retired is not None:
+        retired = state.retired
+        times = {"since": timestamp(retired.since), "until": timestamp(retired.until)}
+        quality = {"performance": retired.performance} if retired.performance else {}
+        status["retired"] = {**retired.version.document(), **times, **quality}
     return {k: v for k, v in status.items() if v not in (None, [], "")}
 
 
@@ -105,7 +111,7 @@ def _ready(inputs: StatusInputs) -> Condition:
 
 
 def _answering(inputs: StatusInputs) -> str:
-    """The version that answers, by the pods' word; empty where no pod has said so yet."""
+    """The version that answers, by the pods' reports; empty where no pod has reported one yet."""
     live = inputs.state.live
     if live is not None:
         other = live.version.served_as
@@ -115,7 +121,7 @@ def _answering(inputs: StatusInputs) -> str:
 
 
 def _available(inputs: StatusInputs) -> Condition:
-    """Whether there is all the capacity that was asked for, and what it waits for where there is none."""
+    """True with all the capacity that was asked for; else the message names what is waited for."""
     ready = sum(pod.ready for pod in inputs.pods)
     if inputs.replicas == 0:
         return Condition(api.AVAILABLE, "False", api.SCALED_TO_ZERO, _at_zero(inputs))
@@ -181,14 +187,14 @@ def _reconciling(inputs: StatusInputs) -> Condition:
 
 
 def _observed(inputs: StatusInputs, before: Sequence[Json]) -> Condition:
-    seen = inputs.seen
-    unreachable = sorted({*inputs.silent, *seen.unreachable})
+    answers = inputs.answers
+    unreachable = sorted({*inputs.silent, *answers.unreachable})
     if unreachable:
-        said = seen.why or next((pod.refused for pod in inputs.pods if pod.refused), "")
+        said = answers.why or next((pod.refused for pod in inputs.pods if pod.refused), "")
         why = f" ({said})" if said else ""
         text = f"no answer from {', '.join(unreachable[:5])}{why}: numbers stand as they were"
         return Condition(api.OBSERVED, "False", api.UNREACHABLE, text)
-    if seen.complete:
+    if answers.complete:
         return Condition(api.OBSERVED, "True", api.WINDOW_CLOSED, _left_out(inputs))
     known = find(before, api.OBSERVED)
     if known is not None:
@@ -197,11 +203,11 @@ def _observed(inputs: StatusInputs, before: Sequence[Json]) -> Condition:
 
 
 def _left_out(inputs: StatusInputs) -> str:
-    """What numbers do not rest on although it was counted."""
+    """The counts that the numbers do not rest on, in words."""
     seen = inputs.seen
-    if seen.lost:
+    if seen is not None and seen.lost:
         return f"{', '.join(seen.lost[:5])} had no room for all counts until they were read: the oldest are lost"
-    if seen.totals is not None and seen.totals.too_large:
+    if inputs.histograms_left_out:
         return (
             "the histograms of a window are more than a ConfigMap holds: drift is judged on the last minutes of a "
             "window; name fewer features in spec.monitor.drift.features"

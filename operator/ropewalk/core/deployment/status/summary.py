@@ -1,4 +1,4 @@
-"""What `kubectl get modeldeployments` shows: a word in each column, and one sentence on what is wrong."""
+"""The columns of `kubectl get modeldeployments`: a word each, and one sentence on the worst problem."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _find(found: Sequence[Condition], kind: str) -> Condition | None:
 
 
 def _message(inputs: StatusInputs, found: Sequence[Condition]) -> str:
-    """What is wrong now, the worst first; nothing where all is well."""
+    """The worst problem now; empty where all is well."""
     ready = _find(found, api.READY)
     if ready is not None and ready.status != "True":
         return f"{ready.reason}: {ready.message}"

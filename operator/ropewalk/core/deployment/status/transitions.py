@@ -13,7 +13,7 @@ from ..versions import get
 
 
 def events(before: Json, after: Json) -> tuple[Event, ...]:
-    """What a person would want to read in `kubectl describe`."""
+    """The Events that `kubectl describe` shows."""
     found = []
     live, old = after.get("live"), before.get("live")
     if live is not None and any(get(live, key) != get(old, key) for key in ("version", "uri")):
@@ -24,7 +24,7 @@ def events(before: Json, after: Json) -> tuple[Event, ...]:
         instead = f", instead of {former}" if old else ""
         found.append(Event("Normal", api.LIVE, f"{new} answers predictions{instead}"))
     failure, known = after.get("lastFailure"), before.get("lastFailure")
-    # An import that fails as it did before has failed again; of a pod that is what its next start says.
+    # An import that fails as it did before has failed again; a pod's message may change with its next start.
     telling = ("reason", "message", "at") if get(failure, "location") == "Import" else ("reason", "message")
     news = any(get(failure, key) != get(known, key) for key in telling)
     if failure is not None and news and get(failure, "location") != "Model":

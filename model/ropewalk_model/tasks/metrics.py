@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,9 +20,14 @@ def classification(
     truth: NDArray[np.int32], probabilities: NDArray[np.float32], positive: int | None
 ) -> dict[str, float]:
     """accuracy, precision, recall, f1, auc, logLoss; averaged Positive where there is a positive class, else Macro."""
-    average = "Macro" if positive is None else "Positive"
+    average = default_average(positive)
     names = ("accuracy", "precision", "recall", "f1", "auc", "logLoss")
     return {name: one(name, truth, probabilities, positive, average) for name in names}
+
+
+def default_average(positive: int | None) -> str:
+    """How classes are combined where nothing is stated."""
+    return "Macro" if positive is None else "Positive"
 
 
 def regression(truth: NDArray[np.float32], values: NDArray[np.float32]) -> dict[str, float]:
@@ -106,10 +109,5 @@ def _ranked(positive: NDArray[np.bool_], scores: Floats) -> float:
 
 
 def higher_is_better(name: str) -> bool:
-    """Whether a greater value is the better one."""
+    """True if a greater value is the better one."""
     return name not in ("logLoss", "mae", "rmse")
-
-
-def names(values: Sequence[tuple[str, float]]) -> dict[str, str]:
-    """Metrics as the API writes them: decimal strings of four significant places."""
-    return {name: f"{value:.4f}" for name, value in values}
