@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ropewalk.core.jobs import container_end
 from ropewalk_contract.documents.results import HelperJobResult
 from ropewalk_model import manifest
 from ropewalk_trainer import main
