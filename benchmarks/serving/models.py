@@ -89,11 +89,11 @@ def _version(name: str, network: Network, directory: Path) -> None:
     for engine, (file, convert) in compiled.WRITERS.items():
         path = place / manifest.COMPILED / file
         convert(network, path)  # type: ignore[arg-type]
-        run = compiled.LOADERS[engine](path)
-        error = compiled.prove(run, data, expected)
-        assert error <= compiled.TOLERANCE, (engine, error)
-        timed = compiled.latency(run, data)
-        engines.append({"name": engine, "file": f"{manifest.COMPILED}/{file}", "latencyMicros": timed})
+        run = compiled.session_of(compiled.LOADERS[engine](path))
+        proof = compiled.prove(run, {"x": data}, {"y": expected})
+        assert proof.error <= compiled.TOLERANCE, (engine, proof.error)
+        entry = {"name": engine, "file": f"{manifest.COMPILED}/{file}", "outputs": dict(proof.outputs)}
+        engines.append({**entry, "latencyMicros": compiled.latency(run, {"x": data})})
     documents: dict[str, Any] = {
         manifest.FEATURES: Encoder([Encoding(one) for one in features]).document(),
         manifest.SIGNATURE: signature.document(),

@@ -11,7 +11,7 @@ import json
 import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,16 @@ class TamperedModel(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """A compiled form: `file` is relative to the version; latency in microseconds by number of rows."""
+    """A compiled form: `file` is relative to the version; latency in microseconds by number of rows.
+
+    `outputs`: the names of the core's outputs to those of the file, as publish proved them; empty in a version that was
+    published before they were written, whose core has one output.
+    """
 
     name: str
     file: str
     latency_micros: Mapping[str, int]
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ class Manifest:
     def engines(self) -> tuple[Engine, ...]:
         """Compiled forms, the preferred one first."""
         return tuple(
-            Engine(one["name"], one["file"], dict(one.get("latencyMicros", {}))) for one in self.document["engines"]
+            Engine(one["name"], one["file"], dict(one.get("latencyMicros", {})), dict(one.get("outputs", {})))
+            for one in self.document["engines"]
         )
 
     @property

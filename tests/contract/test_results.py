@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ropewalk.core.jobs.termination_message import document
+from ropewalk.core.jobs.container_end import document
 from ropewalk_contract.documents import termination_message
 from ropewalk_contract.documents.results import HelperJobResult, SmokeResult, TrainResult
 from tests.contract.samples_of import sample, text

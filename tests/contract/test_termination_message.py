@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ropewalk.core.jobs.termination_message import document
+from ropewalk.core.jobs.container_end import document
 from ropewalk_contract import wire
 from ropewalk_contract.documents import termination_message
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ropewalk_model import manifest
-from ropewalk_server.serving.engines import EngineError
-from ropewalk_server.serving.engines.litert import SIZES, LiteRT, call_size
+from ropewalk_model.engines import EngineError
+from ropewalk_model.engines.litert import SIZES, call_size, load
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_network_whose_tensors_are_large_gets_small_calls() -> None:
 def test_each_row_is_answered_as_if_it_were_alone(published: tuple[Path, list[dict[str, Any]]]) -> None:
     root, _ = published
     (file,) = root.glob(f"**/models/1/{manifest.COMPILED}/litert.tflite")
-    engine = LiteRT(file.read_bytes())
+    engine = load(file.read_bytes())
     width = int(engine._interpreter(1).get_input_details()[0]["shape"][1])
     rows = np.random.default_rng(1).normal(size=(1300, width)).astype(np.float32)
     session = engine.session()
@@ -58,4 +58,4 @@ def test_each_row_is_answered_as_if_it_were_alone(published: tuple[Path, list[di
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "litert.tflite").write_bytes(b"nothing of the kind")
     with pytest.raises(EngineError, match="LiteRT cannot load"):
-        LiteRT((tmp_path / "litert.tflite").read_bytes())
+        load((tmp_path / "litert.tflite").read_bytes())

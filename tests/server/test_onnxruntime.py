@@ -12,12 +12,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ropewalk_server.protocols.protos import onnx_pb2
-from ropewalk_server.serving.engines import EngineError
-from ropewalk_server.serving.engines import onnxruntime as engine_file
-from ropewalk_server.serving.engines.onnxruntime import CALL_BYTES, ONNXRuntime
+from ropewalk_model.engines import EngineError, onnx_pb2
+from ropewalk_model.engines.onnxruntime import CALL_BYTES, load
 from ropewalk_server.serving.model import offered, read_parts
-from ropewalk_trainer.publishing import compiled
 from tests.server.apps import load_engine
 from tests.server.conftest import Server, row
 
@@ -64,7 +61,7 @@ def test_the_server_serves_with_it_when_told_to(serving: Server, published: Publ
 
 
 def test_threads_share_it_and_each_gets_its_own_answer(file: Path) -> None:
-    engine = ONNXRuntime(file.read_bytes())
+    engine = load(file.read_bytes())
     random = np.random.default_rng(3)
     width = onnx.load(file).graph.input[0].type.tensor_type.shape.dim[1].dim_value
     batches = [random.normal(size=(rows, width)).astype(np.float32) for rows in (1, 5, 40, 200)]
@@ -88,27 +85,22 @@ def test_threads_share_it_and_each_gets_its_own_answer(file: Path) -> None:
 def test_rows_of_another_width_are_an_error_that_loading_understands(tmp_path: Path) -> None:
     """A compiled file of another model: `load_engine` makes ExamplesFailed of a RuntimeError."""
     onnx.save(small(), tmp_path / "a.onnx")
-    session = ONNXRuntime((tmp_path / "a.onnx").read_bytes()).session()
+    session = load((tmp_path / "a.onnx").read_bytes()).session()
     assert session(np.ones((2, 3), dtype=np.float32)).tolist() == [[1.5], [1.5]]
     with pytest.raises(RuntimeError, match="ONNX Runtime"):
         session(np.ones((2, 4), dtype=np.float32))
 
 
-def test_a_large_batch_is_cut_and_each_row_keeps_its_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_batch_is_cut_and_each_row_keeps_its_answer(tmp_path: Path) -> None:
     """To the row: just below the bound, above it, and rows that are larger than the bound."""
     onnx.save(small(), tmp_path / "a.onnx")
     most = CALL_BYTES // 12
     x = np.arange(3 * (2 * most + 1), dtype=np.float32).reshape(-1, 3) / CALL_BYTES
-    session = ONNXRuntime((tmp_path / "a.onnx").read_bytes()).session()
+    session = load((tmp_path / "a.onnx").read_bytes()).session()
     for count in (most, most + 1, 2 * most + 1):
         assert session(x[:count]) == pytest.approx(x[:count].sum(axis=1, keepdims=True) / 2), count
-    monkeypatch.setattr(engine_file, "CALL_BYTES", 8)
+    session = load((tmp_path / "a.onnx").read_bytes(), call_bytes=8).session()
     assert session(x[:5]) == pytest.approx(x[:5].sum(axis=1, keepdims=True) / 2)
-
-
-def test_the_publisher_times_what_the_server_does() -> None:
-    """Auto chooses by its figures."""
-    assert compiled.CALL_BYTES == CALL_BYTES
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing of the kind", b"\x08\x09ORTM", None])
@@ -117,7 +109,7 @@ def test_a_file_that_is_no_network_is_refused(tmp_path: Path, file: Path, damage
     content = file.read_bytes()
     (tmp_path / "a.onnx").write_bytes(content[: len(content) // 2] if damage is None else damage)
     with pytest.raises(EngineError, match="ONNX Runtime cannot"):
-        ONNXRuntime((tmp_path / "a.onnx").read_bytes())
+        load((tmp_path / "a.onnx").read_bytes())
 
 
 def make_external(tensor: onnx.TensorProto) -> None:
@@ -177,7 +169,7 @@ def test_a_network_that_reaches_out_is_refused_before_it_is_loaded(
     change(model)
     (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(EngineError) as caught:
-        ONNXRuntime((tmp_path / "a.onnx").read_bytes())
+        load((tmp_path / "a.onnx").read_bytes())
     assert caught.value.reason == "ForbiddenOp"
 
 

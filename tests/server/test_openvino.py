@@ -10,9 +10,8 @@ import openvino
 import pytest
 from numpy.typing import NDArray
 
-from ropewalk_server.serving.engines import EngineError
-from ropewalk_server.serving.engines import openvino as engine_file
-from ropewalk_server.serving.engines.openvino import CALL_BYTES, OpenVINO
+from ropewalk_model.engines import EngineError
+from ropewalk_model.engines.openvino import CALL_BYTES, OpenVINO, load
 
 Published = tuple[Path, list[dict[str, Any]]]
 
@@ -27,7 +26,7 @@ def files(published: Published) -> tuple[bytes, bytes]:
 @pytest.fixture(scope="module")
 def engine(files: tuple[bytes, bytes]) -> OpenVINO:
     """It, loaded."""
-    return OpenVINO(*files)
+    return load(*files)
 
 
 def rows(engine: OpenVINO, count: int) -> NDArray[np.float32]:
@@ -50,7 +49,7 @@ def test_the_plugin_computes_as_it_is_told(engine: OpenVINO, name: str, value: A
 
 
 def test_a_batch_is_cut_at_the_bound_and_each_row_keeps_its_answer(
-    engine: OpenVINO, monkeypatch: pytest.MonkeyPatch
+    engine: OpenVINO, files: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Just at the bound, above it, a last call of one row, and rows that are larger than the bound."""
     calls: list[int] = []
@@ -64,11 +63,10 @@ def test_a_batch_is_cut_at_the_bound_and_each_row_keeps_its_answer(
     session = engine.session()
     for bound, count, sizes in ((CALL_BYTES, 9, [9]), (4, 9, [4, 4, 1]), (3, 9, [3, 3, 3]), (0, 3, [1, 1, 1])):
         x = rows(engine, count)
-        monkeypatch.setattr(engine_file, "CALL_BYTES", CALL_BYTES)
         whole = session(x)
-        monkeypatch.setattr(engine_file, "CALL_BYTES", bound if bound == CALL_BYTES else bound * x[0].nbytes)
+        cut = load(*files, call_bytes=bound if bound == CALL_BYTES else bound * x[0].nbytes).session()
         calls.clear()
-        assert session(x) == pytest.approx(whole, abs=1e-6), bound
+        assert cut(x) == pytest.approx(whole, abs=1e-6), bound
         assert calls == sizes
 
 
@@ -104,5 +102,5 @@ def test_files_that_are_no_network_are_refused(files: tuple[bytes, bytes], damag
         "half of the weights": (network, weights[: len(weights) // 2]),
     }
     with pytest.raises(EngineError, match="OpenVINO cannot load the network") as caught:
-        OpenVINO(*damaged[damage])
+        load(*damaged[damage])
     assert "\n" not in str(caught.value)

@@ -16,6 +16,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from ropewalk_model import manifest
 from ropewalk_model.features import Encoder, Encoding, FeatureSpec
 from ropewalk_model.operations import forbidden_in
+from ropewalk_model.sandbox import Limits
 from ropewalk_model.signature import Signature
 from ropewalk_server.app import smoke_test
 from ropewalk_server.serving import engines
@@ -280,7 +281,8 @@ def test_a_network_gets_no_more_memory_than_the_container_has(tmp_path: Path, mo
     """Where TensorFlow alone fills it, the network is not even tried."""
     monkeypatch.setattr(freezer.memory, "headroom", lambda: freezer.memory.RESERVE)
     said: list[bytes] = []
-    freezer.main(tmp_path, freezer.SPARE_BYTES, said.append)
+    limits = Limits(memory_bytes=freezer.SPARE_BYTES, cpu_seconds=9, wall_seconds=9, output_bytes=9)
+    freezer.main(limits, [str(tmp_path)], said.append)
     assert json.loads(said[0])["reason"] == "InsufficientMemory"
 
 
@@ -322,7 +324,7 @@ def test_a_frozen_graph_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.M
         entry = tf.compat.v1.placeholder(tf.float32, [None, 2], name="x")
         text = tf.io.read_file("/etc/passwd")
         tf.add(entry, tf.cast(tf.strings.length(text), tf.float32), name="y")
-    frozen = freezer.Frozen(graph.as_graph_def().SerializeToString(), "x:0", "y:0")
+    frozen = freezer.Frozen(graph.as_graph_def().SerializeToString(), {"x": "x:0"}, {"y": "y:0"})
     monkeypatch.setattr("ropewalk_server.serving.engines.tensorflow.freeze", lambda files: frozen)
     with pytest.raises(EngineError, match="ReadFile") as caught:
         TensorFlow(Folder(tmp_path))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ropewalk_model import manifest
+from ropewalk_model.engines.interface import Arrays
 from ropewalk_model.features import Encoder, Encoding, FeatureSpec
 from ropewalk_model.signature import Signature
 from ropewalk_model.tasks import REGRESSION
@@ -35,11 +36,12 @@ def test_the_last_rows_are_proved_singly_too() -> None:
     """The edges stand there, behind up to 10,000 test rows."""
     rows = np.arange(900, dtype=np.float32).reshape(-1, 1)
 
-    def skewed(x: compiled.Floats) -> compiled.Floats:
-        return x + 1 if len(x) == 1 and x[0, 0] == 899 else x
+    def skewed(arrays: Arrays) -> dict[str, Any]:
+        x = arrays["x"]
+        return {"y": x + 1 if len(x) == 1 and x[0, 0] == 899 else x}
 
-    assert compiled.prove(skewed, rows, rows) > compiled.TOLERANCE
-    assert compiled.prove(lambda x: x, rows, rows) == 0.0
+    assert compiled.prove(skewed, {"x": rows}, {"y": rows}).error > compiled.TOLERANCE
+    assert compiled.prove(lambda arrays: {"y": arrays["x"]}, {"x": rows}, {"y": rows}).error == 0.0
 
 
 class Stopped:
@@ -61,7 +63,7 @@ def test_what_is_not_the_engines_fault_is_not_taken_for_a_refusal(tmp_path: Path
     (tmp_path / manifest.COMPILED).mkdir(parents=True)
     rows = np.zeros((1, 2), dtype=np.float32)
     with pytest.raises(type(error)):
-        publish._engines(trained, rows, rows[:, :1], tmp_path)
+        publish._engines(trained, {"x": rows}, {"y": rows[:, :1]}, tmp_path)
 
 
 def test_a_network_that_no_compiler_takes_is_left_to_tensorflow(tmp_path: Path) -> None:
@@ -74,7 +76,7 @@ def test_a_network_that_no_compiler_takes_is_left_to_tensorflow(tmp_path: Path) 
     signature = Signature.for_task("Regression", [one.tensor for one in features])
     savedmodel.write(trained, encoder, signature, tmp_path)
     rows = np.random.default_rng(7).normal(size=(300, 2)).astype(np.float32)
-    engines, loaded = publish._engines(trained, rows, trained.predict(rows), tmp_path)
+    engines, loaded = publish._engines(trained, {"x": rows}, {"y": trained.predict(rows)}, tmp_path)
     assert [one["name"] for one in engines] == ["TensorFlow"]
     assert engines[0]["file"] == "saved_model.pb"
     assert set(engines[0]["latencyMicros"]) == {"1", "256"}

@@ -23,7 +23,7 @@ def answers(version: Manifest, engine: str) -> tuple[dict[str, Any], dict[str, N
     encoder = Encoder.from_document(version.read_json(manifest.FEATURES))
     file = next(one.file for one in version.engines if one.name == engine)
     columns = examples.columns_of(signature, examples.instances(document))
-    core = compiled.LOADERS[engine](version.directory / file)(encoder.encode(columns))
+    core = compiled.LOADERS[engine](version.directory / file).session()(encoder.encode(columns))
     return document, signature.answer(core)
 
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ropewalk_contract import reasons
 from ropewalk_model.features import Encoder
+from ropewalk_model.store import ArtifactStore
 from ropewalk_trainer.data.table import Table
 from ropewalk_trainer.errors import Anomaly
 from ropewalk_trainer.progress import Progress
 from ropewalk_trainer.run_document import RunDocument, Spec
-from ropewalk_trainer.store.layout import Store
+from ropewalk_trainer.store.layout import RUNS, Store
 from ropewalk_trainer.training.trained_model import Trained
 
 
@@ -60,9 +61,13 @@ class Context:
         return int((self.run.raw["spec"].get("smokeTest") or {}).get("examples") or 10)
 
     @property
-    def directory(self) -> Path:
-        """`runs/<id>/` in the store."""
-        return self.store.run(self.run.run_id)
+    def files(self) -> ArtifactStore:
+        """All that the store has of this Pipeline."""
+        return self.store.files
+
+    def path(self, name: str) -> str:
+        """The path in `files` of what this run keeps under the name."""
+        return f"{RUNS}/{self.run.run_id}/{name}"
 
     def targets(self, split: str) -> NDArray[Any]:
         """Labels of a split as the network takes them: class indices, or float32 values."""

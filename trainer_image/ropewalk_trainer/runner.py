@@ -9,7 +9,7 @@ from ropewalk_contract import reasons, wire
 from ropewalk_contract.documents import termination_message
 from ropewalk_contract.documents.publish import Candidate, PublishTask
 from ropewalk_contract.documents.results import FAILED, SUCCEEDED, TrainResult
-from ropewalk_model import digests
+from ropewalk_model import digests, store
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import Anomaly, RunFailure
 from ropewalk_trainer.stages import STAGES
@@ -69,7 +69,8 @@ def _hand_over(context: Context) -> None:
 
 def message(context: Context, failure: RunFailure | None, lines: list[str]) -> dict[str, Any]:
     """The termination message, shortened until it fits into 2,048 bytes."""
-    path = context.directory / "record.json"
+    path = context.path("record.json")
+    recorded = store.exists(context.files, path)
     stage = reason = text = ""
     if failure is not None:
         stage = next((row[0] for row in context.progress.stages if row[1] == FAILED), "")
@@ -80,7 +81,6 @@ def message(context: Context, failure: RunFailure | None, lines: list[str]) -> d
         results = [check["result"] for check in context.evaluation["checks"]]
         reason = BASELINE_UNUSABLE if BASELINE_UNUSABLE in results else reasons.NOT_BLESSED
         text = "; ".join(context.reasons)[:600]
-    record = f"{context.store.uri}/runs/{context.run.run_id}/record.json" if path.exists() else ""
     result = TrainResult(
         outcome=SUCCEEDED if failure is None else FAILED,
         stage=stage,
@@ -93,7 +93,10 @@ def message(context: Context, failure: RunFailure | None, lines: list[str]) -> d
         data_fingerprint=context.fingerprint,
         rows=tuple((name, len(rows)) for name, rows in context.splits.items()),
         anomalies=tuple(_short(one) for one in context.anomalies[:5]),
-        record=(record, digests.of_file(path) if record else ""),
+        record=(
+            f"{context.store.uri}/{path}" if recorded else "",
+            digests.of_bytes(store.read(context.files, path)) if recorded else "",
+        ),
         log=tuple(lines[-5:]) if failure is not None else (),
     )
     return fitted(result.document())
@@ -139,4 +142,4 @@ def record(context: Context, failure: RunFailure | None) -> None:
         "evaluation": context.evaluation,
         "candidate": context.candidate.name if context.candidate else None,
     }
-    layout.write_json(context.directory / "record.json", document)
+    context.store.write_json(context.path("record.json"), document)

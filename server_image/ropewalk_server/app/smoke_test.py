@@ -8,7 +8,6 @@ import collections
 import errno
 import io
 import json
-import os
 import sys
 import time
 import traceback
@@ -24,7 +23,9 @@ from ropewalk_contract.documents import termination_message
 from ropewalk_contract.documents.publish import PublishTask
 from ropewalk_contract.documents.results import FAILED, SKIPPED, SUCCEEDED, SmokeResult
 from ropewalk_contract.values import Duration
-from ropewalk_model import examples, manifest
+from ropewalk_model import examples, manifest, store
+from ropewalk_model.store import ArtifactStore, Damaged
+from ropewalk_model.store.claim import ClaimStore
 from ropewalk_server.log import log
 from ropewalk_server.protocols.common.decoders import DECODERS
 from ropewalk_server.serving.engines import ENGINES, TENSORFLOW
@@ -103,11 +104,12 @@ def run(task: Path) -> SmokeResult:
         ) from error
     if publish.candidate is None:
         return SmokeResult(SKIPPED, publish.skip, publish.message)
-    candidate, models = Path(publish.candidate.directory), Path(publish.candidate.models)
+    candidate, directory = Path(publish.candidate.directory), Path(publish.candidate.models)
+    models = ClaimStore(directory)
     parts = _read(candidate)
     number = _published(models, parts)
     if number is not None:
-        parts = _read(models / str(number))
+        parts = _read(directory / str(number))
     proved = prove(parts, publish.candidate.max_latency_p95 or None)
     if number is None:
         number = claim(candidate, models)
@@ -168,37 +170,24 @@ def check_latency(model: Model, parts: Parts, limit: str) -> None:
         raise SmokeTestFailed(reasons.TOO_SLOW, text, exit_code=wire.EXIT_USER)
 
 
-def _published(models: Path, parts: Parts) -> int | None:
+def _published(models: ArtifactStore, parts: Parts) -> int | None:
     """The version that an earlier attempt of this run published before it could say so."""
     mine = parts.manifest.document["madeFrom"]
-    for directory in models.iterdir() if models.is_dir() else ():
-        if not directory.name.isdecimal():
+    for name in models.list(""):
+        if not name.isdecimal():
             continue
         try:
-            theirs = json.loads((directory / manifest.MANIFEST).read_bytes())["madeFrom"]
-        except (OSError, ValueError, KeyError):
+            theirs = json.loads(store.read(models, f"{name}/{manifest.MANIFEST}"))["madeFrom"]
+        except (OSError, ValueError, KeyError, Damaged):
             continue
         if (theirs.get("pipelineUid"), theirs.get("runId")) == (mine.get("pipelineUid"), mine.get("runId")):
-            return int(directory.name)
+            return int(name)
     return None
 
 
-def claim(candidate: Path, models: Path) -> int:
-    """Move the candidate to the next free number, whole or not at all, and make that last."""
-    models.mkdir(parents=True, exist_ok=True)
-    number = max((int(path.name) for path in models.iterdir() if path.name.isdecimal()), default=0) + 1
-    while True:
-        try:
-            os.rename(candidate, models / str(number))
-            break
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
-            number += 1
-    for directory in (models, candidate.parent):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def claim(candidate: Path, models: ArtifactStore) -> int:
+    """Publish the candidate under the next free number, whole or not at all."""
+    number = max((int(name) for name in models.list("") if name.isdecimal()), default=0) + 1
+    while not models.publish(candidate, str(number), marker=manifest.MANIFEST):
+        number += 1
     return number

@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from math import inf
 from queue import SimpleQueue
 
-import numpy as np
-
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.batch_policy import AUTO, OFF, BatchPolicy
 from ropewalk_server.serving.model import Model
@@ -178,7 +176,7 @@ def compute(model: Model, batches: Sequence[Batch]) -> Core:
     """All rows in one call of the engine, in order. Runs in a thread."""
     if len(batches) == 1:
         return model.predict(batches[0])
-    return model.session()(np.concatenate([model.encode(batch) for batch in batches]))
+    return model.predict_all(batches)
 
 
 def _share(jobs: Sequence[Job], core: Core) -> None:

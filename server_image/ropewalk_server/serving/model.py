@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ropewalk_contract import reasons
 from ropewalk_model import examples, manifest
 from ropewalk_model.baseline import Baseline
 from ropewalk_model.features import Encoder
+from ropewalk_model.ids import IdEncoder
 from ropewalk_model.signature import Signature
 from ropewalk_server.serving.batch import Batch
 from ropewalk_server.serving.decoders import Decoders, RequestDecoder, Undecodable
@@ -52,6 +53,8 @@ class Parts:
     baseline_document: dict[str, Any]
     baseline: Baseline
     examples: dict[str, Any]
+    ids: IdEncoder = field(default_factory=lambda: IdEncoder(()))
+    """Of the core's input `ids`; empty for a core without it."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,10 @@ class Model:
         """The core's output for the rows: [rows, classes] probabilities or [rows, 1] values."""
         return self.session()(self.encode(batch))
 
+    def predict_all(self, batches: Sequence[Batch]) -> NDArray[np.float32]:
+        """The core's output for the rows of several requests, in order, by one call of the engine."""
+        return self.session()(np.concatenate([self.encode(batch) for batch in batches]))
+
     def encode(self, batch: Batch) -> NDArray[np.float32]:
         """The encoded rows; from the matrix in one step where the model has numbers only."""
         if batch.matrix is not None and self._matrix_encoder is not None:
@@ -151,7 +158,8 @@ def read_parts(directory: Path, manifest_digest: str | None) -> Parts:
     try:
         verified = manifest.verify(directory, manifest_digest)
         baseline_document = verified.read_json(manifest.BASELINE)
-        encoder = Encoder.from_document(verified.read_json(manifest.FEATURES))
+        features = verified.read_json(manifest.FEATURES)
+        encoder = Encoder.from_document(features)
         return Parts(
             manifest=verified,
             signature=Signature.from_document(verified.read_json(manifest.SIGNATURE)),
@@ -159,6 +167,7 @@ def read_parts(directory: Path, manifest_digest: str | None) -> Parts:
             baseline_document=baseline_document,
             baseline=Baseline.from_document(baseline_document, encoder.known_words),
             examples=verified.read_json(manifest.EXAMPLES),
+            ids=IdEncoder.from_document(features),
         )
     except manifest.TamperedModel as error:
         raise LoadError(reasons.TAMPERED_MODEL, str(error)) from error
@@ -183,8 +192,8 @@ def load_engine(parts: Parts, offer: manifest.Engine, decoders: Decoders) -> Mod
 
         return load_tensors(parts, offer, decoders)
     try:
-        engine = ENGINES[offer.name](parts.manifest, offer.file)
-        model = Model(parts, offer.name, engine, dict(offer.latency_micros), decoders)
+        engine = ENGINES[offer.name](parts.manifest, offer.file, offer.outputs)
+        model = _model(parts, offer, engine, decoders)
         rows = examples.instances(parts.examples)
         core = replay(model, rows)
     except EngineError as error:
@@ -206,6 +215,14 @@ def load_engine(parts: Parts, offer: manifest.Engine, decoders: Decoders) -> Mod
     model.curve = measure(model, rows)
     model.named = {one.name: model if one is parts.signature else model.under(one) for one in parts.signature.all}
     return model
+
+
+def _model(parts: Parts, offer: manifest.Engine, engine: Engine, decoders: Decoders) -> Model:
+    if not parts.ids:
+        return Model(parts, offer.name, engine, dict(offer.latency_micros), decoders)
+    from ropewalk_server.serving.ids_model import IdsModel
+
+    return IdsModel(parts, offer.name, engine, dict(offer.latency_micros), decoders)
 
 
 def measure(model: Model, rows: Sequence[Any]) -> Curve:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +57,7 @@ def row_digests(table: Table) -> list[bytes]:
     return [hashlib.sha256(b"\x1f".join(row)).digest() for row in zip(*texts, strict=True)]
 
 
-def save(table: Table, path: Path) -> None:
+def save(table: Table, file: BinaryIO) -> None:
     """Write a snapshot. Feature columns are prefixed, so that no name can collide with label or weight."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -75,15 +74,15 @@ def save(table: Table, path: Path) -> None:
     arrays["label"] = pa.array(table.labels.tolist(), type=kind)
     if table.weights is not None:
         arrays["weight"] = pa.array(table.weights)
-    parquet.write_table(pa.table(arrays), path)
+    parquet.write_table(pa.table(arrays), file)
 
 
-def load(path: Path, specs: Sequence[FeatureSpec]) -> Table:
+def load(file: BinaryIO, specs: Sequence[FeatureSpec]) -> Table:
     """Read a snapshot back, bit for bit."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    stored = parquet.read_table(path)
+    stored = parquet.read_table(file)
     columns: dict[str, NDArray[Any]] = {}
     for spec in specs:
         column = stored[f"f:{spec.name}"]

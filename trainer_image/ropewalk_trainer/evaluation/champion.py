@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_contract.documents.run import Champion
 from ropewalk_model import manifest
+from ropewalk_model.engines.interface import IDS, Arrays, X
 from ropewalk_model.features import Columns, Encoder
+from ropewalk_model.ids import IdEncoder
 from ropewalk_model.manifest import TamperedModel
 from ropewalk_model.signature import NUMPY_DTYPES, Signature
 from ropewalk_trainer.data.table import Table
@@ -37,18 +41,22 @@ def scores(champion: Champion, rows: Table, classes: tuple[str, ...]) -> NDArray
 
 def _scores(verified: manifest.Manifest, rows: Table, classes: tuple[str, ...]) -> NDArray[np.float32]:
     signature = Signature.from_document(verified.read_json(manifest.SIGNATURE))
-    encoder = Encoder.from_document(verified.read_json(manifest.FEATURES))
+    features = verified.read_json(manifest.FEATURES)
+    encoder, ids = Encoder.from_document(features), IdEncoder.from_document(features)
     if set(signature.classes) != set(classes):
         raise Unusable(f"it has other classes: {', '.join(signature.classes[:10])}")
-    _check(encoder, rows.columns)
-    answers = _run(verified, encoder.encode(rows.columns))
+    _check(encoder, ids, rows.columns)
+    encoded: dict[str, NDArray[Any]] = {X: encoder.encode(rows.columns)}
+    if ids:
+        encoded[IDS] = ids.encode(rows.columns)
+    answers = _run(verified, encoded)
     if not classes:
         return answers.reshape(-1)
     order = [signature.classes.index(name) for name in classes]
     return answers[:, order]
 
 
-def _check(encoder: Encoder, columns: Columns) -> None:
+def _check(encoder: Encoder, ids: IdEncoder, columns: Columns) -> None:
     """Every feature is there as the champion knows it: some engines and encodings would take another in silence."""
     for spec in encoder.specs:
         if spec.name not in columns:
@@ -57,13 +65,19 @@ def _check(encoder: Encoder, columns: Columns) -> None:
         if column.dtype != NUMPY_DTYPES[spec.dtype] or column.shape[1:] != spec.shape:
             shape = f" of shape {list(spec.shape)}" if spec.shape else ""
             raise Unusable(f"its feature {spec.name!r} is {spec.type}{shape}, which the schema no longer says")
+    for one in ids.columns:
+        if one.name not in columns:
+            raise Unusable(f"it needs the feature {one.name!r}, which the schema no longer has")
+        if columns[one.name].dtype != object or columns[one.name].ndim != 1:
+            raise Unusable(f"its feature {one.name!r} is a word, which the schema no longer says")
 
 
-def _run(verified: manifest.Manifest, encoded: NDArray[np.float32]) -> NDArray[np.float32]:
+def _run(verified: manifest.Manifest, encoded: Arrays) -> NDArray[np.float32]:
     for engine in verified.engines:
         load = compiled.LOADERS.get(engine.name)
         if load is not None:
-            run = load(verified.directory / engine.file)
-            starts = range(0, len(encoded), ROWS_AT_ONCE)
-            return np.concatenate([run(encoded[at : at + ROWS_AT_ONCE]) for at in starts])
+            loaded = load(verified.directory / engine.file, engine.outputs)
+            run, output = compiled.session_of(loaded), loaded.outputs[0]
+            parts = (slice(at, at + ROWS_AT_ONCE) for at in range(0, len(encoded[X]), ROWS_AT_ONCE))
+            return np.concatenate([run({name: one[part] for name, one in encoded.items()})[output] for part in parts])
     raise Unusable("none of its engines is known here")

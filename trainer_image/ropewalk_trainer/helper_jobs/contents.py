@@ -5,31 +5,22 @@ User code of a run can write to the store, so a link, a pipe or an endless file 
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import math
-import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ropewalk_contract import reasons
-from ropewalk_model import FORMAT_VERSION, digests, manifest
+from ropewalk_model import FORMAT_VERSION, digests, manifest, store
+from ropewalk_model.store import Damaged
 from ropewalk_trainer.errors import UserError
-from ropewalk_trainer.store.layout import Store
+from ropewalk_trainer.store.layout import MODELS, OWNER, RUNS, Store
 
-MODELS, RUNS, OWNER = "models", "runs", "owner.json"
-MOST_BYTES = 16 << 20
+__all__ = ["MODELS", "OWNER", "RUNS", "Damaged", "Version", "names", "numbers", "owner", "version"]
+
 _NUMBER = re.compile(r"[1-9][0-9]{0,14}")
-_NOT_FOLLOWED = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
-
-
-class Damaged(Exception):
-    """A file or a version is not what Ropewalk writes; the message says how."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,7 @@ class Version:
 def owner(own: Store) -> str | None:
     """The uid that the root bears, None if it bears none. UserError if that cannot be told."""
     try:
-        document = json.loads(read(own.directory, OWNER) or b"{}")
+        document = json.loads(store.read(own.files, OWNER) or b"{}")
         uid = document.get("uid")
     except FileNotFoundError:
         return None
@@ -67,43 +58,11 @@ def numbers(own: Store, folder: str) -> list[int]:
 
 def names(own: Store, folder: str) -> list[str]:
     """Everything in `models` or `runs`; nothing if it does not exist. UserError if it is no real directory."""
-    path = own.directory / folder
     try:
-        if not stat.S_ISDIR(os.lstat(path).st_mode):
-            raise UserError(
-                reasons.STORE_UNREADABLE, f"{own.uri}/{folder} is a link or a file; make it a directory again"
-            )
-        return os.listdir(path)
-    except FileNotFoundError:
-        return []
-
-
-def read(directory: Path, relative: str) -> bytes:
-    """Content of a regular file below `directory`. Damaged for a link on the way, another kind of file or a huge one.
-
-    OSError bears the whole path.
-    """
-    *folders, name = relative.split("/")
-    try:
-        with contextlib.ExitStack() as opened:
-            where = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-            opened.callback(os.close, where)
-            for folder in folders:
-                where = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=where)
-                opened.callback(os.close, where)
-            # NB: without O_NONBLOCK a named pipe would hold the helper job until its deadline.
-            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=where)
-            with os.fdopen(file, "rb") as content:
-                if not stat.S_ISREG(os.fstat(file).st_mode):
-                    raise Damaged(f"{relative} is not a regular file")
-                data = content.read(MOST_BYTES + 1)
-    except OSError as error:
-        if error.errno in _NOT_FOLLOWED:
-            raise Damaged(f"{relative} leads over a link or is not a regular file") from error
-        raise OSError(error.errno, error.strerror, str(directory / relative)) from error
-    if len(data) > MOST_BYTES:
-        raise Damaged(f"{relative} is larger than {MOST_BYTES} bytes")
-    return data
+        return own.files.list(folder)
+    except Damaged as error:
+        text = f"{own.uri}/{folder} is a link or a file; make it a directory again"
+        raise UserError(reasons.STORE_UNREADABLE, text) from error
 
 
 def version(own: Store, number: int) -> Version:
@@ -113,7 +72,7 @@ def version(own: Store, number: int) -> Version:
     """
     base = f"{MODELS}/{number}"
     try:
-        data = read(own.directory, f"{base}/{manifest.MANIFEST}")
+        data = store.read(own.files, f"{base}/{manifest.MANIFEST}")
     except FileNotFoundError as error:
         raise Damaged(f"{base} has no manifest") from error
     try:
@@ -126,7 +85,7 @@ def version(own: Store, number: int) -> Version:
         digest = str(document["modelDigest"])[:100]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Damaged(f"the manifest of {base} is malformed") from error
-    if _sizes(own.directory / base) != {path: size for path, (size, _) in listed.items()}:
+    if _sizes(own, base) != {path: size for path, (size, _) in listed.items()}:
         raise Damaged(f"{base} has other files than its manifest lists")
     evaluation = _evaluation(own, base, listed)
     return Version(
@@ -141,28 +100,15 @@ def version(own: Store, number: int) -> Version:
     )
 
 
-def _sizes(directory: Path) -> dict[str, int]:
+def _sizes(own: Store, base: str) -> dict[str, int]:
     """Bytes by relative path of all files but the manifest. Damaged if there is a link or something odder."""
-    found: dict[str, int] = {}
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        with os.scandir(directory / folder) as entries:
-            for entry in entries:
-                relative = f"{folder}{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(f"{relative}/")
-                elif not entry.is_file(follow_symlinks=False):
-                    raise Damaged(f"{relative} is a link or a special file")
-                elif relative != manifest.MANIFEST:
-                    found[relative] = entry.stat(follow_symlinks=False).st_size
-    return found
+    return {path: size for path, size in own.files.sizes(base).items() if path != manifest.MANIFEST}
 
 
 def _evaluation(own: Store, base: str, listed: Mapping[str, tuple[int, str]]) -> Mapping[str, Any]:
     if manifest.EVALUATION not in listed:
         return {}
-    data = read(own.directory, f"{base}/{manifest.EVALUATION}")
+    data = store.read(own.files, f"{base}/{manifest.EVALUATION}")
     if digests.of_bytes(data) != listed[manifest.EVALUATION][1]:
         raise Damaged(f"{base}: {manifest.EVALUATION} has another sha256 than its manifest says")
     try:

@@ -7,18 +7,19 @@ what servers read.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import platform
-import shutil
 import time
 import uuid
-from pathlib import Path
 from typing import Any
 
 from ropewalk_contract import reasons, wire
 from ropewalk_contract.values import StoreUri
-from ropewalk_model import digests, manifest, tree
+from ropewalk_model import digests, manifest, store, tree
+from ropewalk_model.store import HIDDEN, ArtifactStore
+from ropewalk_model.store.claim import ClaimStore
 from ropewalk_trainer.errors import RunFailure, UserError
 from ropewalk_trainer.helper_jobs.report import Report
 from ropewalk_trainer.helper_jobs.task import Task
@@ -31,7 +32,8 @@ PLACE = ".ropewalk/imported"
 """Below the root of the claim. No namespace or Pipeline can have this name."""
 LEFT_SECONDS = 2 * 3600
 _STAGED = ".staged-"
-_DAMAGED = ".damaged-"
+_LEFT = (_STAGED, HIDDEN, ".damaged-")
+"""Names of what a killed Job leaves; the last one is that of earlier releases."""
 
 
 def run(task: Task) -> Report:
@@ -41,21 +43,22 @@ def run(task: Task) -> Report:
     directory = layout.local(uri, "spec.model.uri")
     claim = StoreUri.parse(uri).name
     mount = wire.root() / wire.CLAIMS_FOLDER / claim
-    home = mount / PLACE / expected.removeprefix(digests.PREFIX)
-    target = home / str(number)
-    found = _standing(target)
+    files = ClaimStore(mount)
+    home = f"{PLACE}/{expected.removeprefix(digests.PREFIX)}"
+    target = f"{home}/{number}"
+    found = _standing(files, target)
     if found is None:
         source = Source.look(directory, uri, mount)
-        _make(source, expected, home, target)
-        found = _standing(target)
+        _make(files, source, expected, home, target)
+        found = _standing(files, target)
         if found is None:
-            raise RunFailure(reasons.CRASHED, f"{target.name} is not there although it was just made")
+            raise RunFailure(reasons.CRASHED, f"{number} is not there although it was just made")
     made = found.document["madeFrom"]
     return Report(
         reasons.IMPORTED,
         _words(uri, found, made),
         {
-            "uri": f"pvc://{claim}/{PLACE}/{home.name}/{number}",
+            "uri": f"pvc://{claim}/{target}",
             "digest": found.model_digest,
             "manifestDigest": found.digest,
             "engines": [one.name for one in found.engines],
@@ -69,22 +72,23 @@ def _words(uri: str, found: manifest.Manifest, made: dict[str, Any]) -> str:
     return f"{uri} is imported and runs on {engines}{notes}"
 
 
-def _standing(target: Path) -> manifest.Manifest | None:
-    """The version that stands there already, every file verified; one that is damaged is put aside."""
-    if not target.exists():
+def _standing(files: ArtifactStore, target: str) -> manifest.Manifest | None:
+    """The version that stands there already, every file verified; one that is damaged is deleted."""
+    home, _, number = target.rpartition("/")
+    if number not in files.list(home):
         return None
     try:
-        return manifest.verify(target)
+        return files.verify(target)
     except (manifest.TamperedModel, FileNotFoundError) as error:
         log.warning("%s: %s; it is made anew", target, error)
-        aside = target.with_name(f"{_DAMAGED}{uuid.uuid4().hex}")
-        os.rename(target, aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        hidden = files.begin_delete(target)
+        with contextlib.suppress(OSError):
+            files.finish_delete(hidden)
         return None
 
 
-def _make(source: Source, expected: str, home: Path, target: Path) -> None:
-    """Stage a copy with all that a version has, and move it to its place, whole or not at all."""
+def _make(files: ArtifactStore, source: Source, expected: str, home: str, target: str) -> None:
+    """Stage a copy with all that a version has, and publish it, whole or not at all."""
     found = source.digest()
     if found != expected:
         text = (
@@ -92,9 +96,9 @@ def _make(source: Source, expected: str, home: Path, target: Path) -> None:
             "that is meant, set spec.model.digest to the first"
         )
         raise UserError(reasons.DIGEST_MISMATCH, text)
-    home.mkdir(parents=True, exist_ok=True)
-    _clear(home)
-    staged = home / f"{_STAGED}{uuid.uuid4().hex}"
+    _clear(files, home)
+    path = f"{home}/{_STAGED}{uuid.uuid4().hex}"
+    staged = files.stage(path)
     try:
         if source.copy(staged) != expected:
             raise UserError(
@@ -113,17 +117,19 @@ def _make(source: Source, expected: str, home: Path, target: Path) -> None:
         )
         _unchanged(document, expected)
         manifest.write_manifest(staged, document)
-        _make_last(staged)
-        _claim(staged, target)
+        files.publish(staged, target, marker=manifest.MANIFEST)  # where another Job was faster, its version is as good
     finally:
-        shutil.rmtree(staged, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            store.delete(files, path)
 
 
-def _clear(home: Path) -> None:
+def _clear(files: ArtifactStore, home: str) -> None:
     """Remove what Jobs left that were killed; what is younger than any Job gets is another's work."""
-    for left in home.iterdir():
-        if left.name.startswith((_STAGED, _DAMAGED)) and time.time() - left.stat().st_mtime > LEFT_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
+    for name in files.list(home):
+        path = f"{home}/{name}"
+        with contextlib.suppress(OSError):
+            if name.startswith(_LEFT) and time.time() - files.modified(path) > LEFT_SECONDS:
+                store.delete(files, path)
 
 
 def _unchanged(document: dict[str, Any], expected: str) -> None:
@@ -131,29 +137,3 @@ def _unchanged(document: dict[str, Any], expected: str) -> None:
     listed = {one["path"]: one["sha256"] for one in document["files"]}
     if tree.digest(listed) != expected or any(one.get("file") not in listed for one in document["engines"]):
         raise UserError(child_process.CRASHED, "the process that tries a SavedModel changed it")
-
-
-def _claim(staged: Path, target: Path) -> None:
-    try:
-        os.rename(staged, target)
-    except OSError:
-        if not (target / manifest.MANIFEST).exists():  # another Job was faster; what it made is as good
-            raise
-    _sync(target.parent)
-
-
-def _make_last(directory: Path) -> None:
-    for path in directory.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    for path in [*(one for one in directory.rglob("*") if one.is_dir()), directory]:
-        _sync(path)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -30,7 +30,6 @@ def run(task: Task) -> Report:
     versions, unreadable = _versions(own)
     last = max([*contents.numbers(own, contents.RUNS)[:1], *(one.run_id for one in versions)], default=0)
     if foreign:
-        (own.directory / f".{contents.OWNER}.tmp").unlink(missing_ok=True)
         own.claim(task.uid, adopt=True)
     fields: dict[str, Any] = {"store": "Absent" if uid is None else "Mine", "lastRun": last, "unreadable": unreadable}
     if foreign:

@@ -10,7 +10,8 @@ from typing import Any
 from ropewalk_contract import reasons
 from ropewalk_contract.documents.helper_job import IMPORT, RECOVER, SWEEP
 from ropewalk_contract.documents.results import FAILED, SUCCEEDED, HelperJobResult
-from ropewalk_trainer.errors import InvalidSpec, RunFailure
+from ropewalk_model.store import Damaged
+from ropewalk_trainer.errors import InvalidSpec, RunFailure, UserError
 from ropewalk_trainer.helper_jobs import import_model, recover, sweep, task
 from ropewalk_trainer.helper_jobs.failures import of_store
 from ropewalk_trainer.helper_jobs.report import Report, fitted
@@ -39,6 +40,9 @@ def run(path: Path) -> tuple[dict[str, Any], int]:
         report = Report(error.reason, error.message, failure=error)
     except OSError as error:
         failure = of_store(error)
+        report = Report(failure.reason, failure.message, failure=failure)
+    except Damaged as error:
+        failure = UserError(reasons.STORE_UNREADABLE, f"{error}; remove it, or restore what Ropewalk wrote")
         report = Report(failure.reason, failure.message, failure=failure)
     except Exception as error:  # A bug of ours: the user still gets its name.
         log.exception("the errand crashed")

@@ -1,19 +1,16 @@
 """Sweep: delete versions and runs that retention no longer covers, once two sweeps in succession have found them so.
 
-A thing vanishes at once, by a rename to a hidden name, and is deleted then: whoever polls `models/` never sees half
-of a version. What a crash leaves under a hidden name is deleted by the next sweep.
+A thing is deleted in two phases (`ropewalk_model.store`): it vanishes at once, so that a server that polls `models/`
+never sees half of a version, and its files go then. What a crash leaves is deleted by the next sweep.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
-import os
-import shutil
-import stat
-from pathlib import Path
 
 from ropewalk_contract import reasons
+from ropewalk_model.store import HIDDEN
 from ropewalk_trainer.errors import UserError
 from ropewalk_trainer.helper_jobs import contents, retention, sweep_state
 from ropewalk_trainer.helper_jobs.contents import MODELS, RUNS, Damaged, Version
@@ -23,7 +20,6 @@ from ropewalk_trainer.helper_jobs.sweep_state import SweepState, Thing
 from ropewalk_trainer.helper_jobs.task import Retention, Task
 from ropewalk_trainer.store.layout import Store
 
-HIDDEN = ".deleted-"
 MOST_TOLD = 20
 _BUSY = (errno.ENOTEMPTY, errno.EBUSY)
 log = logging.getLogger(__name__)
@@ -96,28 +92,22 @@ class _Sweep:
         for folder in (MODELS, RUNS):
             for name in contents.names(self.own, folder):
                 if name.startswith(HIDDEN):
-                    self._erase(self.own.directory / folder / name)
+                    self._erase(f"{folder}/{name}")
 
     def delete(self, thing: Thing) -> None:
         """Make the thing vanish, then delete it."""
         folder, number = thing
-        path = self.own.directory / folder / str(number)
-        hidden = path.with_name(f"{HIDDEN}{number}")
         try:
-            os.rename(path, hidden)
+            hidden = self.own.files.begin_delete(f"{folder}/{number}")
         except OSError as error:
-            self._failed(path, error)
+            self._failed(f"{folder}/{number}", error)
             return
         self.deleted.append(thing)
         self._erase(hidden)
 
-    def _erase(self, path: Path) -> None:
+    def _erase(self, path: str) -> None:
         try:
-            freed = _unlocked(path)
-            if stat.S_ISDIR(os.lstat(path).st_mode):
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            freed = self.own.files.finish_delete(path)
         except OSError as error:
             self.unfinished += 1
             # NFS keeps a file that somebody has open under a name of its own; it is gone by the next sweep.
@@ -126,10 +116,10 @@ class _Sweep:
         else:
             self.freed += freed
 
-    def _failed(self, path: Path, error: OSError) -> None:
+    def _failed(self, path: str, error: OSError) -> None:
         """Remember the first failure under the path of the whole thing: rmtree names a file without its folder."""
-        log.error("%s is not deleted: %s", path, error)
-        self.failure = self.failure or OSError(error.errno, error.strerror, str(path))
+        log.error("%s/%s is not deleted: %s", self.own.directory, path, error)
+        self.failure = self.failure or OSError(error.errno, error.strerror, str(self.own.directory / path))
 
     def fields(self, waiting: int) -> dict[str, object]:
         """What the operator is told; `waiting` counts what the next sweep may delete."""
@@ -152,21 +142,3 @@ class _Sweep:
             text += "nothing is deleted until then; if that time is wrong, remove the file"
         failure = None if self.failure is None else of_store(self.failure)
         return Report(reasons.SWEPT, text, self.fields(len(left.since)), failure)
-
-
-def _unlocked(path: Path) -> int:
-    """Bytes of all files below; directories that user code made read-only become writable, else they could not go."""
-    if not stat.S_ISDIR(os.lstat(path).st_mode):
-        return os.lstat(path).st_size
-    found, folders = 0, [path]
-    while folders:
-        folder = folders.pop()
-        if stat.S_IMODE(os.lstat(folder).st_mode) & stat.S_IRWXU != stat.S_IRWXU:
-            folder.chmod(stat.S_IRWXU)
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(Path(entry.path))
-                else:
-                    found += entry.stat(follow_symlinks=False).st_size
-    return found

@@ -10,10 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ropewalk_contract.documents.fields import Refused
-from ropewalk_trainer.helper_jobs import contents
+from ropewalk_model import store
 from ropewalk_trainer.helper_jobs.contents import MODELS, RUNS, Damaged
 from ropewalk_trainer.helper_jobs.task import moment
-from ropewalk_trainer.store import layout
 from ropewalk_trainer.store.layout import Store
 
 NAME = "sweep.json"
@@ -57,7 +56,7 @@ class SweepState:
 def load(own: Store, uid: str) -> SweepState:
     """What sweep.json says. Nothing if it is another Pipeline's (the store was adopted since) or unreadable."""
     try:
-        document = json.loads(contents.read(own.directory, NAME))
+        document = json.loads(store.read(own.files, NAME))
         if document["formatVersion"] != 1 or document["uid"] != uid:
             return SweepState({}, None)
         since = {
@@ -85,9 +84,7 @@ def save(own: Store, uid: str, memory: SweepState) -> None:
         "sweptAt": written(memory.latest),
         "unreferencedSince": since,
     }
-    # The write would follow a link of this name.
-    (own.directory / f".{NAME}.tmp").unlink(missing_ok=True)
-    layout.write_json(own.directory / NAME, document)
+    own.write_json(NAME, document)
 
 
 def written(time: datetime) -> str:

@@ -1,17 +1,14 @@
 """The process in which TensorFlow reads a stranger's SavedModel: it may take little, and may end badly.
 
-`python -m ropewalk_trainer.importing.child DIRECTORY DIGEST` works on a copy. It looks at all operations before
-TensorFlow loads anything, then writes what a version has beside the model, and a line of JSON to stdout: `engines`,
-`loadedBytes` and `notes`, or `reason`, `message` and `code`.
+It works on a copy in a sandbox (`ropewalk_model.sandbox`). It looks at all operations before TensorFlow loads anything,
+then writes the other files of a version beside the model, and a line of JSON to stdout: `engines`, `loadedBytes` and
+`notes`, or `reason`, `message` and `code`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
 import resource
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,25 +19,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_contract import reasons
-from ropewalk_model import baseline, examples, manifest
+from ropewalk_model import baseline, examples, manifest, sandbox
 from ropewalk_model import calls as recorded
 from ropewalk_model.calls import Call
+from ropewalk_model.engines.interface import X, Y
 from ropewalk_model.features import TENSOR, Encoder, Encoding, FeatureSpec
 from ropewalk_model.operations import forbidden
+from ropewalk_model.sandbox import Limits, Write
 from ropewalk_model.signature import PREDICT, Signature
+from ropewalk_model.store import staging
 from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.errors import RunFailure, UserError
 from ropewalk_trainer.importing import calling, inputs, signatures
 from ropewalk_trainer.importing.source import SAVED_MODEL
 from ropewalk_trainer.publishing import compiled
 from ropewalk_trainer.stages import publish
-from ropewalk_trainer.store import layout
 
-CPU_SECONDS = 1200
-COPIES = 8
-SPARE_BYTES = 6 << 30
-"""Address space beyond TensorFlow's own, in which the other engines' libraries and threads are."""
-SPARE_FILE_BYTES = 256 << 20
 PROVED_ROWS = 300
 PROVED_VALUES = 1 << 22
 SHOWN_ROWS = 10
@@ -64,17 +58,21 @@ class _Frozen:
     core: Any
 
 
-def main(place: Path, digest: str) -> dict[str, Any]:
+def _in_sandbox(limits: Limits, arguments: Sequence[str], write: Write) -> None:
+    write(json.dumps(main(limits, Path(arguments[0]), arguments[1])).encode() + b"\n")
+
+
+def main(limits: Limits, place: Path, digest: str) -> dict[str, Any]:
     """The line of JSON."""
     tf = lazy_imports.tensorflow()  # trusted, and more than what the limits leave
-    _limit(sum(path.stat().st_size for path in place.rglob("*") if path.is_file()))
+    sandbox.confine(limits)
     try:
         found = signatures.read(_scanned(place / SAVED_MODEL))
         made = _import(tf, place, found)
         # So that the model's digest, which covers features.json, is another one for another graph.
         made.documents[manifest.FEATURES]["treeDigest"] = digest
         for path, document in made.documents.items():
-            layout.write_atomically(place / path, json.dumps(document, allow_nan=False).encode())
+            staging.write(place / path, json.dumps(document, allow_nan=False).encode())
         return {"engines": made.engines, "loadedBytes": made.loaded_bytes, "notes": made.notes}
     except RunFailure as error:
         return {"reason": error.reason, "message": error.message, "code": error.exit_code}
@@ -83,18 +81,6 @@ def main(place: Path, digest: str) -> dict[str, Any]:
     except Exception as error:  # whatever a stranger's model makes TensorFlow raise
         text = f"TensorFlow cannot load the SavedModel: {str(error)[:300] or type(error).__name__}"
         return {"reason": reasons.UNSUPPORTED_MODEL, "message": text, "code": UserError.exit_code}
-
-
-def _limit(size: int) -> None:
-    found = re.search(r"^VmSize:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert found is not None
-    for limit, value in (
-        (resource.RLIMIT_AS, int(found[1]) * 1024 + COPIES * size + SPARE_BYTES),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, 4 * size + SPARE_FILE_BYTES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(limit, (value, value))
 
 
 def _scanned(file: Path) -> Any:
@@ -166,7 +152,7 @@ def _compiled(tf: Any, place: Path, loaded: Any, found: signatures.Found, made: 
         spec = tf.TensorSpec([None, *entry.shape[1:]], tf.float32, name="x")
         core = tf.function(lambda x: frozen(x)[0], input_signature=[spec], autograph=False)
         expected = _answers(loaded, first, rows)
-        engines, _, size = publish.compiled_forms(_Frozen(core), rows, expected, place)
+        engines, _, size = publish.compiled_forms(_Frozen(core), {X: rows}, {Y: expected}, place)
     except (MemoryError, OSError):
         raise
     except Exception:  # a table that cannot be frozen, a batch that the model does not take: TensorFlow remains
@@ -231,8 +217,4 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever else prints
-    out.write(json.dumps(main(Path(sys.argv[1]), sys.argv[2])) + "\n")
-    out.flush()
-    os._exit(0)
+    sandbox.child(_in_sandbox)

@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 from ropewalk_contract import reasons, wire
+from ropewalk_model import sandbox
+from ropewalk_model.sandbox import Limits
 from ropewalk_trainer.errors import RunFailure, UserError
 
 WALL_SECONDS = 1500
+CPU_SECONDS = 1200
+COPIES = 8
+SPARE_BYTES = 6 << 30
+"""Address space beyond TensorFlow's own, in which the other engines' libraries and threads are."""
+SPARE_FILE_BYTES = 256 << 20
 MAX_BYTES = 65536
 CODES = (wire.EXIT_USER, wire.EXIT_DATA, wire.EXIT_AGAIN)
 CRASHED = reasons.IMPORT_CRASHED
-_INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "ROPEWALK_CALL_SECONDS")
 _MODULE = "ropewalk_trainer.importing.child"
 
 
 def made(place: Path, digest: str) -> dict[str, Any]:
     """`engines`, `loadedBytes` and `notes` of the copy at `place`, beside which the other files now lie. RunFailure."""
-    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    environment |= {"MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", _MODULE, str(place), digest]
-    with subprocess.Popen(command, env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        timer = threading.Timer(WALL_SECONDS, child.kill)
-        timer.start()
-        try:
-            said = child.stdout.read(MAX_BYTES + 1)
-            child.stdout.close()  # it has nothing more to say
-            child.wait()
-        finally:
-            timer.cancel()
-            child.kill()
-    if not said.endswith(b"\n") or len(said) > MAX_BYTES:
-        if child.returncode == -signal.SIGALRM:
+    size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+    limits = Limits(
+        memory_bytes=COPIES * size + SPARE_BYTES,
+        cpu_seconds=CPU_SECONDS,
+        wall_seconds=WALL_SECONDS,
+        output_bytes=MAX_BYTES,
+        file_bytes=4 * size + SPARE_FILE_BYTES,
+    )
+    ended = sandbox.run(
+        _MODULE,
+        [str(place), digest],
+        limits,
+        inherit=["ROPEWALK_CALL_SECONDS"],
+        environment={"TF_CPP_MIN_LOG_LEVEL": "3"},
+        log=True,
+    )
+    said = ended.output
+    if ended.overflowed or not said.endswith(b"\n"):
+        if ended.code == -signal.SIGALRM:
             raise UserError(
                 reasons.TOO_SLOW, "the model takes more than a minute for a few generated rows, or never ends"
             )
         text = (
             f"TensorFlow died of the SavedModel, or took more than {WALL_SECONDS} s or too much memory for it, in the "
-            f"process that tries it (exit code {child.returncode}); the pod's log may say more"
+            f"process that tries it (exit code {ended.code}); the pod's log may say more"
         )
         raise UserError(CRASHED, text)
     return _read(said)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ropewalk_contract import reasons
 from ropewalk_model import digests, manifest, tree
+from ropewalk_model.store import staging
 from ropewalk_trainer.errors import TryAgain, UserError
 
 SAVED_MODEL = "saved_model.pb"
@@ -65,9 +66,7 @@ class Source:
         """Copy all files; the digest of what was copied. UserError if a file changes meanwhile."""
         listed = {}
         for path, size in self.sizes.items():
-            place = target / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            listed[path] = _copy(self.directory / path, place, size)
+            listed[path] = _copy(self.directory / path, target / path, size)
         return tree.digest(listed)
 
     def digest(self) -> str:
@@ -99,7 +98,7 @@ def _sizes(directory: Path, uri: str) -> dict[str, int]:
 
 
 def _copy(source: Path, target: Path, size: int) -> str:
-    """Copy `size` bytes and make them last; their sha256."""
+    """Copy `size` bytes; their sha256."""
     digest = hashlib.sha256()
     try:
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -107,7 +106,7 @@ def _copy(source: Path, target: Path, size: int) -> str:
         if error.errno == errno.ELOOP:
             raise unsupported(f"{source.name} became a link while it was copied") from error
         raise
-    with os.fdopen(descriptor, "rb") as read, target.open("wb") as write:
+    with os.fdopen(descriptor, "rb") as read, staging.create(target) as write:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise unsupported(f"{source.name} is not a regular file")
         left = size
@@ -119,6 +118,4 @@ def _copy(source: Path, target: Path, size: int) -> str:
             raise TryAgain(
                 reasons.MODEL_CHANGED, f"{source.name} changed while it was copied; is it still being written?"
             )
-        write.flush()
-        os.fsync(write.fileno())
     return digests.PREFIX + digest.hexdigest()

@@ -1,6 +1,7 @@
 """The network alone in the forms that serving engines take: compiled here, proved equal, timed.
 
-All engines take one float32 input and give one float32 output; the encoding stays with `ropewalk_model`.
+A core takes `x`, and `ids` where it has any, and gives named outputs (`ropewalk_model.engines.interface`); the encoding
+stays with `ropewalk_model`.
 """
 
 from __future__ import annotations
@@ -9,19 +10,22 @@ import resource
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_model.engines import ENGINES, Engine, NamedSession, Session
+from ropewalk_model.engines.interface import IDS, Arrays, X, plain
+from ropewalk_model.store import staging
 from ropewalk_trainer import lazy_imports
 from ropewalk_trainer.publishing import savedmodel
 
-Floats = NDArray[np.float32]
-Run = Callable[[Floats], Floats]
 BATCHES = (1, 7, 256)
 SINGLY = 500
 TOLERANCE = 1e-5
@@ -36,14 +40,25 @@ class Network(Protocol):
 
     @property
     def core(self) -> Any:
-        """A tf.function of float32 `[N, ...]`, its weights constants: one tensor in, one out."""
+        """A tf.function of `x`, float32 `[N, ...]`, and `ids`, int32 `[N, k]`, where there are any.
+
+        It gives one tensor, or several by name. Its weights are constants or variables.
+        """
 
 
 def write_litert(trained: Network, path: Path) -> None:
     """`litert.tflite`; the weights are constants, so that nothing has to be initialised before the first call."""
     tf = lazy_imports.tensorflow()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([trained.core.get_concrete_function()], tf.Module())
-    path.write_bytes(converter.convert())
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([_frozen(trained)], tf.Module())
+    staging.write(path, converter.convert())
+
+
+def _frozen(trained: Network) -> Any:
+    """The core with its variables as constants: OpenVINO and ONNX have none of LiteRT's operations for variables."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    function = trained.core.get_concrete_function()
+    return convert_variables_to_constants_v2(function) if function.variables else function
 
 
 @contextmanager
@@ -74,107 +89,135 @@ def write_onnxruntime(trained: Network, path: Path) -> None:
         convert.from_tflite(str(source), output_path=str(path))
 
 
-def load_litert(path: Path) -> Run:
-    """One interpreter, used by one thread, resized to each batch."""
-    interpreter = lazy_imports.litert().Interpreter(model_path=str(path), num_threads=1)
-    entry, exit_ = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    rows = [-1]
+class Folder:
+    """The files of a directory, as they are: publish reads its own."""
 
-    def run(x: Floats) -> Floats:
-        if rows[0] != len(x):
-            interpreter.resize_tensor_input(entry["index"], x.shape)
-            interpreter.allocate_tensors()
-            rows[0] = len(x)
-        interpreter.set_tensor(entry["index"], np.ascontiguousarray(x))
-        interpreter.invoke()
-        answer: Floats = interpreter.get_tensor(exit_["index"])
-        return answer
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
 
-    return run
+    @property
+    def paths(self) -> Sequence[str]:
+        """All files, relative to the directory."""
+        found = (path for path in self._directory.rglob("*") if path.is_file())
+        return [path.relative_to(self._directory).as_posix() for path in found]
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one."""
+        return (self._directory / path).read_bytes()
 
 
-def load_openvino(path: Path) -> Run:
-    """float32 forced: by itself OpenVINO takes bfloat16 where the processor has it, and errs by 1e-3."""
-    ov = lazy_imports.openvino()
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
-    request = ov.Core().compile_model(str(path), "CPU", settings).create_infer_request()
+class SavedCore:
+    """The signature `core` of a SavedModel, by TensorFlow itself."""
 
-    def run(x: Floats) -> Floats:
-        request.infer({0: np.ascontiguousarray(x)}, share_inputs=True)
-        answer: Floats = request.get_output_tensor(0).data.copy()
-        return answer
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        self.inputs: tuple[str, ...] = tuple(
+            name for name in (X, IDS) if name in function.structured_input_signature[1]
+        )
+        self.outputs: tuple[str, ...] = tuple(sorted(function.structured_outputs))
 
-    return run
+    def session(self) -> Session:
+        """`x` to the only output."""
+        plain(TENSORFLOW, self.inputs, self.outputs)
+        run = self.named_session()
+        return lambda x: run({X: x})[self.outputs[0]]
 
+    def named_session(self) -> NamedSession:
+        """Inputs by name to outputs by name."""
+        tf, function = lazy_imports.tensorflow(), self._function
 
-def load_onnxruntime(path: Path) -> Run:
-    """One thread, calls of at most CALL_BYTES and no arena: as in the server, whose choice rests on these timings."""
-    ort = lazy_imports.onnxruntime()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
-    options.log_severity_level = SILENT
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    entry, exits = session.get_inputs()[0].name, [session.get_outputs()[0].name]
+        def run(arrays: Arrays) -> dict[str, NDArray[Any]]:
+            answer = function(**{name: tf.constant(one) for name, one in arrays.items()})
+            return {name: one.numpy() for name, one in answer.items()}
 
-    def run(x: Floats) -> Floats:
-        most = max(1, CALL_BYTES // (4 * x[0].size))
-        parts = [session.run(exits, {entry: x[at : at + most]})[0] for at in range(0, len(x), most)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    return run
+        return run
 
 
-def load_tensorflow(path: Path) -> Run:
-    """The signature `core` of the SavedModel whose `saved_model.pb` this is."""
+def _load_tensorflow(path: Path, outputs: Mapping[str, str] | None = None) -> Engine:
+    """The signature `core` of the SavedModel whose `saved_model.pb` this is; its outputs have the core's names."""
     tf = lazy_imports.tensorflow()
-    core = tf.saved_model.load(str(path.parent)).signatures[savedmodel.CORE]
-
-    def run(x: Floats) -> Floats:
-        answer: Floats = core(x=tf.constant(x))["y"].numpy()
-        return answer
-
-    return run
+    return SavedCore(tf.saved_model.load(str(path.parent)).signatures[savedmodel.CORE])
 
 
-CALL_BYTES = 1 << 18
-"""Of input in one of onnxruntime's calls, as in the server's engine."""
-SILENT = 4
-"""onnxruntime's level of fatal errors alone; others are raised, and need not be printed, too."""
+def _load(name: str, ready: Callable[[], Any], path: Path, outputs: Mapping[str, str] | None = None) -> Engine:
+    ready()  # its library, which another thread may be importing
+    return ENGINES[name](Folder(path.parent), path.name, outputs)
+
+
 TENSORFLOW = "TensorFlow"
 WRITERS: Mapping[str, tuple[str, Callable[[Network, Path], None]]] = {
     "LiteRT": ("litert.tflite", write_litert),
     "OpenVINO": ("openvino.xml", write_openvino),
     "ONNXRuntime": ("onnxruntime.onnx", write_onnxruntime),
 }
-LOADERS: Mapping[str, Callable[[Path], Run]] = {
-    "LiteRT": load_litert,
-    "OpenVINO": load_openvino,
-    "ONNXRuntime": load_onnxruntime,
-    TENSORFLOW: load_tensorflow,
+LOADERS: Mapping[str, Callable[..., Engine]] = {
+    "LiteRT": partial(_load, "LiteRT", lazy_imports.litert),
+    "OpenVINO": partial(_load, "OpenVINO", lazy_imports.openvino),
+    "ONNXRuntime": partial(_load, "ONNXRuntime", lazy_imports.onnxruntime),
+    TENSORFLOW: _load_tensorflow,
 }
+"""The engines as servers load them: of a path and, if it is known, the manifest's map of outputs; without it the
+outputs have the names of the file."""
 
 
-def prove(run: Run, rows: Floats, expected: Floats) -> float:
-    """The greatest error over all rows, relative above 1; infinity for a wrong shape or a NaN.
+@dataclass(frozen=True)
+class Proof:
+    """The greatest error of all outputs, and the core's outputs by the names that the file has for them."""
 
-    In batches of each size; singly only the last SINGLY rows, among which the edges are.
+    error: float
+    outputs: Mapping[str, str]
+
+
+def session_of(engine: Engine) -> NamedSession:
+    """A session as servers use it: the call with one array where the core has one input and one output."""
+    if engine.inputs != (X,) or len(engine.outputs) != 1:
+        return engine.named_session()
+    run, name = engine.session(), engine.outputs[0]
+    return lambda arrays: {name: run(arrays[X])}
+
+
+def prove(run: NamedSession, rows: Arrays, expected: Arrays) -> Proof:
+    """Find each expected output among those that `run` gives, by its values.
+
+    The error is the greatest one over all rows, relative above 1; infinity for a wrong shape, a NaN, or two outputs
+    that cannot be told apart. In batches of each size; singly only the last SINGLY rows, among which the edges are.
     """
-    worst = 0.0
+    errors: dict[tuple[str, str], float] = {}
+    count = len(rows[X])
     for batch in BATCHES:
-        for start in range(max(0, len(rows) - SINGLY) if batch == 1 else 0, len(rows), batch):
-            got, want = run(rows[start : start + batch]), expected[start : start + batch]
-            if got.shape != want.shape or not np.isfinite(got).all():
-                return float("inf")
-            worst = max(worst, float(np.max(np.abs(got - want) / np.maximum(1.0, np.abs(want)), initial=0.0)))
-    return worst
+        for start in range(max(0, count - SINGLY) if batch == 1 else 0, count, batch):
+            part = slice(start, start + batch)
+            got = run({name: one[part] for name, one in rows.items()})
+            for name, want in expected.items():
+                for theirs, value in got.items():
+                    found = _error(value, want[part])
+                    errors[name, theirs] = max(errors.get((name, theirs), 0.0), found)
+    return _matched(tuple(expected), errors)
 
 
-def latency(run: Run, rows: Floats) -> dict[str, int]:
+def _error(got: NDArray[Any], want: NDArray[Any]) -> float:
+    if got.shape != want.shape or not np.isfinite(got).all():
+        return float("inf")
+    return float(np.max(np.abs(got - want) / np.maximum(1.0, np.abs(want)), initial=0.0))
+
+
+def _matched(names: Sequence[str], errors: Mapping[tuple[str, str], float]) -> Proof:
+    outputs: dict[str, str] = {}
+    worst = 0.0
+    for name in names:
+        near = sorted((error, theirs) for (mine, theirs), error in errors.items() if mine == name)
+        if len(near) > 1 and near[1][0] <= TOLERANCE:
+            return Proof(float("inf"), {})
+        worst = max(worst, near[0][0])
+        outputs[name] = near[0][1]
+    return Proof(worst, outputs)
+
+
+def latency(run: NamedSession, rows: Arrays) -> dict[str, int]:
     """Median microseconds of one call by number of rows: of TIMES calls, or as many as ENOUGH_SECONDS allow."""
     found = {}
     for count in TIMED_ROWS:
-        batch = np.resize(rows, (count, *rows.shape[1:]))
+        batch = resized(rows, count)
         run(batch)
         times: list[float] = []
         while len(times) < TIMES and (len(times) < 5 or sum(times) < ENOUGH_SECONDS):
@@ -185,11 +228,16 @@ def latency(run: Run, rows: Floats) -> dict[str, int]:
     return found
 
 
-def loaded_bytes(name: str, path: Path, rows: Floats) -> int:
+def resized(rows: Arrays, count: int) -> dict[str, NDArray[Any]]:
+    """So many rows: these over and over, or the first of them."""
+    return {name: np.resize(one, (count, *one.shape[1:])) for name, one in rows.items()}
+
+
+def loaded_bytes(name: str, path: Path, rows: Arrays) -> int:
     """Memory that one more instance takes after a batch of 256 rows, measured; at least what its file weighs."""
     before = _resident()
-    run = LOADERS[name](path)
-    run(np.resize(rows, (max(TIMED_ROWS), *rows.shape[1:])))
+    run = session_of(LOADERS[name](path))
+    run(resized(rows, max(TIMED_ROWS)))
     after = _resident()
     files = sum(one.stat().st_size for one in path.parent.glob(f"{path.stem}.*"))
     return max(after - before, files)

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ropewalk_contract import reasons
 from ropewalk_model import baseline, examples, manifest
+from ropewalk_model.engines.interface import Arrays, X, Y
 from ropewalk_model.signature import Signature
+from ropewalk_model.store import staging
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.data.table import concatenate
 from ropewalk_trainer.errors import PASSED_ON, RunFailure
 from ropewalk_trainer.publishing import compiled, edge_cases, equivalence, provenance, savedmodel
 from ropewalk_trainer.publishing.compiled import Network
-from ropewalk_trainer.store import layout
-from ropewalk_trainer.training.trained_model import Trained
 
 log = logging.getLogger(__name__)
 MOST_PROVED = 10_000
@@ -36,8 +34,7 @@ def run(context: Context) -> str:
         return "Skipped"
     assert context.encoder is not None
     assert context.trained is not None
-    directory = context.directory / f"candidate-a{context.attempt}"
-    shutil.rmtree(directory, ignore_errors=True)
+    directory = context.files.stage(context.path(f"candidate-a{context.attempt}"))
     (directory / manifest.COMPILED).mkdir(parents=True)
     signature = signature_of(context)
     savedmodel.write(context.trained, context.encoder, signature, directory)
@@ -46,7 +43,7 @@ def run(context: Context) -> str:
     expected = context.trained.predict(encoded)
     equivalence.encoding(context.encoder, columns, encoded)
     equivalence.saved_model(directory, signature, columns, expected)
-    engines, loaded = _engines(context.trained, encoded, expected, directory)
+    engines, loaded = _engines(context.trained, {X: encoded}, {Y: expected}, directory)
     _write_documents(context, signature, directory)
     document = manifest.build_manifest(
         directory, made_from=provenance.made_from(context), engines=engines, loaded_bytes=loaded
@@ -63,9 +60,7 @@ def signature_of(context: Context) -> Signature:
     return Signature.for_task(label.task.name, inputs, context.classes, label.positive)
 
 
-def _engines(
-    trained: Trained, encoded: NDArray[np.float32], expected: NDArray[np.float32], directory: Path
-) -> tuple[list[dict[str, Any]], int]:
+def _engines(trained: Network, encoded: Arrays, expected: Arrays, directory: Path) -> tuple[list[dict[str, Any]], int]:
     """What runs the network: compiled forms that are equal, the fastest for one row first, TensorFlow itself last; and
     the memory they take. RunFailure if not even TensorFlow answers from the saved file as training did."""
     found, refused, loaded = compiled_forms(trained, encoded, expected, directory)
@@ -82,9 +77,12 @@ def _engines(
 
 
 def compiled_forms(
-    trained: Network, encoded: NDArray[np.float32], expected: NDArray[np.float32], directory: Path
+    trained: Network, encoded: Arrays, expected: Arrays, directory: Path
 ) -> tuple[list[dict[str, Any]], list[str], int]:
-    """The compiled forms that are equal, the fastest for one row first; why the others are not; the memory of one."""
+    """The compiled forms that are equal, the fastest for one row first; why the others are not; the memory of one.
+
+    `encoded` is the core's inputs and `expected` its outputs, both by name.
+    """
     found: list[dict[str, Any]] = []
     refused: list[str] = []
     loaded = 0
@@ -98,7 +96,7 @@ def compiled_forms(
         except Exception as error:  # a compiler's own words: whatever it is, TensorFlow remains
             refused.append(f"{name}: {_first_line(error)}")
             for leftover in path.parent.glob(f"{path.stem}.*"):
-                leftover.unlink()
+                staging.remove(leftover)
             continue
         found.append(entry)
         loaded = max(loaded, size)
@@ -106,16 +104,19 @@ def compiled_forms(
     return found, refused, loaded
 
 
-def _engine(
-    name: str, path: Path, directory: Path, encoded: NDArray[np.float32], expected: NDArray[np.float32]
-) -> tuple[dict[str, Any], int]:
+def _engine(name: str, path: Path, directory: Path, encoded: Arrays, expected: Arrays) -> tuple[dict[str, Any], int]:
     """The manifest's entry for a file that answers as expected, and its memory. ValueError for one that does not."""
-    run = compiled.LOADERS[name](path)
-    error = compiled.prove(run, encoded, expected)
-    if not error <= compiled.TOLERANCE:
-        raise ValueError(f"errs by {error:.3g}")
-    latency = compiled.latency(run, encoded)
-    entry = {"name": name, "file": str(path.relative_to(directory)), "latencyMicros": latency, "error": f"{error:.3g}"}
+    run = compiled.session_of(compiled.LOADERS[name](path))
+    proof = compiled.prove(run, encoded, expected)
+    if not proof.error <= compiled.TOLERANCE:
+        raise ValueError(f"errs by {proof.error:.3g}")
+    entry = {
+        "name": name,
+        "file": str(path.relative_to(directory)),
+        "latencyMicros": compiled.latency(run, encoded),
+        "error": f"{proof.error:.3g}",
+        "outputs": dict(proof.outputs),
+    }
     return entry, compiled.loaded_bytes(name, path, encoded)
 
 
@@ -152,4 +153,4 @@ def _write_documents(context: Context, signature: Signature, directory: Path) ->
         manifest.EXAMPLES: examples.build(signature, chosen.columns, answers),
     }
     for path, document in documents.items():
-        layout.write_atomically(directory / path, json.dumps(document, allow_nan=False).encode())
+        staging.write(directory / path, json.dumps(document, allow_nan=False).encode())

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ropewalk_contract import reasons
 from ropewalk_contract.values import Digest
+from ropewalk_model import store
 from ropewalk_model.features import NUMBER, FeatureSpec
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.data import formats, splits, table
@@ -22,14 +23,13 @@ from ropewalk_trainer.errors import AnomalousData, Anomaly, DataError
 from ropewalk_trainer.run_document import Column, Label, Spec
 from ropewalk_trainer.store import layout
 
-NOTES = "source.json"
+SNAPSHOT, NOTES = "splits", "source.json"
+"""The notes are the snapshot's last file."""
 
 
 def run(context: Context) -> str:
     """Fill in `splits`, `fingerprint`, `source_rows` and `found`; skip a drift run whose source is as it was."""
-    directory = context.directory / "splits"
-    notes = directory / NOTES
-    if notes.exists():
+    if store.exists(context.files, context.path(f"{SNAPSHOT}/{NOTES}")):
         _load(context)
         return "Cached"
     filesystem, paths = layout.matching(context.spec.source_uri, "spec.source.uri")
@@ -45,10 +45,10 @@ def run(context: Context) -> str:
     digests = _digests(context.spec, kept)
     parts = _parts(context.spec, kept, digests)
     splits.check(parts)
-    directory.mkdir(parents=True, exist_ok=True)
     for code, name in enumerate(SPLITS):
         context.splits[name] = kept.table.take(parts == code)
-        table.save(context.splits[name], directory / f"{name}.parquet")
+        with context.files.create(context.path(f"{SNAPSHOT}/{name}.parquet")) as file:
+            table.save(context.splits[name], file)
     document = {
         "formatVersion": 1,
         "fingerprint": context.fingerprint,
@@ -58,7 +58,7 @@ def run(context: Context) -> str:
         ],
         "anomalies": [one.document() for one in context.found],
     }
-    layout.write_json(notes, document)
+    context.store.write_json(context.path(f"{SNAPSHOT}/{NOTES}"), document)
     return "Succeeded"
 
 
@@ -77,13 +77,14 @@ def _uncured(context: Context) -> bool:
 
 
 def _load(context: Context) -> None:
-    directory = context.directory / "splits"
-    document = json.loads((directory / NOTES).read_text())
+    document = json.loads(store.read(context.files, context.path(f"{SNAPSHOT}/{NOTES}")))
     context.fingerprint = document["fingerprint"]
     context.source_rows = int(document["rows"])
     context.found = [Anomaly.from_document(one) for one in document["anomalies"]]
     specs = [column.spec for column in context.spec.features]
-    context.splits = {name: table.load(directory / f"{name}.parquet", specs) for name in SPLITS}
+    for name in SPLITS:
+        with context.files.open(context.path(f"{SNAPSHOT}/{name}.parquet")) as file:
+            context.splits[name] = table.load(file, specs)
 
 
 class Kept:

@@ -6,15 +6,14 @@ The weights are kept in the store, so that an attempt after a later stage's fail
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_model import store
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.errors import InvalidSpec
-from ropewalk_trainer.store import layout
 from ropewalk_trainer.templates import TEMPLATES
 from ropewalk_trainer.templates.layers import Network, Weights
 from ropewalk_trainer.tf_head import TF_HEADS
@@ -22,7 +21,8 @@ from ropewalk_trainer.tf_head.base import TfHead
 from ropewalk_trainer.training import fitting, hyperparameters
 from ropewalk_trainer.training.trained_model import Trained
 
-WEIGHTS, NOTES = "weights.npz", "training.json"
+WEIGHTS, NOTES = "train/weights.npz", "train/training.json"
+"""The notes are written last."""
 
 
 def run(context: Context) -> str:
@@ -36,10 +36,9 @@ def run(context: Context) -> str:
     head = TF_HEADS[spec.label.task]
     network = template.build(context.encoder, head.task.core_width(context.classes), values, spec.seed)
     scale = head.task.scale(context.targets("train"))
-    directory = context.directory / "train"
-    if (directory / NOTES).exists():
-        context.training = json.loads((directory / NOTES).read_text())
-        context.trained = Trained(network, _load(directory / WEIGHTS, network), head, scale)
+    if store.exists(context.files, context.path(NOTES)):
+        context.training = json.loads(store.read(context.files, context.path(NOTES)))
+        context.trained = Trained(network, _load(context, network), head, scale)
         return "Cached"
     targets = {split: head.task.standardized(context.targets(split), scale) for split in ("train", "evaluate")}
     held = fitting.Rows(context.encoded["evaluate"], targets["evaluate"], np.ones(1, np.float32))
@@ -55,7 +54,7 @@ def run(context: Context) -> str:
         "bestEpoch": found.best_epoch,
         "losses": [f"{loss:.6g}" for loss in found.losses],
     }
-    _save(directory, found.weights, context.training)
+    _save(context, found.weights)
     return "Succeeded"
 
 
@@ -94,12 +93,12 @@ def _weights(context: Context, values: hyperparameters.Values) -> NDArray[np.flo
     return scaled
 
 
-def _save(directory: Path, weights: list[NDArray[np.float32]], notes: dict[str, Any]) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    np.savez(directory / WEIGHTS, *weights)
-    layout.write_json(directory / NOTES, notes)
+def _save(context: Context, weights: list[NDArray[np.float32]]) -> None:
+    with context.files.create(context.path(WEIGHTS)) as file:
+        np.savez(file, *weights)
+    context.store.write_json(context.path(NOTES), context.training)
 
 
-def _load(path: Path, network: Network) -> Weights:
-    with np.load(path) as stored:
+def _load(context: Context, network: Network) -> Weights:
+    with context.files.open(context.path(WEIGHTS)) as file, np.load(file) as stored:
         return [stored[f"arr_{index}"] for index in range(len(network.initial))]

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_contract import reasons
+from ropewalk_model import store
+from ropewalk_model.store import Damaged
 from ropewalk_trainer.context import Context
 from ropewalk_trainer.data.table import Table, concatenate
 from ropewalk_trainer.errors import AnomalousData, Anomaly, DataError
 from ropewalk_trainer.run_document import Column, decimal
-from ropewalk_trainer.store import layout
+from ropewalk_trainer.store.layout import RUNS
 
 REMEDY = "correct the data, or allow it with spec.validate"
 
@@ -25,7 +27,7 @@ def run(context: Context) -> str:
     found = [*context.found, *_rules(context, whole)]
     failing = [one for one in found if _action(context, one.reason) == "Fail"]
     context.anomalies = [one for one in found if _action(context, one.reason) == "Warn"]
-    layout.write_json(context.directory / "statistics.json", _statistics(context, found))
+    context.store.write_json(context.path("statistics.json"), _statistics(context, found))
     if failing:
         context.anomalies = failing
         raise AnomalousData(failing, REMEDY)
@@ -99,11 +101,10 @@ def _anomaly(column: Column, reason: str, values: NDArray[Any], mask: NDArray[np
 
 def _previous_rows(context: Context) -> int | None:
     """Rows of the latest earlier run whose record is in the store and that succeeded."""
-    runs = context.directory.parent
     for number in range(context.run.run_id - 1, 0, -1):
         try:
-            record = json.loads((runs / str(number) / "record.json").read_text())
-        except (OSError, ValueError):
+            record = json.loads(store.read(context.files, f"{RUNS}/{number}/record.json"))
+        except (OSError, ValueError, Damaged):
             continue
         if record.get("outcome") == "Succeeded" and record.get("rows"):
             return int(sum(record["rows"].values()))

@@ -6,17 +6,20 @@ is one more line in `resolve`.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ropewalk_contract import reasons, wire
 from ropewalk_contract.values import StoreUri
+from ropewalk_model import store
+from ropewalk_model.store import ArtifactStore, Damaged, staging
+from ropewalk_model.store.claim import ClaimStore
 from ropewalk_trainer.errors import DataError, InvalidSpec, UserError
 
+MODELS, RUNS, OWNER = "models", "runs", "owner.json"
 _HIDDEN = (".", "_")
 
 
@@ -79,31 +82,39 @@ class Store:
     @property
     def models(self) -> Path:
         """Where versions stand."""
-        return self.directory / "models"
+        return self.directory / MODELS
 
     def run(self, run_id: int) -> Path:
         """Where a run works."""
-        return self.directory / "runs" / str(run_id)
+        return self.directory / RUNS / str(run_id)
+
+    @property
+    def files(self) -> ArtifactStore:
+        """All that stands below the root."""
+        return ClaimStore(self.directory)
 
     def begin(self, run_id: int, uid: str) -> None:
         """Make the run's directory this Pipeline's: what a namesake before it left under the number is no cache."""
-        mark = self.run(run_id) / "pipeline-uid"
-        if not mark.exists() or mark.read_text() != uid:
-            shutil.rmtree(self.run(run_id), ignore_errors=True)
-            write_atomically(mark, uid.encode())
+        mark = f"{RUNS}/{run_id}/pipeline-uid"
+        try:
+            if store.read(self.files, mark) == uid.encode():
+                return
+        except (FileNotFoundError, Damaged):
+            pass
+        with contextlib.suppress(FileNotFoundError):
+            hidden = self.files.begin_delete(f"{RUNS}/{run_id}")
+            with contextlib.suppress(OSError):  # the next sweep finds it
+                self.files.finish_delete(hidden)
+        store.put(self.files, mark, uid.encode())
 
     def claim(self, uid: str, *, adopt: bool) -> None:
         """Make this root the Pipeline's, once. StoreOwnedByAnother if it bears another uid."""
         try:
             self.models.mkdir(parents=True, exist_ok=True)
-            path = self.directory / "owner.json"
             document = json.dumps({"formatVersion": 1, "uid": uid}).encode()
-            try:
-                with path.open("xb") as file:
-                    file.write(document)
+            if self.files.put_if_absent(OWNER, document):
                 return
-            except FileExistsError:
-                owner = _owner(path)
+            owner = _owner(self.files)
             if owner != uid:
                 if not adopt and owner is not None:
                     raise UserError(
@@ -111,31 +122,32 @@ class Store:
                         f"{self.uri} belongs to the Pipeline with uid {owner}; give another spec.artifacts.uri, "
                         f"or set the annotation {wire.ADOPT_STORE_ANNOTATION}=true to take it over",
                     )
-                write_atomically(path, document)
+                store.put(self.files, OWNER, document)
         except PermissionError as error:
             raise UserError(
                 reasons.STORE_NOT_WRITABLE,
                 f"{self.uri} cannot be written: {error.strerror}; uid and gid 65532 need to",
             ) from error
 
+    def write_json(self, path: str, document: Any) -> None:
+        """A document meant for people too, whole or not at all."""
+        store.put(self.files, path, json_bytes(document))
 
-def _owner(path: Path) -> str | None:
+
+def _owner(files: ArtifactStore) -> str | None:
     try:
-        found: str | None = json.loads(path.read_bytes() or b"{}").get("uid")
-    except (ValueError, AttributeError):
+        found: str | None = json.loads(store.read(files, OWNER) or b"{}").get("uid")
+    except (Damaged, ValueError, AttributeError):
         return "? (owner.json is damaged)"
     return found
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or the next attempt after a crash, sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+def json_bytes(document: Any) -> bytes:
+    """JSON with a line for each value; what is no text (a file's odd name) is escaped."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="backslashreplace")
 
 
 def write_json(path: Path, document: Any) -> None:
-    """`write_atomically` for a document meant for people too; what is no text (a file's odd name) is escaped."""
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, text.encode(errors="backslashreplace"))
+    """Write a document outside the store, whole or not at all."""
+    staging.write_atomically(path, json_bytes(document))

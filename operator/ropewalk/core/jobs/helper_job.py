@@ -10,9 +10,9 @@ from ropewalk_contract.api import conditions as api
 from ..conditions import clip
 from ..objects import helper_job_of
 from ..plan import Json, Ref
-from . import termination_message, waits
+from . import container_end, waits
+from .container_end import word
 from .observed import Attempt, Container
-from .termination_message import word
 
 RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
 AGAIN_AFTER = timedelta(minutes=1)
@@ -74,5 +74,5 @@ def _silent(ended: Container, what: str) -> tuple[str, str]:
         return api.RESULT_UNREADABLE, f"{what} ended with 0 but left no readable result"
     lines = clip(" ".join(ended.message.splitlines()[-3:]), 300)
     reason = word(ended.reason)
-    text = f"{what} {termination_message.ended(ended.exit_code)}" + (f": {lines}" if lines else "")
+    text = f"{what} {container_end.ended(ended.exit_code)}" + (f": {lines}" if lines else "")
     return reason if reason not in ("", "Error") else api.CRASHED, text

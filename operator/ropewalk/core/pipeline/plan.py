@@ -16,8 +16,8 @@ from ropewalk_contract.documents.results import TrainResult
 
 from .. import names
 from ..conditions import clip
+from ..jobs.container_end import document
 from ..jobs.observed import Attempt, attempt, works
-from ..jobs.termination_message import document
 from ..jobs.waits import Waiting, named
 from ..objects import metadata, name_of, of_kind, owned, run_of
 from ..plan import Create, Effect, Event, Json, Observed, Plan, Requeue
@@ -28,7 +28,8 @@ from .parts import job, planner
 from .run import attempts, champion, leftovers, outcome, stages
 from .run.attempts import Failure, Success
 from .state import FAILED, PENDING, RETRYING, RUNNING, STARTING, PipelineState, Run
-from .triggers import chain
+from .triggers import due, schedule
+from .triggers.trigger import Trigger
 
 FOLLOW = 1.0
 """Seconds between two looks at a run's progress; what ends a container comes as an event, at once."""
@@ -40,7 +41,7 @@ NEEDED = frozenset({"Job", "Pod", "ConfigMap"})
 def plan(spec: PipelineSpec, state: PipelineState, observed: Observed, now: datetime) -> Plan:
     """The plan for a Pipeline; `state` is what its status holds."""
     owner = observed.owner
-    state, events = chain.settled_schedule(spec, state, now)
+    state, events = schedule.settled_schedule(spec, state, now)
     state, more = outcome.promoted_by_hand(owner, state, now)
     state, lost = champion.champion_fallback(owner, state, observed.peers or (), now)
     pass_ = _Pass(observed, owner, spec, state, now, [*events, *more, *lost])
@@ -72,7 +73,7 @@ class _Pass:
 
     def plan(self, effects: tuple[Effect, ...] = (), *requeue: Requeue) -> Plan:
         """The plan with the state as it now stands."""
-        problem = planner.problem(self.spec) or chain.schedule_problem(self.spec)
+        problem = planner.problem(self.spec) or schedule.schedule_problem(self.spec)
         document = status.document(self.owner, self.spec, self.state, problem, self.now)
         changed = document != (self.owner.get("status") or {})
         return Plan(effects, document if changed else None, tuple(self.events), requeue)
@@ -118,10 +119,10 @@ class _Pass:
         self.events.append(Event("Normal", reasons.RUN_STARTED, text))
         return self.again("a run was recorded")
 
-    def _trigger(self) -> chain.Trigger | None:
+    def _trigger(self) -> Trigger | None:
         if planner.problem(self.spec):
             return None
-        return chain.due(self.owner, self.spec, self.hash, self.state, self.observed.related, self.now)
+        return due.due(self.owner, self.spec, self.hash, self.state, self.observed.related, self.now)
 
     def _next_id(self) -> int:
         """The number after every one that was ever used, even if status was lost."""
@@ -184,7 +185,7 @@ class _Pass:
     def follow(self, run: Run) -> Plan:
         """One step of the run."""
         if self.spec.concurrency_policy == "Forbid":
-            self.state, events = chain.skipped(self.owner, self.spec, self.state, self.now)
+            self.state, events = due.skipped(self.owner, self.spec, self.state, self.now)
             self.events += events
         found = attempt(self.children, planner.job_name(self.owner, run))
         if found is None and run.state in (PENDING, RETRYING):

@@ -11,14 +11,15 @@ from ropewalk_contract.api import conditions as api
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from ..conditions import Condition, clip, set_conditions, timestamp
-from ..jobs.termination_message import DATA_ERROR
+from ..jobs.container_end import DATA_ERROR
 from ..objects import metadata, name_of
 from ..plan import Json
 from .parts import planner
 from .run.outcome import awaiting
 from .run.stages import current
 from .state import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, PipelineState, Run, write
-from .triggers import chain
+from .triggers.manual import RUN_REQUESTED_AT
+from .triggers.trigger import halted
 
 LAST_RUN = (api.DATA_VALID, api.BLESSED)
 """Conditions about the last run that has ended: they stay while the next one is in flight."""
@@ -88,7 +89,7 @@ def _message(owner: Json, spec: PipelineSpec, state: PipelineState, problem: str
         return f"{run.waiting}: {run.message}" if run.waiting else run.message
     if state.helper_job is not None and state.helper_job.obstacle:
         return state.helper_job.obstacle
-    if chain.halted(spec, state):
+    if halted(spec, state):
         return f"halted: {_halted(owner, spec, state)}. {run.message if run else ''}".rstrip()
     if run is not None and run.state == SUCCEEDED:
         version = _version_of(state, run)
@@ -101,7 +102,7 @@ def _message(owner: Json, spec: PipelineSpec, state: PipelineState, problem: str
 
 def _halted(owner: Json, spec: PipelineSpec, state: PipelineState) -> str:
     edit = "a change of the spec or " if spec.triggers.on_spec_change else ""
-    command = f'kubectl annotate --overwrite pipeline {name_of(owner)} {chain.RUN_REQUESTED_AT}="$(date -Iseconds)"'
+    command = f'kubectl annotate --overwrite pipeline {name_of(owner)} {RUN_REQUESTED_AT}="$(date -Iseconds)"'
     return f"{state.consecutive_failures} runs in a row have failed; {edit}a person starts another: {command}"
 
 
@@ -127,7 +128,7 @@ def _conditions(owner: Json, spec: PipelineSpec, state: PipelineState, problem: 
         found.append(Condition(api.STALLED, "True", api.INVALID_SPEC, problem))
     if run is not None:
         found += _of_run(run, state)
-    if chain.halted(spec, state):
+    if halted(spec, state):
         found.append(Condition(api.HALTED, "True", api.TOO_MANY_FAILURES, _halted(owner, spec, state)))
     return found
 

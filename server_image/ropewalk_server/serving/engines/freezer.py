@@ -1,7 +1,7 @@
 """Turns a SavedModel's network into a graph of constants, in a process of its own that may take little and end badly.
 
-`python -m ropewalk_server.serving.engines.freezer DIRECTORY` writes a line of JSON and the frozen GraphDef to
-stdout, or the line alone with `reason` and `message`. A network that makes TensorFlow crash, spin or swell ends this
+Its process (`ropewalk_model.sandbox`) writes a line of JSON and the frozen GraphDef to stdout, or the line alone with
+`reason` and `message`. A network that makes TensorFlow crash, spin or swell ends this
 process and nothing else; the server reads what comes out of it as it reads everything: with suspicion.
 """
 
@@ -9,31 +9,28 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import resource
-import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk_contract import reasons
-from ropewalk_model import examples, manifest
+from ropewalk_model import examples, manifest, sandbox
+from ropewalk_model.engines.interface import IDS, EngineError, Files, X, input_names
 from ropewalk_model.features import Encoder
+from ropewalk_model.ids import IdEncoder
 from ropewalk_model.operations import forbidden
+from ropewalk_model.sandbox import Limits, Write
 from ropewalk_model.signature import Signature
 from ropewalk_server.serving import memory
-from ropewalk_server.serving.engines import EngineError, Files
 from ropewalk_server.serving.processors import THREADS
 
 CORE = "core"
-"""The SavedModel's signature of the network alone: `x`, encoded rows, to `y`."""
+"""The SavedModel's signature of the network alone: its inputs `x`, and `ids` where there are any, to named outputs."""
 CRASHED = reasons.CRASHED_WHILE_LOADING
 DOCUMENTS = (manifest.EXAMPLES, manifest.SIGNATURE, manifest.FEATURES)
 CPU_SECONDS = 300
@@ -46,16 +43,15 @@ COPIES = 8
 GRAPH_BYTES = 16 * 1024 * 1024
 """What the graph may have beyond the version's own bytes, which it holds once."""
 MAX_HEAD_BYTES = 4096
-_INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", *THREADS)
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """A serialized GraphDef, and the names of its tensors."""
+    """A serialized GraphDef, and the names of its tensors by those of the core's inputs and outputs."""
 
     graph: bytes
-    entry: str
-    exit: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
 
 
 def freeze(files: Files) -> Frozen:
@@ -86,30 +82,25 @@ def _run(place: Path, most: int, graph_bytes: int) -> Frozen:
 
 
 def told(module: str, place: Path, *, most: int, rest_bytes: int) -> tuple[bytes, bytes]:
-    """What the module, run as a process for the model at `place`, writes: a line, and the rest. Raises EngineError."""
-    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}  # no secret of the server's
-    environment |= {"MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", module, str(place), str(most)]
-    with subprocess.Popen(
-        command, env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdout is not None
-        timer = threading.Timer(WALL_SECONDS, process.kill)
-        timer.start()
-        try:
-            head = process.stdout.readline(MAX_HEAD_BYTES)
-            rest = process.stdout.read(rest_bytes + 1)
-            process.stdout.close()  # it has nothing more to say
-            process.wait()
-        finally:
-            timer.cancel()
-            process.kill()
-    if len(rest) > rest_bytes:
+    """The output of the module, run in a sandbox for the model at `place`: a line, and the rest. Raises EngineError.
+
+    `most`: bytes of memory; `rest_bytes`: of the output after the line.
+    """
+    limits = Limits(
+        memory_bytes=most,
+        cpu_seconds=CPU_SECONDS,
+        wall_seconds=WALL_SECONDS,
+        output_bytes=MAX_HEAD_BYTES + rest_bytes,
+        open_files=MAX_FILES,
+    )
+    ended = sandbox.run(module, [str(place)], limits, inherit=THREADS)
+    head, end, rest = ended.output.partition(b"\n")
+    if len(rest) > rest_bytes or ended.overflowed:
         raise EngineError(f"the network's graph has more than {rest_bytes >> 20} MiB", CRASHED)
-    if not head.endswith(b"\n"):
+    if not end or len(head) >= MAX_HEAD_BYTES:
         raise EngineError(
             f"TensorFlow died of the network, or took more than {CPU_SECONDS} s or {most >> 20} MiB for it, in the "
-            f"process that tries it (exit code {process.returncode})",
+            f"process that tries it (exit code {ended.code})",
             CRASHED,
         )
     return head, rest
@@ -120,9 +111,13 @@ def _read(head: bytes, graph: bytes) -> Frozen:
         said = json.loads(head)
         if "reason" in said:
             raise EngineError(str(said["message"])[:1000], str(said["reason"])[:64])
-        return Frozen(graph, str(said["entry"]), str(said["exit"]))
-    except (ValueError, KeyError, TypeError) as error:
+        return Frozen(graph, _texts(said["inputs"]), _texts(said["outputs"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngineError("the process that tries a network said nothing sensible", CRASHED) from error
+
+
+def _texts(said: Mapping[object, object]) -> dict[str, str]:
+    return {str(name): str(tensor) for name, tensor in said.items()}
 
 
 def refuse(operation: str) -> EngineError:
@@ -149,34 +144,23 @@ def tensorflow() -> Any:
     return tf
 
 
-def main(place: Path, most: int, write: Callable[[bytes], object]) -> None:
+def main(limits: Limits, arguments: Sequence[str], write: Write) -> None:
     """In the child: look at the SavedModel, load it, freeze it, run it."""
-    confined(place, most, write, _frozen)
+    confined(limits, Path(arguments[0]), write, _frozen)
 
 
 def confined(
-    place: Path,
-    most: int,
-    write: Callable[[bytes], object],
-    work: Callable[[Any, Path], tuple[dict[str, Any], bytes]],
+    limits: Limits, place: Path, write: Write, work: Callable[[Any, Path], tuple[dict[str, Any], bytes]]
 ) -> None:
-    """In the child: do the work with TensorFlow in so many bytes, and write what comes of it."""
+    """In the child: do the work with TensorFlow within the limits, and write what comes of it."""
     tf = tensorflow()  # trusted, and it tries to write as it is imported
     available = memory.headroom()
-    if available is not None:
-        most = min(most, available - memory.RESERVE)
+    most = limits.memory_bytes if available is None else min(limits.memory_bytes, available - memory.RESERVE)
     if most <= 0:
         text = "TensorFlow leaves no memory for the network below the container's limit: raise serving.resources"
         write(json.dumps({"reason": reasons.INSUFFICIENT_MEMORY, "message": text}).encode() + b"\n")
         return
-    for limit, value in (
-        (resource.RLIMIT_AS, _address_space() + most),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, MAX_FILES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(limit, (value, value))
+    sandbox.confine(replace(limits, memory_bytes=most))
     try:
         _scan(place / "saved_model.pb")
         head, rest = work(tf, place)
@@ -193,27 +177,33 @@ def confined(
 def _frozen(tf: Any, place: Path) -> tuple[dict[str, Any], bytes]:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    loaded = tf.saved_model.load(str(place))
-    frozen = convert_variables_to_constants_v2(loaded.signatures[CORE])
-    entry, exit_ = frozen.inputs[0], frozen.outputs[0]
-    if len(frozen.inputs) != 1 or len(frozen.outputs) != 1:
-        raise EngineError("the network must have one input and one output")
-    shape = [1 if size is None else size for size in entry.shape]
-    frozen(tf.zeros(shape, entry.dtype))
+    loaded = tf.saved_model.load(str(place))  # its variables live as long as it does
+    core = loaded.signatures[CORE]
+    frozen = convert_variables_to_constants_v2(core)
+    positions = input_names("TensorFlow", [one.name for one in frozen.inputs])
+    inputs = {name: frozen.inputs[at] for name, at in positions.items()}
+    outputs = dict(zip(sorted(core.structured_outputs), frozen.outputs, strict=True))  # TensorFlow sorts a dict's keys
+    frozen(*(tf.zeros([1 if size is None else size for size in one.shape], one.dtype) for one in frozen.inputs))
     if (place / manifest.EXAMPLES).exists():
         # What the server replays before it is ready ends here, or ends this process.
         encoded = _examples(place)
-        for rows in (encoded, *(encoded[at : at + 1] for at in range(min(3, len(encoded))))):
-            frozen(tf.constant(rows))
-    return {"entry": entry.name, "exit": exit_.name}, frozen.graph.as_graph_def().SerializeToString()
+        order = sorted(positions, key=positions.__getitem__)
+        for rows in (slice(None), *(slice(at, at + 1) for at in range(min(3, len(encoded[X]))))):
+            frozen(*(tf.constant(encoded[name][rows]) for name in order))
+    names = {
+        "inputs": {name: one.name for name, one in inputs.items()},
+        "outputs": {name: one.name for name, one in outputs.items()},
+    }
+    return names, frozen.graph.as_graph_def().SerializeToString()
 
 
-def _examples(place: Path) -> NDArray[np.float32]:
+def _examples(place: Path) -> dict[str, NDArray[Any]]:
     found = [
         json.loads((place / path).read_bytes()) for path in (manifest.EXAMPLES, manifest.SIGNATURE, manifest.FEATURES)
     ]
     columns = examples.columns_of(Signature.from_document(found[1]), examples.instances(found[0]))
-    return Encoder.from_document(found[2]).encode(columns)
+    ids = IdEncoder.from_document(found[2])
+    return {X: Encoder.from_document(found[2]).encode(columns), **({IDS: ids.encode(columns)} if ids else {})}
 
 
 def _scan(file: Path) -> None:
@@ -228,15 +218,5 @@ def _scan(file: Path) -> None:
         raise refuse(operation)
 
 
-def _address_space() -> int:
-    found = re.search(r"^VmSize:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) * 1024
-
-
 if __name__ == "__main__":
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever else prints
-    main(Path(sys.argv[1]), int(sys.argv[2]), out.write)
-    out.flush()
-    os._exit(0)
+    sandbox.child(main)

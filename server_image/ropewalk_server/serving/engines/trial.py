@@ -1,21 +1,20 @@
 """Loads a SavedModel and replays its examples in a process of its own, with limits: what ends badly ends there.
 
-`python -m ropewalk_server.serving.engines.trial DIRECTORY BYTES` writes a line of JSON: `{}`, or `reason` and
-`message`.
+Its process (`ropewalk_model.sandbox`) writes a line of JSON: `{}`, or `reason` and `message`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ropewalk_model import calls, manifest
+from ropewalk_model import calls, manifest, sandbox
+from ropewalk_model.engines import EngineError
+from ropewalk_model.sandbox import Limits, Write
 from ropewalk_model.signature import Signature
-from ropewalk_server.serving.engines import EngineError, freezer
+from ropewalk_server.serving.engines import freezer
 
 
 def attempt(place: Path, size: int) -> None:
@@ -29,9 +28,9 @@ def attempt(place: Path, size: int) -> None:
         raise EngineError("the process that tries a model said nothing sensible", freezer.CRASHED) from error
 
 
-def main(place: Path, most: int, write: Callable[[bytes], object]) -> None:
+def main(limits: Limits, arguments: Sequence[str], write: Write) -> None:
     """In the child: look at the operations, load, call every signature as its examples do."""
-    freezer.confined(place, most, write, _try)
+    freezer.confined(limits, Path(arguments[0]), write, _try)
 
 
 def _try(tf: Any, place: Path) -> tuple[dict[str, Any], bytes]:
@@ -49,8 +48,4 @@ def _try(tf: Any, place: Path) -> tuple[dict[str, Any], bytes]:
 
 
 if __name__ == "__main__":
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever else prints
-    main(Path(sys.argv[1]), int(sys.argv[2]), out.write)
-    out.flush()
-    os._exit(0)
+    sandbox.child(main)

@@ -14,7 +14,7 @@ from ..situation import Situation, child
 from ..state import Routes
 from ..versions import get
 from . import autoscaler, disruption_budget, network_policy, routes_configmap, service, workload
-from .field_drift import stamped, up_to_date
+from .comparison import stamped, up_to_date
 
 HANDOVER_MANAGER = "ropewalk-handover"
 """Owns the number of pods between us and an autoscaler."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ropewalk.core.plan import Json
 
-from .field_drift import amount
+from .comparison import amount
 
 DEFAULT_RESOURCES: Json = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
 TENSORFLOW_MEMORY = "1Gi"

@@ -16,7 +16,7 @@ from ropewalk_contract.api.modeldeployment import ModelDeployment
 from ropewalk_contract.documents.helper_job import IMPORT, HelperJobTask, Source
 
 from .. import spec as specs
-from ..children.field_drift import HASH_ANNOTATION, stamped
+from ..children.comparison import HASH_ANNOTATION, stamped
 from ..children.workload import NAME_LABEL, metadata
 from ..versions import Version, get, number_in
 from .record import Import

@@ -13,9 +13,9 @@ from typing import Any
 
 from ropewalk.core.conditions import clip
 from ropewalk.core.jobs import helper_job
+from ropewalk.core.jobs.container_end import PERMANENT, document, word
 from ropewalk.core.jobs.helper_job import AGAIN_AFTER, FAILED, RUNNING, SUCCEEDED
 from ropewalk.core.jobs.observed import Attempt, attempt
-from ropewalk.core.jobs.termination_message import PERMANENT, document, word
 from ropewalk.core.objects import metadata, name_of, owned
 from ropewalk.core.plan import Create, Delete, Effect, Event, Json, Observed, Ref, Requeue
 from ropewalk_contract.api import conditions as api

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ropewalk.core.conditions import clip, parse_timestamp
-from ropewalk.core.jobs import termination_message
+from ropewalk.core.jobs import container_end
 from ropewalk.core.plan import Json
 from ropewalk_contract.api import conditions as api
 
@@ -129,7 +129,7 @@ def _crash(pod: Pod, ended: dict[str, Any]) -> Problem:
         text = "the server exceeded its memory limit; raise spec.serving.resources.limits.memory"
         return Problem(api.OUT_OF_MEMORY, text, pod.name, exit_code)
     said = clip(str(ended.get("message") or "").strip(), 400)
-    text = f"the server {termination_message.ended(exit_code)}" + (f": {said}" if said else "")
+    text = f"the server {container_end.ended(exit_code)}" + (f": {said}" if said else "")
     return Problem(api.CRASHED, text, pod.name, exit_code)
 
 

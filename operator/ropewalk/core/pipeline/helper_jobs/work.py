@@ -13,10 +13,10 @@ from typing import Any
 
 from ropewalk.core.conditions import clip, parse_timestamp, timestamp
 from ropewalk.core.jobs import helper_job as jobs
+from ropewalk.core.jobs.container_end import USER_ERROR
+from ropewalk.core.jobs.container_end import document as document_in
 from ropewalk.core.jobs.helper_job import AGAIN_AFTER, FAILED, RUNNING, SUCCEEDED
 from ropewalk.core.jobs.observed import attempt
-from ropewalk.core.jobs.termination_message import USER_ERROR
-from ropewalk.core.jobs.termination_message import document as document_in
 from ropewalk.core.objects import metadata, name_of, of_kind
 from ropewalk.core.plan import Event, Json, Ref
 from ropewalk_contract import reasons
@@ -27,7 +27,7 @@ from ropewalk_contract.documents.results import HelperJobResult
 from ..parts.job import HELPER_JOB_SECONDS
 from ..parts.planner import ADOPT_STORE
 from ..state import PipelineState
-from ..triggers.chain import annotation
+from ..triggers.trigger import annotation
 from .record import RECOVER, SWEEP, HelperJob
 
 LOST_AFTER = timedelta(minutes=1)

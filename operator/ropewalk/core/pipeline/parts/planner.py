@@ -18,7 +18,7 @@ from ropewalk_contract.api.pipeline import PipelineSpec
 from ropewalk_contract.documents.run import Champion, RunTask
 
 from ..state import PART, Run
-from ..triggers.chain import annotation
+from ..triggers.trigger import annotation
 from . import job
 
 FORMAT_VERSION = 1

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from ropewalk.core.conditions import clip
+from ropewalk.core.jobs.container_end import DATA_ERROR, PERMANENT, TRY_AGAIN, USER_ERROR, document, ended
 from ropewalk.core.jobs.observed import CONFIG_REASONS, IMAGE_REASONS, SMOKE_TEST, TRAIN, Attempt, Container, Pod
-from ropewalk.core.jobs.termination_message import DATA_ERROR, PERMANENT, TRY_AGAIN, USER_ERROR, document, ended
 from ropewalk.core.jobs.waits import Waiting, waiting, without_pod
 from ropewalk.core.quantities import duration, raised_memory, words
 from ropewalk_contract.api import conditions as api

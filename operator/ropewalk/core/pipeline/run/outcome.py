@@ -16,7 +16,7 @@ from ropewalk_contract.api import conditions as api
 from ropewalk_contract.api.pipeline import PipelineSpec
 
 from ..state import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, PipelineState, Run, metric_list
-from ..triggers.chain import DRIFT, annotation
+from ..triggers.trigger import DRIFT, annotation
 from .attempts import Success
 
 PROMOTE = f"{names.GROUP}/promote"

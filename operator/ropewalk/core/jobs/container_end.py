@@ -1,7 +1,4 @@
-"""What a container says when it ends: an exit code, and a termination message of at most 2,048 bytes (C2, D11).
-
-All of it is input from a stranger. What is no such message is none; nothing here raises.
-"""
+"""The end of a container: its exit code in words, and its termination message, parsed or None (C2, D11)."""
 
 from __future__ import annotations
 
