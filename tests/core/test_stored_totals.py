@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from ropewalk.core.deployment.children.routes_configmap import observed_routes
+from ropewalk.core.deployment.monitoring import verdicts
 from ropewalk.core.deployment.observe import totals_configmap, window_totals
 from ropewalk.core.deployment.observe.labels import Labels
 from ropewalk.core.deployment.observe.totals_configmap import StoredTotals
 from ropewalk.core.deployment.observe.window_totals import VersionTotals, WindowTotals
-from ropewalk.core.deployment.state import Live
+from ropewalk.core.deployment.state import Candidate, DeploymentState, Live, Retired, Step
 from ropewalk.core.deployment.versions import Version
+from ropewalk_contract.api.modeldeployment import Monitor
 from ropewalk_model.windows import Bucket
 from tests.core.deployment_world import START, champion
 
@@ -72,3 +74,13 @@ def test_a_bucket_is_of_the_version_whose_digest_is_known() -> None:
     start = int(START.timestamp())
     for digest, key in ((DIGEST, former.version.key), ("sha256:other", new.version.key)):
         assert window_totals.key_of(Bucket(start, 60, 1, digest), totals, counted) == key
+
+
+def test_the_windows_of_a_candidate_that_was_live_before_are_kept() -> None:
+    """A way back: it is the retired version too, of which nothing is judged any more."""
+    state = DeploymentState(
+        live=Live(Version(2, "pvc://models/2"), "", START),
+        candidate=Candidate(Version(1, "pvc://models/1"), Step.LOADING, START),
+        retired=Retired(Version(1, "pvc://models/1"), START, START),
+    )
+    assert verdicts.judged(state, Monitor())[Version(1, "pvc://models/1").key] == 0.0
