@@ -71,7 +71,7 @@ lint: .venv/ready
 	$(BIN)/python -m tools.commit_subjects
 
 check: lint  ## format, lint, types, layers, generated files, and all tests without TensorFlow, a trained model or a cluster
-	$(BIN)/pytest -q -m "not slow" -n 2 --dist=worksteal --durations=15 tests
+	ROPEWALK_TEST_PERCENT=20 $(BIN)/pytest -q -m "not slow" -n 2 --dist=worksteal --durations=15 tests
 
 test: lint install  ## everything, each test once: the tests of `check`, and those with TensorFlow, an API server and real pods
 	KUBECONFIG=$(KUBECONFIG_FILE) $(BIN)/pytest --cov --cov-report=term:skip-covered --durations=15 tests

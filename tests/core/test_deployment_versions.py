@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ropewalk.core.conditions import timestamp
 from tests.core.deployment_world import World, champion, serving
 from tests.core.rollouts import answered, edited, elapse, path_of, promoted
+from tests.effort import examples
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["server of today", "server of an older image"])
@@ -220,7 +221,7 @@ def happen(world: World, kind: str, value: Any) -> None:
                 setattr(server, kind, value)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(EVENTS, st.integers(0, 6)), max_size=8))
 def test_whatever_happens_the_passes_come_to_an_end(sequence: list[tuple[tuple[str, Any], int]]) -> None:
     """A fixed point within a bounded number of passes and revisions; with healthy pods it is what was asked for."""

@@ -12,6 +12,7 @@ from ropewalk_server.transport.http1.connection import Connection
 from ropewalk_server.transport.http1.header_cache import MAX_BYTES, MAX_HEADS, MAX_ONCE, Heads
 from ropewalk_server.transport.http1.server import HttpServer
 from ropewalk_server.transport.http1.types import Answer, Request, Response
+from tests.effort import examples
 from tests.server.wire import Wire, post
 
 
@@ -93,7 +94,7 @@ MESSAGES = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.data())
 def test_a_known_head_is_the_head_that_was_parsed(data: st.DataObject) -> None:
     connections = []

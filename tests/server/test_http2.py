@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ropewalk_server.transport.http2 import frames as h2
 from ropewalk_server.transport.http2.frames import Fault
+from tests.effort import examples
 from tests.polling import eventually_async
 from tests.server.http2_peer import (
     BUG,
@@ -418,7 +419,7 @@ async def test_a_drain_answers_what_is_in_flight() -> None:
         assert not backend.server.connections
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=8), st.booleans())
 def test_any_bytes_end_in_order(chunks: list[bytes], as_frames: bool) -> None:
     """Whatever comes after the preface: the server neither fails nor keeps anything."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ropewalk_server import native
 from ropewalk_server.protocols.common.jsonbody import MOST_NESTED, BadRequest, parse_object, refuse_depth
 from ropewalk_server.protocols.common.numbers import Reader
+from tests.effort import examples
 
 READERS = (
     Reader.of_rows("instances", (1,)),
@@ -74,7 +75,7 @@ documents = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.dictionaries(st.sampled_from(["instances", "inputs", "x"]), documents), st.booleans())
 def test_what_json_writes_is_read(document: dict[str, object], ascii_only: bool) -> None:
     """Never a false alarm."""

@@ -17,6 +17,7 @@ from ropewalk_server.protocols.common.must_offload import MANY
 from ropewalk_server.protocols.common.named_tensors import TensorsDecoder, written
 from ropewalk_server.protocols.protos import tfserving_pb2 as pb
 from ropewalk_server.protocols.tfserving import classify_regress
+from tests.effort import examples
 
 SIGNATURES = [
     Signature("Tensors", (TensorSpec(f"t{index}", dtype, shape),), (TensorSpec("y", "FLOAT"),))  # type: ignore[arg-type]
@@ -30,7 +31,7 @@ SCALARS = (
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_leaves=9)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(signature=st.sampled_from(SIGNATURES), value=VALUES, row_form=st.booleans())
 def test_any_value_is_an_array_of_the_declared_type_or_a_bad_request(
     signature: Signature, value: Any, row_form: bool
@@ -51,7 +52,7 @@ def test_any_value_is_an_array_of_the_declared_type_or_a_bad_request(
         assert {type(one) for one in found.reshape(-1)} <= {bytes}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(value=st.dictionaries(st.text(max_size=3), VALUES, max_size=3) | VALUES, context=st.none() | VALUES)
 def test_any_example_is_serialized_or_a_bad_request(value: Any, context: Any) -> None:
     """Never another exception."""

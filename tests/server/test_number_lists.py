@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk_server.protocols.common.number_lists import LONG, taken_out
+from tests.effort import examples
 
 LENGTH = 400
 """Numbers that take more than LONG bytes, whichever they are."""
@@ -32,7 +33,7 @@ def put_back(node: Any, lists: Any) -> Any:
     return lists[node].tolist() if isinstance(node, str) and node in lists else node
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.lists(rows, min_size=1, max_size=4), st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", "\t: ")]), st.booleans()
 )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ropewalk_server import native
 from ropewalk_server.protocols.common.numbers import Reader
+from tests.effort import examples
 
 NAMES = ("a", "b")
 
@@ -45,7 +46,7 @@ def instances(values: Any) -> bytes:
     return json.dumps({"instances": values}).encode()
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(matrices)
 @example([[0.0, -0.0, 7.205758974296064e16]])
 @example([[16777217.0, 16777219, 0.1]])
@@ -60,7 +61,7 @@ def test_rows_are_what_json_reads(matrix: list[list[float]]) -> None:
 NUMBER = st.from_regex(r"-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=examples(2000))
 @given(NUMBER)
 @example("1.00000005960464477539062500000000001")
 @example("1.000000059604644775390625")
@@ -95,7 +96,7 @@ def test_named_rows_are_what_json_reads(pairs: list[tuple[float, float]], turned
     assert found.tobytes() == narrow(pairs).tobytes()
 
 
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 @given(st.sampled_from(["rows", "named", "columns"]), matrices, st.data())
 def test_a_damaged_body_is_left_to_the_careful_decoder_or_read_as_json_reads_it(
     form: str, matrix: list[list[float]], data: st.DataObject
@@ -123,7 +124,7 @@ def test_a_damaged_body_is_left_to_the_careful_decoder_or_read_as_json_reads_it(
         assert found.tobytes() == narrow(expected).tobytes()
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.lists(st.binary(max_size=30) | matrices.map(instances), min_size=1, max_size=8), st.data())
 def test_bodies_read_together_know_nothing_of_each_other(bodies: list[bytes], data: st.DataObject) -> None:
     """Cut anywhere, so that one seems to go on in the next."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ropewalk_model.tasks import NAMED_TENSORS
 from ropewalk_server.app.grpc_app import GrpcApp
 from ropewalk_server.protocols.common.deferred_response import predicted
 from ropewalk_server.protocols.common.jsonbody import BadRequest
@@ -165,7 +166,7 @@ def with_outputs(size: int, counts: list[tuple[int, int]], *, late: bool = False
     )
     model: Any = SimpleNamespace(
         curve=SimpleNamespace(micros=lambda rows: 1e6 if late else 1.0),
-        signature=SimpleNamespace(task="Tensors"),
+        signature=SimpleNamespace(kind=NAMED_TENSORS),
         predict=lambda batch: {"y": np.zeros(size, np.float32)},
         classes=(),
         batches=False,

@@ -59,7 +59,10 @@ def test_the_document_is_generated_when_the_versions_change(zoo: Server, monkeyp
     assert len(generated) == 3
     versions.live = MIXED
     models[MIXED] = versions.held[MIXED].model = SimpleNamespace(  # another model under the same number
-        signature=models[WORDS].signature, manifest_digest="sha256:other", named={}
+        signature=models[WORDS].signature,
+        features=models[WORDS].features,
+        manifest_digest="sha256:other",
+        named={},
     )
     asked()
     del versions.held[WORDS]

@@ -298,7 +298,7 @@ def test_a_store_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyt
     def refuse(self: Path, *arguments: Any, **more: Any) -> None:
         raise OSError(30, "Read-only file system", str(self))
 
-    monkeypatch.setattr(import_model, "_clear", lambda home: refuse(home))
+    monkeypatch.setattr(import_model, "_clear", lambda _, home: refuse(Path(home)))
     code, said = helper_job(tmp_path, URI, foreign_models.digest(place))
     assert (code, said["reason"]) == (64, "StoreNotWritable")
     assert "the claim has to be writable" in said["message"]
