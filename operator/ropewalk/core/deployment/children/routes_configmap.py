@@ -6,10 +6,12 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from ropewalk.core import untrusted_json
 from ropewalk.core.plan import Json
 from ropewalk_contract import wire
 from ropewalk_contract.api.modeldeployment import ModelDeployment
 from ropewalk_contract.documents import routes as routes_document
+from ropewalk_contract.documents.fields import MOST, integer
 from ropewalk_contract.documents.routes import Batching, RequestLimits, Route
 
 from .. import spec as specs
@@ -57,9 +59,10 @@ def _settings(resource: ModelDeployment) -> routes_document.Routes:
 def observed_routes(config: Json | None) -> dict[str, Any] | None:
     """The routes document in an observed ConfigMap, with uris; None if there is none that can be read."""
     try:
-        document = json.loads(get(config, "data", KEY) or "null")
+        document = untrusted_json.parse(get(config, "data", KEY) or "null")
         versions = [_version(one) for one in document["versions"]]
-        return {**document, "revision": int(document["revision"]), "versions": versions}
+        revision = integer(document["revision"], "revision", most=MOST - 1)
+        return {**document, "revision": revision, "versions": versions}
     except (ValueError, TypeError, KeyError):
         return None
 
