@@ -22,7 +22,7 @@ from ropewalk.core.plan import Event, Json, Ref
 from ropewalk_contract import reasons
 from ropewalk_contract.api.pipeline import PipelineSpec
 from ropewalk_contract.documents.helper_job import HelperJobTask, Retention
-from ropewalk_contract.documents.results import HelperJobResult
+from ropewalk_contract.documents.helper_job_result import MINE, HelperJobResult, Recovered, StoredVersion, Swept
 
 from ..parts.job import HELPER_JOB_SECONDS
 from ..parts.planner import ADOPT_STORE
@@ -141,14 +141,14 @@ def result(children: Iterable[Json], name: str, helper_job: HelperJob) -> Helper
         return None
     ended = found.pod.helper_job if found.pod else None
     if ended is not None and ended.state == "terminated":
-        said = HelperJobResult.read(document_in(ended.message))
+        said = HelperJobResult.read(document_in(ended.message), helper_job.type)
         stopped = said is not None and said.reason == jobs.TOLD_TO_STOP and jobs.ran_late(found, HELPER_JOB_SECONDS)
         if said is not None and not stopped and (ended.exit_code == 0) == (said.outcome == SUCCEEDED):
             return replace(said, exit_code=ended.exit_code or 0)
     elif found.active:
         return None
     why = jobs.unread(found, (helper_job.waiting, helper_job.message), HELPER_JOB_SECONDS, helper_job.type)
-    return HelperJobResult.failed(*why, (ended.exit_code if ended else None) or 1)
+    return HelperJobResult.failed(helper_job.type, *why, (ended.exit_code if ended else None) or 1)
 
 
 def settled(
@@ -166,14 +166,16 @@ def settled(
         message=clip(f"{found.reason}: {found.message}" if failed else found.message, 600),
     )
     if helper_job.type == SWEEP:
-        state = replace(state, helper_job=ended, swept_at=now, sweep_waiting=found.waiting)
+        waiting = found.content.waiting if isinstance(found.content, Swept) else 0
+        state = replace(state, helper_job=ended, swept_at=now, sweep_waiting=waiting)
     elif failed and found.exit_code == USER_ERROR:
         # The run that follows finds the same and says it in its own words.
         state = replace(state, helper_job=replace(ended, state=SUCCEEDED), adopted=True)
     elif failed:
         state = replace(state, helper_job=ended)
     else:
-        state = replace(_recovered(owner, spec, state, found, peers, now), helper_job=ended)
+        content = found.content if isinstance(found.content, Recovered) else Recovered()
+        state = replace(_recovered(owner, spec, state, content, peers, now), helper_job=ended)
     if failed:
         return state, (Event("Warning", f"{helper_job.type}Failed", ended.message),)
     text = found.message or f"{helper_job.type} of the store of {name_of(owner)} has ended"
@@ -181,26 +183,25 @@ def settled(
 
 
 def _recovered(
-    owner: Json, spec: PipelineSpec, state: PipelineState, found: HelperJobResult, peers: Iterable[Json], now: datetime
+    owner: Json, spec: PipelineSpec, state: PipelineState, found: Recovered, peers: Iterable[Json], now: datetime
 ) -> PipelineState:
     """Run ids go on where they were; the champion is the version that followers serve, else the newest blessed one."""
     adopted = state.adopted or annotation(owner, ADOPT_STORE) == "true"
     state = replace(state, adopted=adopted, last_run_id=max(state.last_run_id, found.last_run))
-    if found.store != "Mine" or not found.versions:
+    if found.store != MINE or not found.versions:
         return state
     known = {int(entry.get("id") or 0) for entry in state.history}
     for version in reversed(found.versions):
-        if version["runId"] not in known:  # Ids are the keys of history, and a store may say one twice.
-            known.add(version["runId"])
+        if version.run_id not in known:  # Ids are the keys of history, and a store may say one twice.
+            known.add(version.run_id)
             state = state.with_history(_entry(version))
     served = {str((peer.get("status") or {}).get("live", {}).get("digest")) for peer in peers if _follows(peer, owner)}
-    mine = [v for v in found.versions if v.get("digest") in served]
+    mine = [one for one in found.versions if one.digest in served]
     blessed = [
-        v for v in found.versions if v.get("blessing") == reasons.BLESSED_REASON and spec.promotion == "Automatic"
+        one for one in found.versions if one.blessing == reasons.BLESSED_REASON and spec.promotion == "Automatic"
     ]
     for version in [*mine, *blessed][:1]:
-        fields = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines", "runId")
-        champion = {key: version[key] for key in fields if version.get(key)}
+        champion = {**_kept(version), "runId": version.run_id}
         champion |= {"promotedAt": timestamp(now), "reason": "recovered from the store"}
         state = replace(state, champion=champion)
     return state
@@ -211,7 +212,11 @@ def _follows(peer: Json, owner: Json) -> bool:
     return bool(model.get("pipeline") == name_of(owner) and not model.get("version"))
 
 
-def _entry(version: Json) -> dict[str, Any]:
+def _entry(version: StoredVersion) -> dict[str, Any]:
+    return {"id": version.run_id, "result": "Succeeded", "reason": reasons.RECOVERED, **_kept(version)}
+
+
+def _kept(version: StoredVersion) -> dict[str, Any]:
+    document = version.document()
     fields = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines")
-    kept = {key: version[key] for key in fields if version.get(key)}
-    return {"id": version["runId"], "result": "Succeeded", "reason": reasons.RECOVERED, **kept}
+    return {key: document[key] for key in fields if document[key]}
