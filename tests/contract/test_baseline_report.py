@@ -1,4 +1,4 @@
-"""GET /baseline: an answer of version 1 is read, a new one is read as it was written, and every wrong field is named."""
+"""GET /baseline: an answer of version 1 is read, a new one is read as it was written, and a wrong field is named."""
 
 from __future__ import annotations
 

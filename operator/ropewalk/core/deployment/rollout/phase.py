@@ -36,6 +36,6 @@ def _told_anew(situation: Situation, after: DeploymentState) -> DeploymentState:
         return replace(after, routes=replace(after.routes, revision=read + 1, at=now))
     settled = after.routes.revision == before.routes.revision == read
     settings = routes_configmap.settings(situation.resource)
-    if not settled or all(told.settings().get(key) == value for key, value in settings.items()):
+    if not settled or told.settings() == settings:
         return after
     return replace(after, routes=replace(after.routes, revision=read + 1, at=now))
