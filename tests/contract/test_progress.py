@@ -22,6 +22,7 @@ def test_progress_is_read_as_it_was_written(progress: Progress) -> None:
 
 def test_progress_of_version_1_is_read() -> None:
     found = Progress.read(sample("progress"))
+    assert found.document() == {"formatVersion": 1, **sample("progress")}
     assert (found.stage, found.epochs, len(found.stages)) == ("Train", Epochs(12, 30, 0.0912, 4.2), 6)
 
 
@@ -52,6 +53,6 @@ def test_a_wrong_field_is_left_out_alone(document: dict[str, Any], epochs: Epoch
     assert Progress.read({"stage": "Train", **document}) == Progress("Train", epochs=epochs)
 
 
-@pytest.mark.parametrize("document", [None, [], "Train", 3])
+@pytest.mark.parametrize("document", [None, [], "Train", 3, {"formatVersion": 2, "stage": "Train"}])
 def test_what_is_no_object_is_no_progress(document: Any) -> None:
     assert Progress.read(document) == Progress()

@@ -9,8 +9,8 @@ import pytest
 
 from ropewalk.core.jobs.container_end import document
 from ropewalk_contract.documents import termination_message
-from ropewalk_contract.documents.results import HelperJobResult, SmokeResult, TrainResult
-from tests.contract.samples_of import sample, text
+from ropewalk_contract.documents.results import SmokeResult, TrainResult
+from tests.contract.samples_of import text
 
 SUCCEEDED = TrainResult(
     outcome="Succeeded",
@@ -36,12 +36,6 @@ def test_a_result_of_a_smoke_test_is_read_as_it_was_written() -> None:
         assert SmokeResult.read(document(termination_message.encoded(one.document()).decode())) == one
 
 
-def test_a_result_of_a_helper_job_is_read_as_it_was_written() -> None:
-    result = HelperJobResult("Succeeded", "Swept", "deleted 1 version", waiting=3)
-    written = termination_message.encoded(result.document("Sweep", {"freedBytes": 100}))
-    assert HelperJobResult.read(document(written.decode())) == result
-
-
 def test_results_of_version_1_are_read() -> None:
     train = TrainResult.read(document(text("result-train-succeeded")))
     assert train is not None
@@ -54,11 +48,6 @@ def test_results_of_version_1_are_read() -> None:
     smoke = SmokeResult.read(document(text("result-smoke-test")))
     assert smoke is not None
     assert (smoke.version, smoke.engines) == (7, ("LiteRT", "OpenVINO"))
-    recover = HelperJobResult.read(document(text("result-recover")))
-    assert recover is not None
-    assert (recover.store, recover.last_run, recover.versions[0]["runId"]) == ("Mine", 4, 4)
-    swept = HelperJobResult.read(document(text("result-sweep")))
-    assert swept == HelperJobResult("Succeeded", "Swept", sample("result-sweep")["message"], waiting=3)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +63,7 @@ def test_a_message_beyond_its_bytes_is_none() -> None:
 
 @pytest.mark.parametrize("outcome", [None, "", "Running", 1, ["Succeeded"]])
 def test_without_an_outcome_there_is_no_result(outcome: Any) -> None:
-    for read in (TrainResult.read, SmokeResult.read, HelperJobResult.read):
+    for read in (TrainResult.read, SmokeResult.read):
         assert read({"outcome": outcome}) is None
         assert read(outcome) is None
 

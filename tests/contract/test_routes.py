@@ -65,3 +65,16 @@ def test_a_wrong_field_is_named(change: dict[str, Any], field: str) -> None:
     with pytest.raises(Refused) as refused:
         Routes.read({**ROUTES.document(), **change})
     assert refused.value.field == field
+
+
+def test_stored_routes_are_read_field_by_field() -> None:
+    assert Routes.read_stored(sample("routes")) == Routes.read(sample("routes"))
+    assert Routes.read_stored(ROUTES.document()) == ROUTES
+    wrong = {"live": True, "pilot": 3, "limits": {"maxRows": 0}, "batching": {"type": "Always"}, "retry": "x"}
+    wrong |= {"versions": [{"version": 7}, None, ROUTES.versions[1].document()], "bucketSeconds": 0, "engine": None}
+    assert Routes.read_stored(ROUTES.document() | wrong) == Routes(12, versions=ROUTES.versions[1:], model="cancer")
+
+
+@pytest.mark.parametrize("document", [None, [], {}, {"revision": "x"}, {"revision": -1}, {"revision": None}])
+def test_stored_routes_have_a_revision(document: Any) -> None:
+    assert Routes.read_stored(document) is None

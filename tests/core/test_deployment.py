@@ -209,9 +209,11 @@ def test_batching_reaches_running_servers_by_their_routes(asked: dict[str, Any],
     assert routes()["batching"] == told
     assert routes()["revision"] > before["revision"]
     assert world.objects["Deployment", "cancer-server"]["spec"]["template"] == template
+    revision = routes()["revision"]
     world.owner["spec"]["serving"] = {"batching": {"type": "Auto"}}
     world.settle()
     assert "batching" not in routes()
+    assert routes()["revision"] > revision, "servers ignore other routes of a revision that they have read"
 
 
 @pytest.mark.parametrize(("deadline", "grace"), [(30, 40), (5, 40), (120, 130)])

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ropewalk.core.jobs import container_end
-from ropewalk_contract.documents.results import HelperJobResult
+from ropewalk_contract.documents.helper_job_result import HelperJobResult
 from ropewalk_model import manifest
 from ropewalk_trainer import main
 
@@ -105,8 +105,8 @@ class World:
         """The termination message, which the operator can read."""
         text = (self.root / "termination-log").read_text()
         assert len(text.encode()) <= LIMIT
-        assert HelperJobResult.read(container_end.document(text)) is not None
         found: Said = json.loads(text)
+        assert HelperJobResult.read(container_end.document(text), found["errand"]) is not None
         return found
 
     def sweep(

@@ -75,6 +75,11 @@ def any_text(value: object, length: int) -> str:
     return clip(str(value), length) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
 
 
+def any_whole(value: object, most: int) -> str:
+    """A text of at most `most` characters; empty for everything else: a part of a uri or digest is another one."""
+    return value if isinstance(value, str) and len(value) <= most else ""
+
+
 def any_texts(value: object, most: int, length: int) -> tuple[str, ...]:
     """The first `most` items of a list as texts."""
     return tuple(any_text(one, length) for one in any_list(value)[:most])
@@ -83,6 +88,11 @@ def any_texts(value: object, most: int, length: int) -> tuple[str, ...]:
 def any_count(value: object) -> int:
     """A count; 0 for everything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST else 0
+
+
+def any_counts(value: object, most: int) -> tuple[int, ...]:
+    """The counts among the first `most` items of a list."""
+    return tuple(found for found in map(any_count, any_list(value)[:most]) if found)
 
 
 def any_epoch(value: object) -> float | None:

@@ -23,7 +23,7 @@ MAX_GRACE = 10**10
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """What stays in a store: the newest so many, and everything that a spec or a status refers to."""
+    """Rules of retention in a store: the newest so many stay, and everything that a spec or a status refers to."""
 
     keep_runs: int
     keep_versions: int
@@ -58,7 +58,7 @@ class HelperJobTask:
     source: Source | None = None
 
     def retention(self) -> Retention:
-        """What a Sweep must not touch. Refused where it is not stated: a guess would delete too much."""
+        """The rules of a Sweep. Refused where they are not stated: a guess would delete too much."""
         if self.rules is None:
             raise Refused("keep", None, "an object is expected")
         return self.rules

@@ -1,7 +1,7 @@
-"""Progress: what a training container answers to GET /progress: its stages, and how far the one that runs has come.
+"""Progress: the answer of a training container to GET /progress: its stages, and the progress of the one that runs.
 
-Input from a pod. It is shown and decides nothing, so each field that is wrong is left out alone. Version 1 has no
-`formatVersion`.
+Input from a pod. It is shown and decides nothing, so each field that is wrong is left out alone. An answer without
+`formatVersion` is of version 1: trainers of earlier releases do not write it. Of another version nothing is read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_EPOCHS = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Epochs:
-    """How far a training has come; `loss` and the seconds that are left are None where they are not known."""
+    """Progress of a training in epochs; `loss` and the seconds that are left are None where they are not known."""
 
     done: int
     planned: int
@@ -54,6 +54,8 @@ class Progress:
     def read(document: object) -> Progress:
         """Inverse of `document`."""
         found = document if isinstance(document, dict) else {}
+        if found.get("formatVersion", FORMAT_VERSION) != FORMAT_VERSION:
+            return Progress()
         return Progress(any_text(found.get("stage"), 32), stage_rows(found.get("stages")), _epochs(found))
 
 

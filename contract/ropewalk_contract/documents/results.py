@@ -1,4 +1,4 @@
-"""Results of the containers of a Job, which termination messages carry: of training, smoke test and helper job.
+"""Results of the containers of a run, which termination messages carry: of training and of the smoke test.
 
 A result is input from a pod: `read` gives bounded values, the empty value for each field that is wrong, or None where
 the document is no result at all. It never raises.
@@ -24,7 +24,6 @@ from ropewalk_contract.documents.fields import (
 SUCCEEDED, FAILED, SKIPPED = "Succeeded", "Failed", "Skipped"
 MAX_ANOMALIES = 5
 MAX_METRICS = 20
-MAX_VERSIONS = 10
 MAX_MESSAGE = 600
 LOG_LINES, LOG_LENGTH = 10, 300
 
@@ -45,7 +44,7 @@ class TrainResult:
     metrics: tuple[tuple[str, str], ...] = ()
     blessing: str = reasons.NOT_EVALUATED
     reasons: tuple[str, ...] = ()
-    """Why the version is not blessed, in words."""
+    """Texts that tell the demands that a version without a blessing does not meet."""
     data_fingerprint: str = ""
     rows: tuple[tuple[str, int], ...] = ()
     """Rows by split."""
@@ -85,7 +84,7 @@ class TrainResult:
             reason=any_word(found.get("reason")),
             message=any_text(found.get("message"), MAX_MESSAGE),
             stages=stage_rows(found.get("stages")),
-            metrics=_metrics(any_mapping(found.get("metrics")).items()),
+            metrics=metric_rows(any_mapping(found.get("metrics")).items()),
             blessing=any_text(found.get("blessing"), 16) or reasons.NOT_EVALUATED,
             reasons=any_texts(found.get("reasons"), 8, 200),
             data_fingerprint=any_text(found.get("dataFingerprint"), 100),
@@ -100,7 +99,7 @@ class TrainResult:
 
 @dataclass(frozen=True, slots=True)
 class SmokeResult:
-    """Result of `smoke-test`: the version that stands in its place, or why there is none."""
+    """Result of `smoke-test`: the version that stands in its place, or the reason for there being none."""
 
     outcome: str
     reason: str = ""
@@ -147,50 +146,6 @@ class SmokeResult:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class HelperJobResult:
-    """Result of a helper job. `versions`, newest first, and `last_run` are of Recover, `waiting` is of Sweep."""
-
-    outcome: str
-    reason: str = ""
-    message: str = ""
-    exit_code: int = 0
-    """The container's own; no part of the document."""
-    store: str = ""
-    """Absent, Mine or Foreign."""
-    last_run: int = 0
-    versions: tuple[dict[str, Any], ...] = ()
-    waiting: int = 0
-
-    @staticmethod
-    def failed(reason: str, message: str, exit_code: int) -> HelperJobResult:
-        """Result of a helper job that left none itself."""
-        return HelperJobResult(FAILED, any_word(reason) or FAILED, any_text(message, MAX_MESSAGE), exit_code)
-
-    def document(self, kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """As it is written, with the kind of the helper job and what it adds to the result."""
-        head = {"outcome": self.outcome, "errand": kind[:32], "reason": self.reason, "message": self.message}
-        own = _filled(store=self.store, lastRun=self.last_run, waiting=self.waiting, versions=list(self.versions))
-        return {**head, **own, **fields}
-
-    @staticmethod
-    def read(document: object) -> HelperJobResult | None:
-        """Inverse of `document`."""
-        found = any_mapping(document)
-        if found.get("outcome") not in (SUCCEEDED, FAILED):
-            return None
-        versions = (_version(one) for one in any_list(found.get("versions"))[:MAX_VERSIONS] if isinstance(one, dict))
-        return HelperJobResult(
-            outcome=str(found["outcome"]),
-            reason=any_word(found.get("reason")),
-            message=any_text(found.get("message"), MAX_MESSAGE),
-            store=any_word(found.get("store")),
-            last_run=any_count(found.get("lastRun")),
-            versions=tuple(one for one in versions if one["version"] and one["runId"]),
-            waiting=any_count(found.get("waiting")),
-        )
-
-
 def stage_rows(value: object) -> tuple[StageRow, ...]:
     """`[[name, state, start, end], ...]`, of a result or of /progress, at most twelve."""
     rows = []
@@ -205,19 +160,8 @@ def _filled(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _version(found: Mapping[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = {"version": any_count(found.get("version")), "runId": any_count(found.get("runId"))}
-    for key, length in (("uri", 1024), ("digest", 100), ("manifestDigest", 100), ("dataFingerprint", 100)):
-        kept[key] = any_text(found.get(key), length)
-    kept["blessing"] = any_word(found.get("blessing"))
-    kept["engines"] = list(any_texts(found.get("engines"), 5, 32))
-    metrics = ((one.get("name"), one.get("value")) for one in any_list(found.get("metrics")) if isinstance(one, dict))
-    kept["metrics"] = [{"name": name, "value": value} for name, value in _metrics(metrics)]
-    return kept
-
-
-def _metrics(found: Iterable[tuple[object, object]]) -> tuple[tuple[str, str], ...]:
-    """Names are the keys of a list in status, so names that are equal once they are cut count once."""
+def metric_rows(found: Iterable[tuple[object, object]]) -> tuple[tuple[str, str], ...]:
+    """Names and values. Names are keys of a list in status: names that are equal once they are cut count once."""
     named: dict[str, str] = {}
     for name, value in found:
         named.setdefault(any_text(name, 40), any_text(value, 24))

@@ -6,12 +6,16 @@ the routes that it has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from ropewalk_contract.documents.fields import (
+    MOST,
     Refused,
+    any_count,
+    any_list,
     any_mapping,
     any_text,
     integer,
@@ -26,6 +30,7 @@ FORMAT_VERSION = 1
 AUTO, OFF, BOUNDED = "Auto", "Off", "Bounded"
 MAX_VERSIONS = 1000
 MAX_DELAY_SECONDS = 3600
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ class Routes:
     limits: RequestLimits = field(default_factory=RequestLimits)
     batching: Batching = field(default_factory=Batching)
     retry: int = 0
-    """What failed under another value is tried again."""
+    """Versions that failed under another value are tried again."""
     model: str = ""
 
     def settings(self) -> dict[str, Any]:
@@ -179,6 +184,38 @@ class Routes:
             retry=integer(found.get("retry") or 0, "retry"),
             model=any_text(found.get("model"), 253),
         )
+
+    @staticmethod
+    def read_stored(document: object) -> Routes | None:
+        """The routes that the operator itself stored, field by field: a wrong field has its default, a wrong version
+        is left out. None without a revision, since a lower one than servers have read must not be written."""
+        found = any_mapping(document)
+        revision = _kept(None, lambda: integer(found.get("revision"), "revision", most=MOST - 1))
+        if revision is None:
+            return None
+        listed = [
+            _kept(None, partial(Route.read, one, "versions")) for one in any_list(found.get("versions"))[:MAX_VERSIONS]
+        ]
+        return Routes(
+            revision=revision,
+            live=_kept(None, lambda: integer(found.get("live"), "live")),
+            pilot=_kept(None, lambda: text(found.get("pilot"), "pilot", 253)),
+            versions=tuple(one for one in listed if one is not None),
+            bucket_seconds=_kept(60, lambda: integer(found.get("bucketSeconds"), "bucketSeconds", least=1)),
+            engine=_kept(AUTO, lambda: text(found.get("engine"), "engine", 40)),
+            limits=_kept(RequestLimits(), lambda: RequestLimits.read(_or_empty(found, "limits"))),
+            batching=_kept(Batching(), lambda: Batching.read(_or_empty(found, "batching"))),
+            retry=any_count(found.get("retry")),
+            model=any_text(found.get("model"), 253),
+        )
+
+
+def _kept(default: T, read: Callable[[], T]) -> T:
+    """The value of a field, or the default where the field is refused."""
+    try:
+        return read()
+    except Refused:
+        return default
 
 
 def _or_empty(found: Mapping[str, Any], key: str) -> object:

@@ -1,6 +1,7 @@
 """Termination message: the JSON that a container of a Job leaves in its pod's status when it ends, at most 2,048 bytes.
 
-Trainer, helper jobs and smoke test write it in the same way; `results.py` has its three forms. Version 1 is `"v": 1`.
+Trainer, helper jobs and smoke test write it in the same way; `results.py` and `helper_job_result.py` have
+its forms. Version 1 is `"v": 1`.
 """
 
 from __future__ import annotations

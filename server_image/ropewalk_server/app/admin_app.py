@@ -8,6 +8,7 @@ from collections.abc import Callable
 import orjson
 
 from ropewalk_contract import wire
+from ropewalk_contract.documents.baseline_report import BaselineReport
 from ropewalk_contract.documents.status_report import StatusReport
 from ropewalk_model import baseline
 from ropewalk_server.serving.predictor import Predictor
@@ -97,11 +98,11 @@ class AdminApp:
 
     def _baseline(self, _: Request) -> Response:
         versions = self._predictor.versions
-        model = versions.live_model
-        if model is None:
+        model, live = versions.live_model, versions.live
+        if model is None or live is None:
             return error(404, "no version is live")
         shown = baseline.public(model.baseline_document, model.signature.positive)
-        return Response(200, orjson.dumps({"version": versions.live, "baseline": shown}))
+        return Response(200, orjson.dumps(BaselineReport(live, shown).document()))
 
     def _metrics(self, _: Request) -> Response:
         return Response(

@@ -16,6 +16,7 @@ import uuid
 from typing import Any
 
 from ropewalk_contract import reasons, wire
+from ropewalk_contract.documents.helper_job_result import Imported
 from ropewalk_contract.values import StoreUri
 from ropewalk_model import digests, manifest, store, tree
 from ropewalk_model.store import HIDDEN, ArtifactStore
@@ -57,12 +58,12 @@ def run(task: Task) -> Report:
     return Report(
         reasons.IMPORTED,
         _words(uri, found, made),
-        {
-            "uri": f"pvc://{claim}/{target}",
-            "digest": found.model_digest,
-            "manifestDigest": found.digest,
-            "engines": [one.name for one in found.engines],
-        },
+        Imported(
+            uri=f"pvc://{claim}/{target}",
+            digest=found.model_digest,
+            manifest_digest=found.digest,
+            engines=tuple(one.name for one in found.engines),
+        ),
     )
 
 

@@ -1,17 +1,17 @@
-"""What a helper job reports, within the 2,048 bytes of a termination message (D11)."""
+"""The report of a helper job, within the 2,048 bytes of a termination message (D11)."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ropewalk_contract import reasons
-from ropewalk_contract.documents import results, termination_message
+from ropewalk_contract.documents import termination_message
+from ropewalk_contract.documents.helper_job_result import Content
 from ropewalk_trainer.errors import RunFailure
 
-MOST_VERSIONS = results.MAX_VERSIONS
 BLESSED = reasons.BLESSED_REASON
 _DETAILS = ("metrics", "engines", "dataFingerprint")
 
@@ -22,7 +22,7 @@ class Report:
 
     reason: str
     message: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    content: Content | None = None
     failure: RunFailure | None = None
 
 

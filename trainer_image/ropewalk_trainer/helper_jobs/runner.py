@@ -9,7 +9,8 @@ from typing import Any
 
 from ropewalk_contract import reasons
 from ropewalk_contract.documents.helper_job import IMPORT, RECOVER, SWEEP
-from ropewalk_contract.documents.results import FAILED, SUCCEEDED, HelperJobResult
+from ropewalk_contract.documents.helper_job_result import HelperJobResult
+from ropewalk_contract.documents.results import FAILED, SUCCEEDED
 from ropewalk_model.store import Damaged
 from ropewalk_trainer.errors import InvalidSpec, RunFailure, UserError
 from ropewalk_trainer.helper_jobs import import_model, recover, sweep, task
@@ -55,4 +56,4 @@ def _document(kind: str, report: Report) -> dict[str, Any]:
     said = report.failure or report
     outcome = FAILED if report.failure else SUCCEEDED
     log.log(logging.ERROR if report.failure else logging.INFO, "%s: %s: %s", kind, said.reason, said.message)
-    return fitted(HelperJobResult(outcome, said.reason, said.message[:600]).document(kind, report.fields))
+    return fitted(HelperJobResult(kind, outcome, said.reason, said.message[:600], report.content).document())

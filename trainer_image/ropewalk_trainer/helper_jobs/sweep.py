@@ -10,6 +10,7 @@ import errno
 import logging
 
 from ropewalk_contract import reasons
+from ropewalk_contract.documents.helper_job_result import MAX_DELETED, Swept
 from ropewalk_model.store import HIDDEN
 from ropewalk_trainer.errors import UserError
 from ropewalk_trainer.helper_jobs import contents, retention, sweep_state
@@ -20,7 +21,6 @@ from ropewalk_trainer.helper_jobs.sweep_state import SweepState, Thing
 from ropewalk_trainer.helper_jobs.task import Retention, Task
 from ropewalk_trainer.store.layout import Store
 
-MOST_TOLD = 20
 _BUSY = (errno.ENOTEMPTY, errno.EBUSY)
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def run(task: Task) -> Report:
     own = Store.of(task.artifacts_uri, task.namespace, task.pipeline)
     uid = contents.owner(own)
     if uid is None:
-        return Report(reasons.STORE_ABSENT, f"{own.uri} has no owner yet; nothing is swept", _Sweep(own).fields(0))
+        return Report(reasons.STORE_ABSENT, f"{own.uri} has no owner yet; nothing is swept", _Sweep(own).content(0))
     if uid != task.uid:
         text = f"{own.uri} belongs to the Pipeline with uid {uid} and is not swept; give another spec.artifacts.uri"
         raise UserError(reasons.STORE_OWNED_BY_ANOTHER, text)
@@ -121,15 +121,13 @@ class _Sweep:
         log.error("%s/%s is not deleted: %s", self.own.directory, path, error)
         self.failure = self.failure or OSError(error.errno, error.strerror, str(self.own.directory / path))
 
-    def fields(self, waiting: int) -> dict[str, object]:
-        """What the operator is told; `waiting` counts what the next sweep may delete."""
-        told = {folder: [number for place, number in self.deleted if place == folder] for folder in (MODELS, RUNS)}
-        return {
-            "deletedVersions": told[MODELS][-MOST_TOLD:],
-            "deletedRuns": told[RUNS][-MOST_TOLD:],
-            "waiting": waiting + self.unfinished,
-            "freedBytes": self.freed,
-        }
+    def content(self, waiting: int) -> Swept:
+        """Content of the result; `waiting` counts the things that the next sweep may delete."""
+        versions, runs = (
+            tuple(number for place, number in self.deleted if place == folder)[-MAX_DELETED:]
+            for folder in (MODELS, RUNS)
+        )
+        return Swept(versions, runs, waiting + self.unfinished, self.freed)
 
     def report(self, remembered: SweepState, left: SweepState, rules: Retention) -> Report:
         """The outcome in words and numbers."""
@@ -141,4 +139,4 @@ class _Sweep:
             text += f"; {sweep_state.NAME} was written at {latest}, which is later than now ({now}): "
             text += "nothing is deleted until then; if that time is wrong, remove the file"
         failure = None if self.failure is None else of_store(self.failure)
-        return Report(reasons.SWEPT, text, self.fields(len(left.since)), failure)
+        return Report(reasons.SWEPT, text, self.content(len(left.since)), failure)

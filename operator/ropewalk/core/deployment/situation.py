@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ropewalk_contract.api.modeldeployment import ModelDeployment
+from ropewalk_contract.documents.routes import Routes as RoutesDocument
 
 from ..plan import Config, Json, Observed
 from .children import routes_configmap, workload
@@ -34,7 +35,7 @@ class Situation:
     observation: Observation
     stored: StoredTotals
     """Totals and baselines as the ConfigMaps hold them."""
-    told: Json | None
+    told: RoutesDocument | None
     """The routes that the ConfigMap tells the servers."""
     deployment: Json | None
     """The Deployment of the servers."""

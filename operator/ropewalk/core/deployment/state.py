@@ -6,13 +6,16 @@ Reading is forgiving. If status was lost, the routes that the servers follow tel
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from ropewalk_contract.documents.routes import Route
+from ropewalk_contract.documents.routes import Routes as RoutesDocument
+
 from ..conditions import parse_timestamp, timestamp
 from ..plan import Json
-from .versions import Version, VersionKey, get
+from .versions import Version, VersionKey, get, number_in, uri_of
 
 MAX_QUARANTINED = 10
 MAX_HISTORY = 10
@@ -108,9 +111,9 @@ class DeploymentState:
     forgiven: bool = False
     """Something failed and is to be tried again: servers have yet to be told so."""
 
-    def recovered(self, routes_map: Json | None) -> DeploymentState:
-        """With the routes of the routes' ConfigMap `routes_map` (parsed) where status was lost."""
-        return self if self.routes is not None else replace(self, routes=_recovered(routes_map))
+    def recovered(self, told: RoutesDocument | None) -> DeploymentState:
+        """With `told`, the routes of the ConfigMap, where status was lost."""
+        return self if self.routes is not None else replace(self, routes=_recovered(told))
 
     @property
     def counted(self) -> tuple[Live | Candidate | Retired, ...]:
@@ -218,10 +221,20 @@ def _routes(document: object) -> Routes | None:
     return Routes(document["revision"], live, pilot, versions, at, retry if isinstance(retry, int) else 0)
 
 
-def _recovered(routes_map: Json | None) -> Routes | None:
-    if routes_map is None:
+def _recovered(told: RoutesDocument | None) -> Routes | None:
+    listed = [_version_of(one) for one in told.versions] if told is not None else []
+    versions = tuple(one for one in listed if one is not None)
+    if told is None or not versions:
         return None
-    return _routes({**routes_map, "at": "1970-01-01T00:00:00Z", "pilot": None})
+    return Routes(told.revision, told.live, None, versions, datetime.fromtimestamp(0, UTC), told.retry)
+
+
+def _version_of(route: Route) -> Version | None:
+    """The version of a route: servers may know it by another number than its directory states."""
+    uri = uri_of(route.path)
+    number = number_in(uri)
+    names = {"version": number, "uri": uri, "digest": route.digest, "manifestDigest": route.manifest_digest}
+    return Version.from_document(names | ({"servedAs": route.version} if route.version != number else {}))
 
 
 def _live(document: object) -> Live | None:

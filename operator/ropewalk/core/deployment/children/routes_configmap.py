@@ -11,12 +11,11 @@ from ropewalk.core.plan import Json
 from ropewalk_contract import wire
 from ropewalk_contract.api.modeldeployment import ModelDeployment
 from ropewalk_contract.documents import routes as routes_document
-from ropewalk_contract.documents.fields import MOST, integer
 from ropewalk_contract.documents.routes import Batching, RequestLimits, Route
 
 from .. import spec as specs
 from ..state import Routes
-from ..versions import get, number_in, uri_of
+from ..versions import get
 from .workload import metadata, routes_name
 
 KEY = wire.ROUTES_FILE
@@ -42,7 +41,7 @@ def config_map(resource: ModelDeployment, routes: Routes) -> dict[str, Any]:
 
 
 def settings(resource: ModelDeployment) -> dict[str, Any]:
-    """The part of the routes that is the spec's; a change of it takes a new revision too."""
+    """The part of the routes that follows from the spec alone; a change of it takes a new revision too."""
     return _settings(resource).settings()
 
 
@@ -56,19 +55,9 @@ def _settings(resource: ModelDeployment) -> routes_document.Routes:
     )
 
 
-def observed_routes(config: Json | None) -> dict[str, Any] | None:
-    """The routes document in an observed ConfigMap, with uris; None if there is none that can be read."""
+def observed_routes(config: Json | None) -> routes_document.Routes | None:
+    """The routes in an observed ConfigMap; None if there are none that can be read."""
     try:
-        document = untrusted_json.parse(get(config, "data", KEY) or "null")
-        versions = [_version(one) for one in document["versions"]]
-        revision = integer(document["revision"], "revision", most=MOST - 1)
-        return {**document, "revision": revision, "versions": versions}
-    except (ValueError, TypeError, KeyError):
+        return routes_document.Routes.read_stored(untrusted_json.parse(get(config, "data", KEY) or "null"))
+    except (ValueError, TypeError):
         return None
-
-
-def _version(route: Json) -> dict[str, Any]:
-    """A listed version as status names it: servers may know it by another number than its directory states."""
-    uri, served = uri_of(str(route["path"])), route["version"]
-    number = number_in(uri)
-    return {**route, "uri": uri, "version": number} | ({"servedAs": served} if served != number else {})

@@ -6,20 +6,21 @@ reports the result. The import is recorded in status before the Job exists (D2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from ropewalk.core.conditions import clip
 from ropewalk.core.jobs import helper_job
-from ropewalk.core.jobs.container_end import PERMANENT, document, word
+from ropewalk.core.jobs.container_end import PERMANENT, document
 from ropewalk.core.jobs.helper_job import AGAIN_AFTER, FAILED, RUNNING, SUCCEEDED
 from ropewalk.core.jobs.observed import Attempt, attempt
 from ropewalk.core.objects import metadata, name_of, owned
 from ropewalk.core.plan import Create, Delete, Effect, Event, Json, Observed, Ref, Requeue
 from ropewalk_contract.api import conditions as api
 from ropewalk_contract.api.modeldeployment import ModelDeployment
+from ropewalk_contract.documents.helper_job import IMPORT
+from ropewalk_contract.documents.helper_job_result import HelperJobResult, Imported
 
 from ..observe.pods import Pod
 from ..situation import Situation
@@ -175,14 +176,13 @@ def _ended(record: Import, found: Attempt, now: datetime) -> Import | None:
     if ended.out_of_memory:
         text = "the import exceeded its memory limit; raise spec.serving.resources.limits.memory, which counts for it"
         return _failed(record, api.OUT_OF_MEMORY, text, now, final=True)
-    said = document(ended.message) or {}
-    version = _version(said)
-    if ended.exit_code == 0 and said.get("outcome") == SUCCEEDED and version is not None:
-        engines = tuple(clip(str(one), 32) for one in said.get("engines") or ())[:5]
-        message = clip(str(said.get("message") or ""), 600)
-        done = replace(record, state=SUCCEEDED, finished_at=now, reason="", waiting="", message=message)
-        return replace(done, version=version, engines=engines)
-    reason, text = word(said.get("reason")), str(said.get("message") or "")
+    result = HelperJobResult.read(document(ended.message), IMPORT) or HelperJobResult(IMPORT, FAILED)
+    made = result.content if isinstance(result.content, Imported) else Imported()
+    version = _version(made)
+    if ended.exit_code == 0 and result.outcome == SUCCEEDED and version is not None:
+        done = replace(record, state=SUCCEEDED, finished_at=now, reason="", waiting="", message=result.message)
+        return replace(done, version=version, engines=made.engines)
+    reason, text = result.reason, result.message
     stopped = reason == helper_job.TOLD_TO_STOP and helper_job.ran_late(found, job.SECONDS)
     if ended.exit_code == 0 or stopped or not (reason and text):
         reason, text = _without_a_word(record, found)
@@ -203,15 +203,12 @@ def _failed(record: Import, reason: str, message: str, now: datetime, *, final: 
     return replace(ended, message=clip(message, 560) + again)
 
 
-def _version(said: Mapping[str, Any]) -> Version | None:
+def _version(made: Imported) -> Version | None:
     """The version that the Job reports. The report is untrusted: it has to name a place and both digests."""
-    uri, digests = said.get("uri"), (said.get("digest"), said.get("manifestDigest"))
-    if not isinstance(uri, str) or not all(isinstance(one, str) and one and len(one) <= 100 for one in digests):
+    number = made.uri.rstrip("/").rsplit("/", 1)[-1]
+    if not (made.digest and made.manifest_digest and number.isdecimal() and len(number) <= 9):
         return None
-    number = uri.rstrip("/").rsplit("/", 1)[-1]
-    if not number.isdecimal() or len(number) > 9:
-        return None
-    names = {"version": int(number), "uri": uri, "digest": digests[0], "manifestDigest": digests[1]}
+    names = {"version": int(number), "uri": made.uri, "digest": made.digest, "manifestDigest": made.manifest_digest}
     return Version.from_document(names)
 
 

@@ -8,12 +8,14 @@ from datetime import datetime
 
 from ropewalk.core.plan import Json, Scraped
 from ropewalk_contract.api.modeldeployment import Monitor
+from ropewalk_contract.documents.baseline_report import BaselineReport
+from ropewalk_contract.documents.fields import Refused
 from ropewalk_model.baseline import Baseline
 from ropewalk_model.windows import Bucket, InvalidBucket, Page, parse
 
 from .. import spec as specs
 from ..state import DeploymentState
-from ..versions import Version, VersionKey
+from ..versions import VersionKey
 from . import window_totals
 from .pods import BASELINE_PATH, WINDOWS_PATH, Pod
 from .totals_configmap import StoredTotals
@@ -145,12 +147,13 @@ def _baselines(
     scrapes: Mapping[tuple[str, str], Scraped], stored: StoredTotals, counted: Sequence[Counted]
 ) -> tuple[dict[VersionKey, Json], dict[VersionKey, Baseline]]:
     """By version, the baseline: the stored one, else one that a pod reports; none is believed unparsed."""
-    told = [scraped.body for (_, path), scraped in scrapes.items() if path == BASELINE_PATH and scraped.body]
+    told = [_report(scraped.body) for (_, path), scraped in scrapes.items() if path == BASELINE_PATH]
     documents: dict[VersionKey, Json] = {}
     parsed: dict[VersionKey, Baseline] = {}
     for one in counted:
         key = one.version.key
-        for document in (stored.baselines.get(key), *(_of(body, one.version) for body in told)):
+        reported = (report.baseline for report in told if report and report.version == one.version.served)
+        for document in (stored.baselines.get(key), *reported):
             try:
                 if isinstance(document, Mapping):
                     documents[key], parsed[key] = document, Baseline.from_document(document)
@@ -160,6 +163,9 @@ def _baselines(
     return documents, parsed
 
 
-def _of(body: Json, version: Version) -> object:
-    """The baseline in a pod's answer, if it is that version's."""
-    return body.get("baseline") if body.get("version") == version.served else None
+def _report(body: Json | None) -> BaselineReport | None:
+    """The pod's answer; None for one that cannot be believed."""
+    try:
+        return BaselineReport.read(body)
+    except Refused:
+        return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from ropewalk.core.plan import Annotate, Delete, Effect, Json, Ref
+from ropewalk.core.plan import Annotate, Delete, Effect, Ref
+from ropewalk_contract.documents.routes import Routes as RoutesDocument
 
 from ..observe.pods import NUDGE_ANNOTATION, Pod
 from ..state import Routes
@@ -20,7 +21,7 @@ SILENT = 60.0
 def effects(
     pods: Sequence[Pod],
     told: Routes,
-    stored: Json | None,
+    stored: RoutesDocument | None,
     replicas: int,
     now: datetime,
     given_up: frozenset[str] = frozenset(),
@@ -30,7 +31,7 @@ def effects(
     `given_up` are those that do not answer at all.
     """
     behind = [pod for pod in pods if is_behind(pod, told, now)]
-    if stored is not None and stored.get("revision") == told.revision:
+    if stored is not None and stored.revision == told.revision:
         stuck = [pod for pod in pods if not pod.deleting and pod.is_stuck_on_a_namesake_of(told.version(told.live))]
         deaf = [pod for pod in (*behind, *stuck) if min(pod.age(now), (now - told.at).total_seconds()) > SILENT]
         deaf += [pod for pod in pods if pod.name in given_up]

@@ -31,11 +31,11 @@ def _told_anew(situation: Situation, after: DeploymentState) -> DeploymentState:
     before, told, now = situation.state, situation.told, situation.now
     if after.routes is None or before.routes is None or told is None:
         return after
-    read = int(told["revision"])
+    read = told.revision
     if read > before.routes.revision:
         return replace(after, routes=replace(after.routes, revision=read + 1, at=now))
     settled = after.routes.revision == before.routes.revision == read
     settings = routes_configmap.settings(situation.resource)
-    if not settled or all(told.get(key) == value for key, value in settings.items()):
+    if not settled or told.settings() == settings:
         return after
     return replace(after, routes=replace(after.routes, revision=read + 1, at=now))

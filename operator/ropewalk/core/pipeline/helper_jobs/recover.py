@@ -12,7 +12,7 @@ from ropewalk.core.jobs.helper_job import AGAIN_AFTER, FAILED
 from ropewalk.core.objects import metadata, name_of
 from ropewalk.core.plan import Json
 from ropewalk_contract import reasons
-from ropewalk_contract.documents.results import HelperJobResult
+from ropewalk_contract.documents.helper_job_result import MINE, Recovered, StoredVersion
 
 from ..parts.planner import ADOPT_STORE
 from ..situation import Situation
@@ -34,30 +34,27 @@ def begin(situation: Situation, state: PipelineState) -> Step | None:
     return recorded(state, "a failed Recover is tried again", wait) if wait is not None else None
 
 
-def recovered(
-    situation: Situation, state: PipelineState, found: HelperJobResult, peers: Iterable[Json]
-) -> PipelineState:
+def recovered(situation: Situation, state: PipelineState, found: Recovered, peers: Iterable[Json]) -> PipelineState:
     """Run ids go on where they were; the champion is the version that followers serve, else the newest blessed one."""
     owner, now = situation.owner, situation.now
     adopted = state.adopted or annotation(owner, ADOPT_STORE) == "true"
     state = replace(state, adopted=adopted, last_run_id=max(state.last_run_id, found.last_run))
-    if found.store != "Mine" or not found.versions:
+    if found.store != MINE or not found.versions:
         return state
     known = {int(entry.get("id") or 0) for entry in state.history}
     for version in reversed(found.versions):
-        if version["runId"] not in known:  # Ids are the keys of history, and a store may say one twice.
-            known.add(version["runId"])
+        if version.run_id not in known:  # Ids are the keys of history, and a store may say one twice.
+            known.add(version.run_id)
             state = state.with_history(_entry(version))
     served = {str((peer.get("status") or {}).get("live", {}).get("digest")) for peer in peers if _follows(peer, owner)}
-    mine = [v for v in found.versions if v.get("digest") in served]
+    mine = [one for one in found.versions if one.digest in served]
     blessed = [
-        v
-        for v in found.versions
-        if v.get("blessing") == reasons.BLESSED_REASON and situation.spec.promotion == "Automatic"
+        one
+        for one in found.versions
+        if one.blessing == reasons.BLESSED_REASON and situation.spec.promotion == "Automatic"
     ]
     for version in [*mine, *blessed][:1]:
-        fields = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines", "runId")
-        champion = {key: version[key] for key in fields if version.get(key)}
+        champion = {**_kept(version), "runId": version.run_id}
         champion |= {"promotedAt": timestamp(now), "reason": "recovered from the store"}
         state = replace(state, champion=champion)
     return state
@@ -90,7 +87,11 @@ def _follows(peer: Json, owner: Json) -> bool:
     return bool(model.get("pipeline") == name_of(owner) and not model.get("version"))
 
 
-def _entry(version: Json) -> dict[str, Any]:
+def _entry(version: StoredVersion) -> dict[str, Any]:
+    return {"id": version.run_id, "result": "Succeeded", "reason": reasons.RECOVERED, **_kept(version)}
+
+
+def _kept(version: StoredVersion) -> dict[str, Any]:
+    document = version.document()
     fields = ("version", "uri", "digest", "manifestDigest", "dataFingerprint", "metrics", "engines")
-    kept = {key: version[key] for key in fields if version.get(key)}
-    return {"id": version["runId"], "result": "Succeeded", "reason": reasons.RECOVERED, **kept}
+    return {key: document[key] for key in fields if document[key]}
