@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from ropewalk_server.app.http_app import HttpApp
+from ropewalk_server.app.http_app import HttpApp, Ruling
 from ropewalk_server.app.main import main
 from ropewalk_server.serving.types import Answered
 from ropewalk_server.telemetry.recorder import Recorder
@@ -32,10 +32,10 @@ def switch() -> None:
         answered += len(requests) if len(requests) > 1 else 0
         return together(self, requests)
 
-    def counted_handle(self: HttpApp, request: Request) -> Answer:
+    def counted_handle(self: HttpApp, request: Request, verdict: Ruling | None = None) -> Answer:
         nonlocal answered
         answered += 1
-        return handle(self, request)
+        return handle(self, request, verdict)
 
     def leave_out(self: Recorder, one: Answered) -> None:
         pass
