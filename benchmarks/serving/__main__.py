@@ -13,7 +13,7 @@ from types import ModuleType
 
 from benchmarks.report import machine
 from benchmarks.serving import tools, written
-from benchmarks.serving.figures import binary, grpc, memory, overhead, overload, points, speed, start
+from benchmarks.serving.figures import binary, grpc, ids, memory, overhead, overload, points, speed, start
 from benchmarks.serving.results import Results
 from benchmarks.serving.run import Run
 from benchmarks.serving.servers import Bench, ServerError
@@ -24,6 +24,7 @@ FIGURES: dict[str, ModuleType] = {
     "single": speed,
     "rows100": speed,
     "cnn": speed,
+    "ids5": ids,
     "points": points,
     "binary": binary,
     "grpc": grpc,

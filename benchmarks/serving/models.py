@@ -2,7 +2,8 @@
 
 `write(NAME, directory)` gives `saved_model/` (one signature, one input, one output: what the peers serve) and
 `version/`, the same made a version of ours. MLP 10-64-64-3, a small CNN over 28x28 floats, and `table`: the MLP over
-ten named numbers with a baseline, which only ours knows.
+ten named numbers with a baseline, which only ours knows. `ids5` (`ids_version`) is a version of ours alone, with the
+core's output for its rows in `expected.npy`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.serving import ids_version
 from ropewalk_model import baseline, examples, manifest
 from ropewalk_model.features import Encoder, Encoding, FeatureSpec
 from ropewalk_model.signature import Signature, TensorSpec
@@ -24,7 +26,10 @@ from ropewalk_trainer.publishing import compiled
 
 SEED = 7
 SHAPES: dict[str, tuple[int, ...]] = {"mlp": (10,), "cnn": (28, 28, 1), "table": (10,)}
-CLASSES = {"mlp": 3, "cnn": 10, "table": 3}
+IDS = "ids5"
+CLASSES = {"mlp": 3, "cnn": 10, "table": 3, IDS: len(ids_version.CLASSES)}
+"""Of all models that are written."""
+EXPECTED = "expected.npy"
 NAMES = [f"x{index}" for index in range(10)]
 """The table's features."""
 
@@ -43,14 +48,23 @@ def rows(name: str, count: int) -> NDArray[np.float32]:
 
 
 def body(name: str, count: int) -> bytes:
-    """A row-form request with that many rows."""
+    """A row-form request with that many rows; of ids5, at most 100."""
+    if name == IDS:
+        return _body(ids_version.rows()[:count])
     wide = rows(name, count).astype(np.float64).round(4).tolist()
     instances = [dict(zip(NAMES, row, strict=True)) for row in wide] if name == "table" else wide
+    return _body(instances)
+
+
+def _body(instances: list[Any]) -> bytes:
     return json.dumps({"instances": instances}, separators=(",", ":")).encode()
 
 
 def write(name: str, directory: Path) -> None:
     """Both forms, below `directory`."""
+    if name == IDS:
+        np.save(directory / EXPECTED, ids_version.write(directory / "version").expected)
+        return
     tf = lazy_imports.tensorflow()
     network, variables = (_cnn if name == "cnn" else _mlp)(tf)
     module = tf.Module()

@@ -110,9 +110,9 @@ class Bench:
         """In a process of its own: TensorFlow's threads and memory would stay in this one."""
         program = (
             "import sys, pathlib; from benchmarks.serving import models\n"
-            "for name in models.SHAPES: models.write(name, pathlib.Path(sys.argv[1], name))"
+            "for name in models.CLASSES: models.write(name, pathlib.Path(sys.argv[1], name))"
         )
-        for name in models.SHAPES:
+        for name in models.CLASSES:
             (self.folder / name).mkdir()
         making = Process(
             [sys.executable, "-c", program, str(self.folder)], dict(os.environ), self.folder / "models.log"
@@ -120,7 +120,7 @@ class Bench:
         while not making.ended:
             time.sleep(0.1)
         making.stop()
-        if not (self.folder / "cnn" / "version" / manifest.MANIFEST).exists():
+        if not all((self.folder / name / "version" / manifest.MANIFEST).exists() for name in models.CLASSES):
             raise ServerError(f"the models cannot be made: {_end(self.folder / 'models.log')}")
 
     def tflite(self, model: str) -> Path:
@@ -204,6 +204,9 @@ class Bench:
         """What the network itself says of the requests' rows."""
         from ai_edge_litert.interpreter import Interpreter
 
+        kept = self.folder / model / models.EXPECTED
+        if kept.exists():
+            return np.asarray(np.load(kept)[:rows])
         values = models.rows(model, rows)
         network = Interpreter(model_path=str(self.tflite(model)), num_threads=1)
         source, target = network.get_input_details()[0]["index"], network.get_output_details()[0]["index"]

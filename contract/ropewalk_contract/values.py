@@ -14,7 +14,7 @@ MAX_URI = 1024
 
 _DURATION_PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 _SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
-_QUANTITY = re.compile(r"([+-]?[0-9.]+)([eE][-+]?[0-9]+|[numkKMGTPE]i?|)")
+_QUANTITY = re.compile(r"([+-]?[0-9.]+)([eE][-+]?[0-9]{1,2}|[numkKMGTPE]i?|)")
 _FACTORS = {
     "": Decimal(1),
     "n": Decimal("1e-9"),
@@ -53,6 +53,8 @@ class Duration:
 @dataclass(frozen=True, slots=True, order=True)
 class Quantity:
     """An exact amount as Kubernetes writes it: `500m` is 0.5, `4Mi` is 4194304, `1e3` is 1000.
+
+    An exponent has two digits at most: Kubernetes knows no amount above 2**63, and one of eight digits takes minutes.
 
     https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
     """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ropewalk_contract.documents.fields import integer
 from ropewalk_model import FORMAT_VERSION, histograms
 from ropewalk_model.features import Columns, FeatureSpec
 from ropewalk_model.features.bins import Bins
@@ -37,7 +38,7 @@ class Baseline:
             raise ValueError(f"baseline.json has formatVersion {document.get('formatVersion')!r}, not 1")
         bins = {one["name"]: histograms.from_document(one["bins"]) for one in document["features"]}
         bins |= {name: bins[name].knowing(words) for name, words in (known or {}).items() if name in bins}
-        counts = {one["name"]: tuple(int(n) for n in one["counts"]) for one in document["features"]}
+        counts = {one["name"]: _counts(one["counts"]) for one in document["features"]}
         for name, one in bins.items():
             if len(counts[name]) != one.size:
                 raise ValueError(f"baseline.json: {name} has {len(counts[name])} counts for {one.size} bins")
@@ -48,8 +49,8 @@ class Baseline:
             bins=bins,
             counts=counts,
             prediction_bins=predicted,
-            prediction_counts=tuple(int(n) for n in predictions["counts"]),
-            rows=int(document["rows"]),
+            prediction_counts=_counts(predictions["counts"]),
+            rows=integer(document["rows"], "baseline.json: rows"),
             positive=predicted.values.index(positive) if positive in predicted.values else None,
         )
 
@@ -85,6 +86,10 @@ def build(
         "features": described,
         "predictions": {"bins": prediction_bins.document(), "counts": prediction_bins.count(predicted).tolist()},
     }
+
+
+def _counts(values: Iterable[object]) -> tuple[int, ...]:
+    return tuple(integer(value, "baseline.json: counts") for value in values)
 
 
 def public(document: Mapping[str, Any], positive: str | None) -> dict[str, Any]:

@@ -49,7 +49,9 @@ def test_a_task_of_version_1_is_read_and_written_as_it_was(name: str) -> None:
         ({"keep": {"runs": 1, "versions": 1.0}}, "keep.versions"),
         ({"inUse": {"runs": [], "versions": ["3"]}}, "inUse.versions"),
         ({"now": "2026-03-01T00:00:00"}, "now"),
+        ({"now": "0001-01-01T00:00:00+14:00"}, "now"),
         ({"graceSeconds": -1}, "graceSeconds"),
+        ({"graceSeconds": 2**52}, "graceSeconds"),
     ],
 )
 def test_a_wrong_field_is_named(change: dict[str, Any], field: str) -> None:

@@ -55,6 +55,7 @@ def test_what_is_absent_has_a_default() -> None:
         ({"bucketSeconds": 0}, "bucketSeconds"),
         ({"limits": {"maxRows": 0}}, "limits.maxRows"),
         ({"limits": {"deadlineSeconds": float("nan")}}, "limits.deadlineSeconds"),
+        ({"limits": {"deadlineSeconds": 10**400}}, "limits.deadlineSeconds"),
         ({"batching": {"type": "Always"}}, "batching.type"),
         ({"batching": {"type": "Bounded", "maxRows": 1, "maxDelaySeconds": -1}}, "batching.maxDelaySeconds"),
         ({"retry": "x"}, "retry"),

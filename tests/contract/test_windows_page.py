@@ -69,6 +69,7 @@ def changed(**fields: Any) -> dict[str, Any]:
         (changed(features={"x": [1] * 2001}), "buckets[1].features"),
         (changed(features={str(index): [1] for index in range(2001)}), "buckets[1].features"),
         (changed(latency={"edgesSeconds": ["x"], "counts": [1, 2]}), "buckets[1].latency.edgesSeconds"),
+        (changed(latency={"edgesSeconds": [10**400], "counts": [1, 2]}), "buckets[1].latency.edgesSeconds"),
         (changed(labels={"count": 1, "correct": 1, "classes": [[0, 1, 1]]}), "buckets[1].labels.classes"),
         (changed(labels=[1]), "buckets[1].labels"),
     ],

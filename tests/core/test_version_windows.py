@@ -56,6 +56,19 @@ def test_a_candidates_labels_are_its_own() -> None:
     assert "performance" not in world.status
 
 
+def test_a_candidates_counts_stay_when_it_takes_the_next_step() -> None:
+    """A step begins at a time of its own; what was counted in the steps before is not lost with it."""
+    world = watched()
+    rolling(world)
+    count(world, 2, labels=LABELS)
+    assert world.status["candidate"]["performance"]["labels"] == 30
+    world.now = world.now.replace(minute=5, second=1)
+    world.settle()
+    assert world.status["live"]["version"] == 2
+    assert world.status["live"]["since"] > "2026-01-02T03:05:00Z", "a minute after the labels came"
+    assert world.status["performance"]["labels"] == 30
+
+
 def test_labels_for_the_version_that_answered_before_still_count_for_it() -> None:
     """They come days later, and say how good the version was that is gone."""
     world = watched()

@@ -28,7 +28,7 @@ def is_path(word: str) -> bool:
 
 @functools.cache
 def endings() -> frozenset[str]:
-    """Every path as it stands, and every end of it: `windows.py`, `ropewalk_model/windows.py` and so on; no last slash."""
+    """Every path and every end of it: `windows.py`, `ropewalk_model/windows.py` and so on, without a slash."""
     parts = [name.rstrip("/").split("/") for name in files()]
     return frozenset("/".join(one[start:]) for one in parts for start in range(len(one)))
 

@@ -74,7 +74,29 @@ def test_a_server_may_say_anything(path: str) -> None:
         assert isinstance(found, Liar)
         found.lies = {path: lie}
         if path == BASELINE_PATH:
-            found.owner["status"].pop("monitor", None)
+            del found.objects["ConfigMap", "cancer-baseline"]  # else no pod is asked for it
+        for _ in range(3):
+            found.step()
+            found.now += timedelta(minutes=1)
+
+    tried()
+
+
+@pytest.mark.parametrize(("name", "key"), [("cancer-labels", "labels.json"), ("cancer-baseline", "baseline.json")])
+def test_a_config_map_may_hold_anything(name: str, key: str) -> None:
+    """Whoever may edit ConfigMaps in the namespace may break what is kept there; the pass goes on without it."""
+    world = watched()
+    minute(world, 3.0, LABELS)
+    for _ in range(12):
+        minute(world, 3.0, LABELS)
+    truth = json.loads(world.objects["ConfigMap", name]["data"][key])
+
+    @FEW
+    @given(mutated(truth))
+    def tried(lie: Any) -> None:
+        found = copy.deepcopy(world)
+        found.objects["ConfigMap", name]["data"][key] = text_of(lie)
+        found.objects["ConfigMap", name]["metadata"]["annotations"] = {}
         for _ in range(3):
             found.step()
             found.now += timedelta(minutes=1)

@@ -121,3 +121,20 @@ def test_a_pods_words_are_not_believed_blindly(document: object) -> None:
     """Malformed windows raise, and are never counted as zero."""
     with pytest.raises(InvalidBucket):
         parse(document)
+
+
+@pytest.mark.parametrize("strange", [-1, 1.5, float("inf"), 10**400, True, "3", None])
+def test_counts_of_a_baseline_are_whole_numbers(strange: object) -> None:
+    """A pod gives it to the operator, whose arithmetic must not fail."""
+    train = {"x": np.zeros(20, dtype=np.float32)}
+    for place in ("counts", "predictions", "rows"):
+        stored = baseline.build([FeatureSpec("x", "Number")], train, np.array(["a"] * 20), classes=("a", "b"))
+        match place:
+            case "counts":
+                stored["features"][0]["counts"][0] = strange
+            case "predictions":
+                stored["predictions"]["counts"][0] = strange
+            case _:
+                stored["rows"] = strange
+        with pytest.raises(ValueError, match="baseline"):
+            Baseline.from_document(stored)

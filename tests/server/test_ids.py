@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.serving import ids_version
+from benchmarks.serving.ids_version import COLUMNS, WORDS, Version
 from ropewalk_model import manifest
 from ropewalk_model.ids import IdColumn, IdEncoder
 from ropewalk_server.serving import batch_queue, ids_model
 from ropewalk_server.serving.model import LoadError
-from tests.server import ids_version
 from tests.server.apps import load
-from tests.server.ids_version import COLUMNS, WORDS, Version
+from tests.server.conftest import Server, next_ports
+from tests.server.observed import live
 
 ENGINES = ["LiteRT", "OpenVINO", "ONNXRuntime", "TensorFlow"]
 
@@ -49,6 +52,24 @@ def test_it_is_loaded_and_answers_as_its_core(version: Version, engine: str) -> 
     assert np.abs(together - np.concatenate([version.expected[:1], version.expected])).max() <= 1e-6
 
 
+def test_a_server_process_answers_with_it(version: Version, tmp_path: Path) -> None:
+    """Single rows and many, in the threads that the server computes in."""
+    shutil.copytree(version.directory, tmp_path / "claims" / "ids" / "1")
+    digest = manifest.read_manifest(version.directory, None).model_digest
+    server = Server(tmp_path, next_ports())
+    server.tell(1, [{"version": 1, "uri": "pvc://ids/1", "manifestDigest": version.digest, "digest": digest}])
+    try:
+        server.start()
+        server.until(lambda: live(server, 1))
+        for count in (1, len(version.rows)):
+            status, answer, _ = server.predict(*version.rows[:count])
+            assert status == 200, answer
+            given = np.array([row["probabilities"] for row in answer["predictions"]])
+            assert np.abs(given - version.expected[:count]).max() <= 1e-5
+    finally:
+        server.kill()
+
+
 def test_an_unknown_word_and_a_missing_one_are_answered(version: Version) -> None:
     """By embeddings of their own."""
     model = load(version.directory, version.digest, "LiteRT")
@@ -61,8 +82,6 @@ def test_an_unknown_word_and_a_missing_one_are_answered(version: Version) -> Non
 
 def test_a_core_without_the_ids_of_its_document_is_refused(version: Version, tmp_path: Path) -> None:
     """features.json and the compiled forms must be of one model."""
-    import shutil
-
     place = tmp_path / "1"
     shutil.copytree(version.directory, place)
     features = json.loads((place / manifest.FEATURES).read_text())

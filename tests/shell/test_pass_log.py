@@ -1,4 +1,4 @@
-"""The log of passes: one line for a pass that wrote something or comes again for another reason, none at rest."""
+"""The log of passes: one line for a pass that wrote something or comes again for other reasons, none at rest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ropewalk.core.kinds import PIPELINE
-from ropewalk.core.plan import Config, Ref
+from ropewalk.core.plan import Config, Plan, Ref, Requeue
 from ropewalk.shell.queue import Key
 from ropewalk.shell.reconcile import Reconciler
 from tests.core.pipeline_world import example
@@ -67,3 +67,16 @@ async def test_passes_at_rest_are_logged_for_debugging_only(caplog: pytest.LogCa
         for _ in range(3):
             assert await reconciler.reconcile(KEY) is None
         assert lines(caplog) == [("INFO", 1, None, "an event")] + [("DEBUG", 0, None, "an event")] * 2
+
+
+def test_two_reasons_that_take_turns_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """Of a deployment that waits for its turn, the next minute is the nearer reason in some passes."""
+    reconciler = Reconciler(Stored(), Config("trainer:1", "server:1"), None, lambda: True)  # type: ignore[arg-type]
+    with caplog.at_level(logging.DEBUG, "ropewalk"):
+        for seconds in (20.0, 5.0, 20.0):
+            reconciler._tell(KEY, Plan(requeue=(Requeue(seconds, "windows"), Requeue(10.0, "its turn"))), {})
+        assert [(level, why) for level, _, _, why in lines(caplog)] == [
+            ("INFO", "its turn"),
+            ("DEBUG", "windows"),
+            ("DEBUG", "its turn"),
+        ]

@@ -80,9 +80,8 @@ def up() -> None:
 
 def _recycler() -> str:
     """The recycler as a program of its own, independent of the folder it is started in."""
-    return (
-        f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); from localcluster import volumes; volumes.recycle()"
-    )
+    root = str(SOURCE.parents[1])
+    return f"import sys; sys.path.insert(0, {root!r}); from tools.localcluster import volumes; volumes.recycle()"
 
 
 def _clean() -> None:

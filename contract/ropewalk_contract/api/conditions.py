@@ -36,8 +36,4 @@ ROLLED_BACK: Final = "RolledBack"
 """True: the wanted version failed and is quarantined; the version before it stays live."""
 MODELDEPLOYMENT_CONDITIONS: Final = (READY, AVAILABLE, RECONCILING, STALLED, OBSERVED, DATA_DRIFT, ROLLED_BACK)
 
-TRUE: Final = "True"
-FALSE: Final = "False"
-UNKNOWN: Final = "Unknown"
-
 STAGES: Final = ("Source", "Validate", "Preprocess", "Train", "Evaluate", "Publish", "SmokeTest")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 MOST = 2**53
 """Whole numbers are below this bound: above, JSON numbers are not exact in every program."""
+LARGEST = sys.float_info.max
+"""Numbers are at most this, so that a whole one can become a float."""
 
 
 class Refused(ValueError):
@@ -50,7 +53,7 @@ def integer(value: object, field: str, *, least: int = 0, most: int = MOST) -> i
 
 def number(value: object, field: str) -> float:
     """A finite number, whole or not, as it stands in the document."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
         raise Refused(field, value, "a number is expected")
     return value
 

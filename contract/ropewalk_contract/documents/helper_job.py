@@ -17,6 +17,8 @@ FORMAT_VERSION = 1
 RECOVER, SWEEP, IMPORT = "Recover", "Sweep", "Import"
 MAX_NUMBERS = 100_000
 """Most runs or versions that are in use."""
+MAX_GRACE = 10**10
+"""Seconds; a timedelta holds more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ def moment(value: object, field: str) -> datetime:
     """A time of RFC 3339 with its zone."""
     try:
         found = datetime.fromisoformat(str(value))
-    except ValueError:
+        found.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Refused(field, value, "a time such as 2026-01-31T12:00:00Z is expected") from None
     if found.tzinfo is None:
         raise Refused(field, value, "a time zone is expected")
@@ -133,7 +136,7 @@ def _retention(found: Any) -> Retention:
         used_runs=_integers(used.get("runs"), "inUse.runs"),
         used_versions=_integers(used.get("versions"), "inUse.versions"),
         now=moment(found.get("now"), "now"),
-        grace=timedelta(seconds=integer(found.get("graceSeconds"), "graceSeconds")),
+        grace=timedelta(seconds=integer(found.get("graceSeconds"), "graceSeconds", most=MAX_GRACE)),
     )
 
 

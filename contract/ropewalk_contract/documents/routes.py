@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ropewalk_contract.documents.fields import (
+    MOST,
     Refused,
     any_count,
     any_list,
@@ -189,7 +190,7 @@ class Routes:
         """The routes that the operator itself stored, field by field: a wrong field has its default, a wrong version
         is left out. None without a revision, since a lower one than servers have read must not be written."""
         found = any_mapping(document)
-        revision = _kept(None, lambda: integer(found.get("revision"), "revision"))
+        revision = _kept(None, lambda: integer(found.get("revision"), "revision", most=MOST - 1))
         if revision is None:
             return None
         listed = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ropewalk_contract import wire
-from ropewalk_contract.documents.fields import MOST, Refused, any_count, integer, items, mapping, versioned
+from ropewalk_contract.documents.fields import MOST, Refused, any_count, integer, items, mapping, number, versioned
 
 FORMAT_VERSION = 1
 MAX_COUNTS = 2000
@@ -186,6 +186,4 @@ def _counts(values: Any, name: str) -> tuple[int, ...]:
 
 
 def _edge(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Refused("latency.edgesSeconds", value, "seconds are expected")
-    return float(value)
+    return float(number(value, "latency.edgesSeconds"))

@@ -34,7 +34,6 @@ class Kind:
     api_version: str
     name: str
     plural: str
-    namespaced: bool = True
     owner_label: str = ""
     """Label of all children of a resource of this kind; its value is `names.label_value` of the resource's name."""
     children_of: frozenset[str] = frozenset()
@@ -95,7 +94,8 @@ AUTOSCALER = Kind(
 CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 EVENT = Kind("v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
-DEFINITION = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
+# Not in a namespace: the client gets none for it.
+DEFINITION = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions")
 
 ALL = (
     PIPELINE,

@@ -75,7 +75,7 @@ class Reconciler:
         self.interests: dict[Key, frozenset[Ref]] = {}
         self.quiet = QuietChildren()
         self._written: dict[Key, str] = {}
-        self._again: dict[Key, str] = {}
+        self._again: dict[Key, frozenset[str]] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; the delay until the next one, None when only an event asks for it. Raises to be retried."""
@@ -123,12 +123,13 @@ class Reconciler:
         return plan.requeue_after
 
     def _tell(self, key: Key, plan: Plan, owner: Json) -> None:
-        """One line of log for a pass that wrote something, or that another follows for another reason than before."""
+        """One line of log for a pass that wrote something, or that another follows for other reasons than before."""
         again = plan.next
         why = again.why if again is not None else "an event"
         writes = len(plan.effects) + (plan.status is not None and plan.status != owner.get("status"))
-        level = logging.INFO if writes or self._again.get(key) != why else logging.DEBUG
-        self._again[key] = why
+        reasons = frozenset(one.why for one in plan.requeue)
+        level = logging.INFO if writes or self._again.get(key) != reasons else logging.DEBUG
+        self._again[key] = reasons
         if LOG.isEnabledFor(level):
             seconds = None if again is None else round(again.seconds, 2)
             fields = {"kind": key.kind, "namespace": key.namespace, "resource": key.name, "writes": writes}

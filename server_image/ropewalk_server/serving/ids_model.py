@@ -37,11 +37,12 @@ class IdsModel(Model):
 
     def _predicted(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         arrays = {X: self._encoder.encode(columns), IDS: self._ids.encode(columns)}
-        result: NDArray[np.float32] = self._named_session()(arrays)[self._output]
+        result: NDArray[np.float32] = self.session()(arrays)[self._output]
         return result
 
-    def _named_session(self) -> NamedSession:
-        session: NamedSession | None = getattr(self._threads, "named", None)
+    def session(self) -> Any:
+        """The calling thread's session, a NamedSession: the core has two inputs."""
+        session: NamedSession | None = getattr(self._threads, "session", None)
         if session is None:
-            session = self._threads.named = self._engine.named_session()
+            session = self._threads.session = self._engine.named_session()
         return session

@@ -17,9 +17,6 @@ from ropewalk_contract import reasons
 from ropewalk_model import pictures
 from ropewalk_trainer.errors import DataError
 
-RawColumn = Any
-"""A list of Python values, or a numpy array of numbers."""
-
 
 @dataclass
 class Raw:

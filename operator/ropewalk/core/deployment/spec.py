@@ -12,6 +12,8 @@ from pydantic import ValidationError
 
 from ropewalk_contract.api.modeldeployment import ModelDeployment, Monitor
 from ropewalk_contract.api.serving import Limits, Serving
+from ropewalk_contract.documents.fields import Refused
+from ropewalk_contract.documents.routes import Batching, RequestLimits
 
 from ..names import MODEL_DEPLOYMENT_LABEL, helper_job_value, label_value
 from ..plan import Json
@@ -150,8 +152,11 @@ def _check(resource: ModelDeployment) -> None:
 
 def _check_limits(resource: ModelDeployment) -> None:
     serving, monitor = resource.spec.serving, resource.spec.monitor
-    limits_document(serving.limits)
-    batching_document(serving)
+    try:
+        RequestLimits.read(limits_document(serving.limits))
+        Batching.read(batching_document(serving))
+    except Refused as error:  # by the servers, which would stay with the routes that they have
+        raise InvalidSpec(f"spec.serving: {error}") from error
     length = window_seconds(monitor)
     if length % _bucket(length):  # it would be judged before its last bucket has closed
         raise InvalidSpec(f"spec.monitor.window: {monitor.window} is no multiple of 10s, or from 10m on of 1m")

@@ -15,24 +15,26 @@ from ..jobs.container_end import DATA_ERROR
 from ..objects import metadata, name_of
 from ..plan import Json
 from .parts import planner
-from .run.outcome import awaiting
+from .run.champion import awaiting
 from .run.stages import current
+from .situation import Situation
 from .state import FAILED, NOT_BLESSED, SKIPPED, SUCCEEDED, PipelineState, Run, write
 from .triggers.manual import RUN_REQUESTED_AT
+from .triggers.schedule import schedule_problem
 from .triggers.trigger import halted
 
 LAST_RUN = (api.DATA_VALID, api.BLESSED)
 """Conditions about the last run that has ended: they stay while the next one is in flight."""
 
 
-def document(owner: Json, spec: PipelineSpec, state: PipelineState, problem: str, now: datetime) -> dict[str, Any]:
-    """The whole status. `problem` is what is wrong with the spec beyond what the schema could tell."""
-    run = state.run
+def document(situation: Situation, state: PipelineState) -> dict[str, Any]:
+    """The whole status, as all phases have left the state."""
+    owner, spec, generation, run = situation.owner, situation.spec, situation.generation, state.run
+    problem = planner.problem(spec) or schedule_problem(spec)
     job_name = planner.job_name(owner, run) if run else ""
-    generation = int(metadata(owner).get("generation") or 0)
     found = _conditions(owner, spec, state, problem)
     previous = (owner.get("status") or {}).get("conditions") or ()
-    conditions = set_conditions(previous, found, generation=generation, now=now)
+    conditions = set_conditions(previous, found, generation=generation, now=situation.now)
     if run is not None and run.active:
         conditions += [dict(c) for c in previous if c.get("type") in LAST_RUN]
     return {

@@ -55,7 +55,7 @@ def amount(value: object) -> float | None:
     text = str(value)
     try:
         return float(text[:-1]) / 1000 if text.endswith("m") else float(memory_bytes(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

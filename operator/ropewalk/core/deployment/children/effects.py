@@ -12,7 +12,7 @@ from ..observe import totals_configmap
 from ..rollout import nudges, waiting
 from ..situation import Situation, child
 from ..state import Routes
-from ..versions import get
+from ..versions import VersionKey, get
 from . import autoscaler, disruption_budget, network_policy, routes_configmap, service, workload
 from .comparison import stamped, up_to_date
 
@@ -87,8 +87,15 @@ def _bodies(situation: Situation, routes: Routes, image: str, *, idle: bool) -> 
         bodies.append(autoscaler.body(resource, scaling))
     counted = [one.version.key for one in situation.state.counted]
     return bodies + totals_configmap.bodies(
-        resource, counted, situation.stored, observation.baselines, observation.totals
+        resource, counted, situation.stored, observation.baselines, observation.totals, _begun(situation)
     )
+
+
+def _begun(situation: Situation) -> list[VersionKey]:
+    """The candidate, once pods report counts of it: each step begins at a time of its own, its counts do not."""
+    candidate = situation.state.candidate
+    seen = situation.windows.get(candidate.version.key) if candidate is not None else None
+    return [candidate.version.key] if candidate is not None and seen is not None and seen.buckets else []
 
 
 def _fenced(body: dict[str, Any], there: Json | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from ropewalk.core import untrusted_json
 from ropewalk.core.plan import Json
 from ropewalk_contract import wire
 from ropewalk_contract.api.modeldeployment import ModelDeployment
@@ -57,6 +58,6 @@ def _settings(resource: ModelDeployment) -> routes_document.Routes:
 def observed_routes(config: Json | None) -> routes_document.Routes | None:
     """The routes in an observed ConfigMap; None if there are none that can be read."""
     try:
-        return routes_document.Routes.read_stored(json.loads(get(config, "data", KEY) or "null"))
-    except (ValueError, TypeError, RecursionError):
+        return routes_document.Routes.read_stored(untrusted_json.parse(get(config, "data", KEY) or "null"))
+    except (ValueError, TypeError):
         return None

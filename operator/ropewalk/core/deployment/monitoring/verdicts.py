@@ -35,12 +35,12 @@ def judged(state: DeploymentState, settings: Monitor) -> dict[VersionKey, float]
     found: dict[VersionKey, float] = {}
     if state.retired is not None:
         found[state.retired.version.key] = inf
+    if state.candidate is not None:
+        found[state.candidate.version.key] = 0.0
     if state.live is not None:
         document = current(state.drift, state.live, settings)
         at = parse_timestamp((document or {}).get("at"))
         found[state.live.version.key] = at.timestamp() if at is not None else 0.0
-    if state.candidate is not None:
-        found.setdefault(state.candidate.version.key, 0.0)
     return found
 
 
@@ -68,7 +68,7 @@ def traffic(before: Json | None, buckets: Iterable[Bucket], closed_by: float) ->
         if before is None:
             return None
         now = {"requests": 0, "rows": 0, "requestsPerSecond": "0", "errorRate": "0"}
-        return {"window": before["window"], "at": before["at"], **now}
+        return {**{key: before[key] for key in ("window", "at") if key in before}, **now}
     total = add(last)
     document: dict[str, Any] = {
         "window": words(timedelta(seconds=TRAFFIC_SECONDS)),
@@ -206,7 +206,7 @@ def performance(
     if total.count >= settings.performance.min_labels:
         document["metrics"] = [{"name": name, "value": f"{value:.4f}"} for name, value in total.quality(positive)]
     if before is not None and all(before.get(key) == document[key] for key in ("version", "window")):
-        same = [m.get("value", "")[:4] for m in before.get("metrics") or ()] == [
+        same = [str(m.get("value", ""))[:4] for m in before.get("metrics") or ()] == [
             m["value"][:4] for m in document.get("metrics") or ()
         ]
         if same and _similar(str(before.get("labels")), str(document["labels"])):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ropewalk.core.plan import Json
+from ropewalk_contract.documents.fields import integer
 from ropewalk_model.windows import Bucket, ClassCounts, add_classes, class_counts, class_rows
 
 
@@ -30,7 +31,8 @@ class Labels:
     @staticmethod
     def from_document(document: Json) -> Labels:
         """Inverse of `document`. Raises KeyError, TypeError or ValueError for anything else."""
-        return Labels(int(document["count"]), int(document["correct"]), class_counts(document["classes"]))
+        count, correct = (integer(document[key], key) for key in ("count", "correct"))
+        return Labels(count, correct, class_counts(document["classes"]))
 
     def plus(self, other: Labels) -> Labels:
         """Both together."""

@@ -6,10 +6,11 @@ A baseline is read once from a pod, not with every pass; sums of windows and lab
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ropewalk.core import untrusted_json
 from ropewalk.core.names import bounded
 from ropewalk.core.plan import Json
 from ropewalk_contract.api.modeldeployment import ModelDeployment
@@ -55,18 +56,20 @@ def bodies(
     before: StoredTotals,
     baselines: Mapping[VersionKey, Json],
     totals: WindowTotals,
+    begun: Collection[VersionKey] = (),
 ) -> list[Any]:
     """The ConfigMaps that have to be written: a baseline read just now, sums that have grown.
 
     `counted` are the versions, the most important first; a baseline that finds no room beside theirs is not stored,
-    and is read from a pod each time.
+    and is read from a pod each time. Of versions that have `begun` to count, the time from which they do is stored.
     """
     found: list[Any] = []
     if any(key not in before.baselines for key in baselines):
         text = _baselines_text([(key, baselines[key]) for key in counted if key in baselines])
         if text and _read_baselines(json.loads(text)) != before.baselines:
             found.append(_config_map(resource, baseline_name(resource.metadata.name), BASELINE_KEY, text))
-    if totals.up_to and (before.totals is None or before.totals.up_to != totals.up_to):
+    known = before.totals or WindowTotals()
+    if known.up_to != totals.up_to or any(key not in known.versions for key in begun):
         text = json.dumps(totals.document(), sort_keys=True)
         if len(text) <= LARGEST:
             found.append(_config_map(resource, labels_name(resource.metadata.name), TOTALS_KEY, text))
@@ -104,6 +107,6 @@ def _config_map(resource: ModelDeployment, name: str, key: str, text: str) -> di
 
 def _parsed(config: Json | None, key: str) -> Any:
     try:
-        return json.loads(get(config, "data", key) or "null")
+        return untrusted_json.parse(get(config, "data", key) or "null")
     except (ValueError, TypeError):
         return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from ropewalk_contract.documents.fields import integer
 from ropewalk_model.windows import Bucket, Page, windows
 
 from ..versions import Version, VersionKey
@@ -75,14 +76,13 @@ class VersionTotals:
         if not isinstance(document, Mapping):
             return None
         try:
-            version, chunk, window = (int(document[key]) for key in ("version", "chunkSeconds", "windowSeconds"))
-            sums = tuple((int(one["start"]), Labels.from_document(one)) for one in document["sums"])
+            version = integer(document["version"], "version")
+            chunk, window = (integer(document[key], key, least=1) for key in ("chunkSeconds", "windowSeconds"))
+            sums = tuple((integer(one["start"], "start"), Labels.from_document(one)) for one in document["sums"])
             kept = tuple(Bucket.from_document(one, window) for one in document["windows"])
             digest, too_large = str(document["digest"]), bool(document["tooLarge"])
-            since = int(document.get("since", 0))
+            since = integer(document.get("since", 0), "since")
         except (KeyError, TypeError, ValueError, AttributeError):
-            return None
-        if chunk <= 0 or window <= 0:
             return None
         return VersionTotals(version, digest, chunk, window, since, sums, kept, too_large)
 
@@ -115,7 +115,7 @@ class WindowTotals:
             return None
         listed = document.get("versions") if document["formatVersion"] == 3 else [document]
         try:
-            up_to = {str(pod): int(until) for pod, until in document["upTo"].items()}
+            up_to = {str(pod): integer(until, "upTo") for pod, until in document["upTo"].items()}
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
         if not isinstance(listed, (list, tuple)):
@@ -133,11 +133,13 @@ def begin(totals: WindowTotals | None, counted: Sequence[Counted], pod: str) -> 
 
 def key_of(bucket: Bucket, totals: WindowTotals, counted: Sequence[Counted]) -> VersionKey | None:
     """The version that a pod's bucket is counted for; None where that version does not count, or did not yet."""
-    for one in counted:
-        version = one.version
-        if bucket.version == version.served and version.digest in (None, bucket.digest):
-            return version.key if bucket.start >= totals.versions[version.key].since else None
-    return None
+    versions = [one.version for one in counted if one.version.served == bucket.version]
+    matching = [version for version in versions if version.digest in (None, bucket.digest)]
+    if not matching:
+        return None
+    # Numbers repeat among models: the version whose digest is known to be the bucket's comes before one without.
+    key = min(matching, key=lambda version: version.digest is None).key
+    return key if bucket.start >= totals.versions[key].since else None
 
 
 def current(totals: WindowTotals | None, counted: Sequence[Counted], window: int, label_window: int) -> WindowTotals:
@@ -146,9 +148,16 @@ def current(totals: WindowTotals | None, counted: Sequence[Counted], window: int
     versions = {}
     for one in counted:
         key = one.version.key
-        found = stored.versions.get(key) or VersionTotals(*key, _chunk(label_window), window, _minute(one.since))
+        found = _stored(stored, one.version) or VersionTotals(*key, _chunk(label_window), window, _minute(one.since))
         versions[key] = found if found.window == window else replace(found, window=window, windows=(), too_large=False)
     return WindowTotals(stored.up_to, versions)
+
+
+def _stored(stored: WindowTotals, version: Version) -> VersionTotals | None:
+    """The sums of a version; those from before its digest was known are its own."""
+    keys = (VersionKey(version.number, one) for one in (version.identity, version.manifest_digest, version.uri) if one)
+    found = next((stored.versions[key] for key in keys if key in stored.versions), None)
+    return replace(found, digest=version.key.identity) if found is not None else None
 
 
 def fold(

@@ -135,6 +135,11 @@ def helper_job(owner: Json, spec: PipelineSpec, config: Config, *, name: str, nu
     return helper_job_body.job({**meta, "name": name}, pod, seconds=HELPER_JOB_SECONDS)
 
 
+def helper_job_name(owner: Json, number: int) -> str:
+    """The name of a helper job's Job."""
+    return names.job(str(metadata(owner).get("uid", "")), number, "errand", 1)
+
+
 def helper_job_config(owner: Json, number: int, content: str) -> dict[str, Any]:
     """The immutable ConfigMap with a helper job's `errand.json`."""
     suffix = f"-errand-{number}-{names.digest(metadata(owner).get('uid', ''), 6)}"

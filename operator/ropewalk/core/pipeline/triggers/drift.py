@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from ropewalk.core.conditions import clip, find
 from ropewalk.core.kinds import MODEL_DEPLOYMENT
 from ropewalk.core.objects import metadata
-from ropewalk.core.plan import Json, Ref
 from ropewalk.core.quantities import duration
-from ropewalk_contract.api.pipeline import PipelineSpec
 
+from ..situation import Situation
 from ..state import DAY, PipelineState
 from .trigger import DRIFT, Trigger
 
@@ -20,11 +17,9 @@ MAX_DRIFTS = 16
 """As many as `triggers.drift.modelDeployments` may name: each has one."""
 
 
-def drift(
-    spec: PipelineSpec, state: PipelineState, related: Mapping[Ref, Json | None], now: datetime
-) -> Trigger | None:
+def drift(situation: Situation, state: PipelineState) -> Trigger | None:
     """A run for drift that is not handled yet, within the cooldown and the number of runs a day."""
-    policy = spec.triggers.drift
+    policy, now = situation.spec.triggers.drift, situation.now
     if policy is None:
         return None
     runs = state.drift_runs
@@ -35,7 +30,7 @@ def drift(
     # A run that gave no version (it failed, was not blessed, or found no new data) has not answered the drift.
     unanswered = runs.finished_at is not None and not runs.version
     for name in policy.model_deployments:
-        found = related.get(MODEL_DEPLOYMENT.ref(name))
+        found = situation.related.get(MODEL_DEPLOYMENT.ref(name))
         condition = find((found or {}).get("status", {}).get("conditions"), "DataDrift") if found else None
         if condition is None or condition.get("status") != "True":
             continue

@@ -7,16 +7,16 @@ run, wherever the operator dies in between.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 
 from ropewalk.core.objects import name_of
-from ropewalk.core.plan import Event, Json, Ref
+from ropewalk.core.plan import Event
 from ropewalk_contract import reasons
-from ropewalk_contract.api.pipeline import PipelineSpec
 
+from ..parts import planner
+from ..situation import Situation
 from ..state import PipelineState
+from ..step import Step
 from .drift import drift
 from .manual import manual
 from .schedule import schedule
@@ -24,40 +24,35 @@ from .spec_change import spec_change
 from .trigger import Trigger, halted
 
 
-def due(
-    owner: Json,
-    spec: PipelineSpec,
-    spec_hash: str,
-    state: PipelineState,
-    related: Mapping[Ref, Json | None],
-    now: datetime,
-) -> Trigger | None:
-    """The first trigger that asks for a run now: a person, the spec, drift, the clock. Suspended: none."""
-    if spec.suspend:
+def due(situation: Situation, state: PipelineState) -> Trigger | None:
+    """The first trigger that asks for a run now: a person, the spec, drift, the clock. None while suspended, or while
+    no run of this spec can succeed."""
+    spec = situation.spec
+    if spec.suspend or planner.problem(spec):
         return None
     stopped = halted(spec, state)
     return (
-        manual(owner, state)
-        or spec_change(spec, spec_hash, state)
-        or (None if stopped else drift(spec, state, related, now))
-        or (None if stopped else schedule(spec, state, now))
+        manual(situation, state)
+        or spec_change(situation, state)
+        or (None if stopped else drift(situation, state))
+        or (None if stopped else schedule(situation, state))
     )
 
 
-def skipped(
-    owner: Json, spec: PipelineSpec, state: PipelineState, now: datetime
-) -> tuple[PipelineState, tuple[Event, ...]]:
-    """Forbid: what a person or the clock asks for during a run is passed over, and said so."""
+def skipped(situation: Situation, state: PipelineState) -> Step:
+    """Forbid: a run that a person or the clock asks for during another one is passed over, with an Event."""
+    spec, run = situation.spec, state.run
+    if run is None or not run.active or spec.concurrency_policy != "Forbid" or spec.suspend:
+        return Step(state)
     events: list[Event] = []
-    for trigger in (manual(owner, state), schedule(spec, state, now)):
-        if trigger is not None and not spec.suspend:
-            last = state.last_schedule
+    for trigger in (manual(situation, state), schedule(situation, state)):
+        if trigger is not None:
             state = replace(
                 state,
                 handled_run_request=trigger.handled.handled_run_request,
                 next_schedule=trigger.handled.next_schedule,
-                last_schedule=last,
             )
-            text = f"{trigger.type} run of {name_of(owner)} not started: one is in progress (concurrencyPolicy: Forbid)"
+            one = f"{trigger.type} run of {name_of(situation.owner)}"
+            text = f"{one} not started: one is in progress (concurrencyPolicy: Forbid)"
             events.append(Event("Warning", reasons.RUN_SKIPPED, text))
-    return state, tuple(events)
+    return Step(state, events=tuple(events))

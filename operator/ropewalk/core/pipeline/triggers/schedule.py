@@ -13,7 +13,9 @@ from ropewalk.core.quantities import duration, words
 from ropewalk_contract import reasons
 from ropewalk_contract.api.pipeline import PipelineSpec
 
+from ..situation import Situation
 from ..state import PipelineState
+from ..step import Step
 from .trigger import SCHEDULE, Trigger, halted
 
 CLOCK_CHANGE = timedelta(hours=3)
@@ -62,33 +64,33 @@ def _last_tick(spec: PipelineSpec, now: datetime) -> datetime | None:
         return None
 
 
-def settled_schedule(
-    spec: PipelineSpec, state: PipelineState, now: datetime
-) -> tuple[PipelineState, tuple[Event, ...]]:
+def settled(situation: Situation) -> Step:
     """The state with the schedule's next time as it should stand; what was missed by too much is passed over.
 
     There is no backfill: of several missed times the latest counts, and one missed while suspended or halted
     does not.
     """
+    spec, state, now = situation.spec, situation.state, situation.now
     upcoming = next_tick(spec, now)
     if upcoming is None or spec.suspend:
-        return replace(state, next_schedule=None), ()
+        return Step(replace(state, next_schedule=None))
     stored = state.next_schedule
     rewritten = stored is None or next_tick(spec, stored - timedelta(seconds=1)) != stored
     if stored is None or rewritten or stored > now or halted(spec, state):
-        return replace(state, next_schedule=upcoming), ()
+        return Step(replace(state, next_schedule=upcoming))
     latest = max(stored, _last_tick(spec, now) or stored)
     schedule = spec.triggers.schedule
     deadline = duration(schedule.starting_deadline) if schedule and schedule.starting_deadline else None
     if deadline is not None and now - latest > deadline:
         text = f"scheduled for {latest:%Y-%m-%dT%H:%M:%SZ}, missed by more than {words(deadline)}"
-        return replace(state, next_schedule=upcoming), (Event("Warning", reasons.SCHEDULE_MISSED, text),)
-    return state, ()
+        event = Event("Warning", reasons.SCHEDULE_MISSED, text)
+        return Step(replace(state, next_schedule=upcoming), events=(event,))
+    return Step(state)
 
 
-def schedule(spec: PipelineSpec, state: PipelineState, now: datetime) -> Trigger | None:
-    """A run for the latest time that has passed; expects a state of `settled_schedule`."""
-    stored = state.next_schedule
+def schedule(situation: Situation, state: PipelineState) -> Trigger | None:
+    """A run for the latest time that has passed; expects a state of `settled`."""
+    spec, stored, now = situation.spec, state.next_schedule, situation.now
     if stored is None or stored > now:
         return None
     latest = max(stored, _last_tick(spec, now) or stored)

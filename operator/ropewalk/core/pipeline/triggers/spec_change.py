@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from ropewalk_contract.api.pipeline import PipelineSpec
-
+from ..situation import Situation
 from ..state import PipelineState
 from .trigger import SPEC_CHANGE, Trigger
 
 
-def spec_change(spec: PipelineSpec, spec_hash: str, state: PipelineState) -> Trigger | None:
+def spec_change(situation: Situation, state: PipelineState) -> Trigger | None:
     """The first run, and a run for each change of the spec."""
-    if not spec.triggers.on_spec_change or (state.run and state.run.spec_hash == spec_hash):
+    if not situation.spec.triggers.on_spec_change or (state.run and state.run.spec_hash == situation.spec_hash):
         return None
     return Trigger(SPEC_CHANGE, "the spec changed" if state.run else "first run", state)

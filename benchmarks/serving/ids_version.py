@@ -1,4 +1,7 @@
-"""A version with five id columns of 4,000 words each, by the trainer's own writers: no run, fixed random weights."""
+"""A version with five id columns of 4,000 words each, by the trainer's own writers: no run, fixed random weights.
+
+The benchmark `ids5` and tests/server/test_ids.py serve it.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +25,32 @@ COLUMNS = tuple(f"id{index}" for index in range(5))
 WORDS = tuple(f"w{index:04}" for index in range(4000))
 CLASSES = ("low", "middle", "high")
 SIZE = 8
-ROWS = 64
+ROWS = 100
 
 
 @dataclass(frozen=True)
 class Version:
-    """Where it lies, its manifest's digest, rows as a client sends them and the core's output for them."""
+    """Its directory, its manifest's digest, rows as a client sends them and the core's output for them."""
 
     directory: Path
     digest: str
     rows: list[dict[str, Any]]
     expected: NDArray[np.float32]
+
+
+def columns() -> dict[str, NDArray[Any]]:
+    """ROWS rows by feature: float32 [ROWS] numbers with four digits after the point, and words."""
+    random = np.random.default_rng(2)
+    return {name: random.normal(size=ROWS).round(4).astype(np.float32) for name in NUMBERS} | {
+        name: random.choice(np.array(WORDS, dtype=object), size=ROWS) for name in COLUMNS
+    }
+
+
+def rows() -> list[dict[str, Any]]:
+    """The same as a client sends them."""
+    values = [one if one.dtype == object else one.astype(np.float64).round(4) for one in columns().values()]
+    names = (*NUMBERS, *COLUMNS)
+    return [dict(zip(names, row, strict=True)) for row in zip(*(one.tolist() for one in values), strict=True)]
 
 
 def _module(ids: IdEncoder) -> Any:
@@ -57,18 +75,15 @@ def _module(ids: IdEncoder) -> Any:
 
 
 def write(directory: Path) -> Version:
-    """The version in that directory."""
+    """Write the version into that directory, with everything that a published one has."""
     tf = lazy_imports.tensorflow()
     features = [FeatureSpec(name, "Number") for name in NUMBERS]
     words = [FeatureSpec(name, "Category", optional=True) for name in COLUMNS]
     encoder = Encoder([Encoding(one, mean=0.5, scale=2.0) for one in features])
     ids = IdEncoder([IdColumn(name, WORDS) for name in COLUMNS])
-    random = np.random.default_rng(2)
-    columns: dict[str, NDArray[Any]] = {
-        name: random.normal(size=ROWS).round(4).astype(np.float32) for name in NUMBERS
-    } | {name: random.choice(np.array(WORDS, dtype=object), size=ROWS) for name in COLUMNS}
+    given = columns()
     module = _module(ids)
-    encoded: dict[str, NDArray[Any]] = {"x": encoder.encode(columns), "ids": ids.encode(columns)}
+    encoded: dict[str, NDArray[Any]] = {"x": encoder.encode(given), "ids": ids.encode(given)}
     expected = {name: one.numpy() for name, one in module.core(**encoded).items()}
     tf.saved_model.save(module, str(directory), signatures={savedmodel.CORE: module.core})
     (directory / manifest.COMPILED).mkdir(parents=True)
@@ -78,11 +93,11 @@ def write(directory: Path) -> Version:
     specs = [*features, *words]
     signature = Signature.for_task("Classification", [one.tensor for one in specs], CLASSES)
     answer = signature.answer(expected["y"])
-    few = {name: one[:8] for name, one in columns.items()}
+    few = {name: one[:8] for name, one in given.items()}
     documents: dict[str, Any] = {
         manifest.FEATURES: {**encoder.document(), "ids": ids.document()},
         manifest.SIGNATURE: signature.document(),
-        manifest.BASELINE: baseline.build(specs, columns, answer["label"], classes=CLASSES),
+        manifest.BASELINE: baseline.build(specs, given, answer["label"], classes=CLASSES),
         manifest.EVALUATION: {},
         manifest.EXAMPLES: examples.build(signature, few, {name: one[:8] for name, one in answer.items()}),
     }
@@ -91,5 +106,4 @@ def write(directory: Path) -> Version:
     digest = manifest.write_manifest(
         directory, manifest.build_manifest(directory, made_from={}, engines=engines, loaded_bytes=loaded)
     )
-    rows = [{name: np.asarray(one[row]).item() for name, one in columns.items()} for row in range(ROWS)]
-    return Version(directory, digest, rows, expected["y"])
+    return Version(directory, digest, rows(), expected["y"])
