@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ropewalk_contract.documents.fields import Refused as InvalidBucket
 from ropewalk_contract.documents.windows_page import Bucket, ClassCounts, Page, class_counts, class_rows
@@ -47,7 +48,7 @@ def add(buckets: Iterable[Bucket]) -> Bucket:
         total = bucket if total is None else _plus(total, bucket)
     if total is None:
         raise ValueError("no buckets")
-    return total
+    return replace(total, client_errors=None, sampled_rows=None)  # not summed: the operator has no use for them
 
 
 def _plus(one: Bucket, two: Bucket) -> Bucket:

@@ -35,6 +35,10 @@ def test_a_page_is_read_as_it_was_written(page: Page) -> None:
     assert Page.read(json.loads(json.dumps(page.document(60)))) == page
 
 
+def test_a_page_of_version_1_is_written_as_it_was() -> None:
+    assert Page.read(sample("windows_page")).document(sample("windows_page")["bucketSeconds"]) == sample("windows_page")
+
+
 def test_a_page_of_version_1_is_read() -> None:
     page = Page.read(sample("windows_page"))
     assert (len(page.buckets), page.through, page.more, page.lost_before) == (2, 1700000100, False, 0)

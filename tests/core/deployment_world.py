@@ -34,6 +34,9 @@ from ropewalk.core.plan import (
     Scraped,
 )
 from ropewalk_contract.api.modeldeployment import ModelDeploymentStatus
+from ropewalk_contract.documents import windows_page
+from ropewalk_contract.documents.baseline_report import BaselineReport
+from ropewalk_contract.documents.status_report import HeldVersion, StatusReport
 from ropewalk_contract.reasons import RETRIED_BY_SERVERS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -363,14 +366,18 @@ class World:
         if path == STATUS_PATH:
             revision = server.routes["revision"] if server.routes else 0
             held = [*server.held.values(), *([server.successor] if server.successor else [])]
+            rows = tuple(HeldVersion.read(one, "held") for one in held)
+            report = StatusReport(revision, server.live, rows, pod=server.name).document()
             if server.old:
-                held = [{key: value for key, value in one.items() if key != "path"} for one in held]
-            return Scraped({"formatVersion": 1, "revision": revision, "live": server.live, "versions": held}, None)
+                report["versions"] = [{k: v for k, v in one.items() if k != "path"} for one in report["versions"]]
+            return Scraped(report, None)
         if path.startswith(WINDOWS_PATH):
             return Scraped(None, server.mute) if server.mute else Scraped(self._page(server, path), None)
         assert path == BASELINE_PATH
         self.baseline_reads += self.baseline is not None
-        return Scraped({"version": server.live, "baseline": self.baseline}, None)
+        if server.live is None or self.baseline is None:
+            return Scraped(None, "ValueError: HTTP 404")
+        return Scraped(BaselineReport(server.live, self.baseline).document(), None)
 
     def _page(self, server: Server, path: str) -> dict[str, Any]:
         """As `ropewalk_server.telemetry.closed_windows`; `page_buckets` of them fit into one answer."""
@@ -381,8 +388,8 @@ class World:
         page = there[: server.page_buckets]
         more = len(there) > len(page)
         through = there[len(page)]["start"] if more else open_from
-        head = {"formatVersion": 1, "bucketSeconds": 10, "lostBefore": server.lost_before}
-        return {**head, "through": through, "more": more, "buckets": page}
+        head = windows_page.head(seconds=10, through=through, more=more, lost_before=server.lost_before)
+        return {**head, "buckets": page}
 
     def _related(self, ref: Ref) -> Json | None:
         if ref.kind == "HorizontalPodAutoscaler":

@@ -18,6 +18,8 @@ from ropewalk.core.pipeline import Case
 from ropewalk.core.plan import Config, Create, Delete, Effect, Event, Json, Observed, Plan, Ref, Scraped
 from ropewalk_contract.api import crd
 from ropewalk_contract.api.pipeline import Pipeline, PipelineStatus
+from ropewalk_contract.documents import termination_message
+from ropewalk_contract.documents.results import SmokeResult, TrainResult
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -55,32 +57,36 @@ def example(name: str, **spec: Any) -> dict[str, Any]:
 
 
 def trained(blessing: str = "Blessed", **more: Any) -> dict[str, Any]:
-    """The last word of a `train` that succeeded."""
+    """The termination message of a `train` that succeeded."""
     at = START.timestamp()
     names = ("Source", "Validate", "Preprocess", "Train", "Evaluate", "Publish")
-    return {
-        "v": 1,
-        "outcome": "Succeeded",
-        "stages": [[name, "Succeeded", at + n, at + n + 1] for n, name in enumerate(names)],
-        "metrics": {"accuracy": "0.9649"},
-        "blessing": blessing,
-        "dataFingerprint": "sha256:" + "d" * 64,
-        "record": {"uri": "pvc://models/ropewalk/demo/runs/1/record.json", "digest": DIGEST},
-        **more,
-    }
+    result = TrainResult(
+        outcome="Succeeded",
+        stages=tuple((name, "Succeeded", at + n, at + n + 1) for n, name in enumerate(names)),
+        metrics=(("accuracy", "0.9649"),),
+        blessing=blessing,
+        data_fingerprint="sha256:" + "d" * 64,
+        record=("pvc://models/ropewalk/demo/runs/1/record.json", DIGEST),
+    )
+    return {**message(result.document()), **more}
 
 
 def published(version: int) -> dict[str, Any]:
-    """The last word of a `smoke-test` that claimed `version`."""
-    return {
-        "v": 1,
-        "outcome": "Succeeded",
-        "version": version,
-        "uri": f"pvc://models/ropewalk/demo/models/{version}",
-        "digest": DIGEST,
-        "manifestDigest": "sha256:" + "b" * 64,
-        "engines": ["LiteRT", "OpenVINO"],
-    }
+    """The termination message of a `smoke-test` that claimed `version`."""
+    result = SmokeResult(
+        outcome="Succeeded",
+        version=version,
+        uri=f"pvc://models/ropewalk/demo/models/{version}",
+        digest=DIGEST,
+        manifest_digest="sha256:" + "b" * 64,
+        engines=("LiteRT", "OpenVINO"),
+    )
+    return message(result.document())
+
+
+def message(document: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of a termination message."""
+    return dict(json.loads(termination_message.encoded(document)))
 
 
 class World:

@@ -63,7 +63,7 @@ class Server:
             (root / name).mkdir(exist_ok=True)
 
     def tell(self, live: int | None, versions: list[dict[str, Any]], **more: Any) -> None:
-        """The next revision of the routes, swapped in as kubelet does."""
+        """The next revision of the routes."""
         self._revision += 1
         listed = [
             {
@@ -76,6 +76,10 @@ class Server:
         ]
         document = {"formatVersion": 1, "revision": self._revision, "model": "cancer", "pilot": None, "live": live}
         document |= {"versions": listed, "bucketSeconds": 2, "engine": "Auto", "limits": {}, **more}
+        self.put_routes(document)
+
+    def put_routes(self, document: dict[str, Any]) -> None:
+        """The routes file with that document, swapped in as kubelet does."""
         partial = self.root / "routes" / "new"
         partial.write_text(json.dumps(document))
         partial.rename(self.root / "routes" / "routes.json")

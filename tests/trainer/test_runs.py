@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 
 from ropewalk_model import manifest
 from ropewalk_trainer import lazy_imports
+from tests.contract.trainer_suite import check_trained
 from tests.polling import eventually
 from tests.trainer.support import Pod, Result, example
 from tests.trainer.versions import check_version
@@ -41,6 +42,7 @@ def test_tabular(pod: Pod, cancer: str) -> None:
     assert result.code == 0, result.message
     assert set(result.states.values()) == {"Succeeded"}
     assert result.message["blessing"] == "Blessed"
+    check_trained(result.message)
     assert float(result.message["metrics"]["accuracy"]) > 0.93
     assert result.message["record"]["uri"] == "pvc://models/ropewalk/ns/p/runs/1/record.json"
     version = result.candidate()

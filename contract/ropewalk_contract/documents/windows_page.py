@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ropewalk_contract import wire
-from ropewalk_contract.documents.fields import MOST, Refused, integer, items, mapping, number, versioned
+from ropewalk_contract.documents.fields import MOST, Refused, any_count, integer, items, mapping, number, versioned
 
 FORMAT_VERSION = 1
 MAX_COUNTS = 2000
@@ -39,6 +39,10 @@ class Bucket:
     label_correct: int = 0
     classes: Mapping[int, ClassCounts] = field(default_factory=dict)
     """By class that came up: labels of it, predictions of it, hits: the sums of a confusion matrix."""
+    client_errors: int | None = None
+    """Answers of 400 to 499; None in sums of the operator, which decides nothing by it."""
+    sampled_rows: int | None = None
+    """Rows that the features count; None in sums of the operator."""
 
     @property
     def end(self) -> int:
@@ -69,7 +73,8 @@ class Bucket:
                 "correct": self.label_correct,
                 "classes": class_rows(self.classes),
             }
-        return document
+        told = {"clientErrors": self.client_errors, "sampledRows": self.sampled_rows}
+        return document | {name: count for name, count in told.items() if count is not None}
 
     @staticmethod
     def from_document(document: Any, seconds: int) -> Bucket:
@@ -96,6 +101,8 @@ class Bucket:
             label_count=_count(labels.get("count", 0), "labels.count"),
             label_correct=_count(labels.get("correct", 0), "labels.correct"),
             classes=class_counts(labels.get("classes", ())),
+            client_errors=any_count(found["clientErrors"]) if "clientErrors" in found else None,
+            sampled_rows=any_count(found["sampledRows"]) if "sampledRows" in found else None,
         )
 
 

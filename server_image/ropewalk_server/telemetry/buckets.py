@@ -230,8 +230,8 @@ class OpenBucket:
             log("error", "rows could not be counted", version=self.version, error=type(error).__name__)
 
     def document(self, seconds: int) -> dict[str, Any]:
-        """The bucket as in GET /windows, with two fields more than the operator needs."""
-        bucket = Bucket(
+        """The bucket as in GET /windows."""
+        return Bucket(
             start=self.start,
             seconds=seconds,
             version=self.version,
@@ -246,8 +246,9 @@ class OpenBucket:
             label_count=self.label_count,
             label_correct=self.label_correct,
             classes=self.classes,
-        )
-        return {**bucket.document(), "clientErrors": self.client_errors, "sampledRows": self.counter.rows}
+            client_errors=self.client_errors,
+            sampled_rows=self.counter.rows,
+        ).document()
 
 
 def prediction_counts(model: BinSource, core: NDArray[np.float32]) -> NDArray[np.int64]:
