@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -91,8 +91,8 @@ def test_the_real_server(binary: Path, tmp_path: Path) -> None:
 async def test_requests_that_count_as_calls(binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same server of HTTP/2 in this process; only the check of method and content type is left out."""
 
-    def call(fields: Iterable[tuple[bytes, bytes]]) -> Head | None:
-        head = read_head(fields)
+    def call(fields: Iterable[tuple[bytes, bytes]], keep: Collection[bytes]) -> Head | None:
+        head = read_head(fields, keep)
         return None if head is None else head._replace(status=0)
 
     monkeypatch.setattr(header_cache, "read_head", call)

@@ -314,11 +314,18 @@ def test_a_store_whose_owner_cannot_be_read_is_taken_over_by_hand_only(pod: Pod,
 
 def test_a_crash_before_the_first_stage_is_told_with_its_last_lines(pod: Pod) -> None:
     """Kubelet has nothing else to show of it."""
-    (pod.root / "run" / "run.json").write_text("[]")
+    (pod.root / "run" / "run.json").write_text("[" * 100_000)
     result = pod.result(main.main(["run"]))
     assert (result.code, result.reason) == (1, "Crashed")
-    assert result.message["message"].startswith("AttributeError: ")
-    assert any("run_document.py" in line for line in result.message["log"])
+    assert result.message["message"].startswith("RecursionError: ")
+    assert any("decoder.py" in line for line in result.message["log"])
+
+
+def test_a_plan_that_is_no_object_is_refused(pod: Pod) -> None:
+    """The operator writes it; another one is not tried again."""
+    (pod.root / "run" / "run.json").write_text("[]")
+    result = pod.result(main.main(["run"]))
+    assert (result.code, result.reason) == (64, "InvalidSpec")
 
 
 def test_long_names_of_classes_do_not_cost_the_message(pod: Pod) -> None:
