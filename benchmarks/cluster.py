@@ -85,7 +85,7 @@ class Api:
 
 
 def wait(look: Callable[[], Any], seconds: float = 180, pause: float = 0.02) -> Any:
-    """What `look` gives once it is true; NotYet otherwise."""
+    """The result of `look` once it is true; NotYet otherwise."""
     return eventually(look, seconds=seconds, pause=pause)
 
 

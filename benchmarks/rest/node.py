@@ -81,7 +81,7 @@ class Node:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="bench-node", daemon=True)
         self.hurried = True
-        """Whether pods are expected: without any the API server is at rest, too."""
+        """True if pods are expected: without any the API server is at rest, too."""
         self.ready = 0
         """Pods that were ready at the last look."""
         self.failed: BaseException | None = None

@@ -25,7 +25,7 @@ class IdColumn:
 
     @property
     def size(self) -> int:
-        """How many ids there are: rows of its embedding table."""
+        """The number of ids: rows of its embedding table."""
         return FIRST + len(self.vocabulary)
 
 

@@ -26,7 +26,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class PublishTask:
-    """What the smoke test has to do: prove the candidate, or report `skip` (a reason) and `message`."""
+    """The task of the smoke test: prove the candidate, or report `skip` (a reason) and `message`."""
 
     candidate: Candidate | None = None
     skip: str = ""

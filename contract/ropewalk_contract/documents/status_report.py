@@ -24,7 +24,7 @@ class HeldVersion:
     version: int
     digest: str
     path: str
-    """Where it was found; empty: a server of a release before this was reported."""
+    """Its path in the store; empty in the report of a server before this was reported."""
     state: str
     reason: str
     message: str
@@ -75,7 +75,7 @@ class StatusReport:
     live: int | None
     versions: tuple[HeldVersion, ...]
     unavailable_reason: str = ""
-    """What keeps it from answering whatever it has loaded."""
+    """The reason why the server does not answer, whatever it has loaded; empty if there is none."""
     pod: str = ""
 
     def document(self) -> dict[str, Any]:

@@ -171,7 +171,7 @@ class FeatureType(ABC):
         return None
 
     def token_ids(self, one: Encoding) -> int:
-        """How many ids there are where the encoded columns are ids of tokens; 0 where they are numbers."""
+        """The number of ids where the encoded columns are ids of tokens; 0 where they are numbers."""
         return 0
 
     # Histograms.

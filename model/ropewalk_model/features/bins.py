@@ -41,7 +41,7 @@ class Bins(ABC):
     @property
     @abstractmethod
     def size(self) -> int:
-        """How many counts there are."""
+        """The number of counts."""
 
     @abstractmethod
     def indices(self, column: NDArray[Any]) -> NDArray[np.int64]:
@@ -80,7 +80,7 @@ class EdgeBins(Bins):
 
     @property
     def size(self) -> int:
-        """How many counts there are."""
+        """The number of counts."""
         return len(self.edges) + 2
 
     @property
@@ -132,7 +132,7 @@ class WordBins(Bins):
 
     @property
     def size(self) -> int:
-        """How many counts there are."""
+        """The number of counts."""
         return len(self.values) + 2
 
     @property

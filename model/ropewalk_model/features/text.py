@@ -40,7 +40,7 @@ class TextBins(Bins):
 
     @property
     def size(self) -> int:
-        """How many counts there are."""
+        """The number of counts."""
         return (len(self.edges) + 1) * len(SHARES) + 1
 
     @property
